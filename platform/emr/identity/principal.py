@@ -1,0 +1,62 @@
+"""The person, machine or process on whose behalf a use case runs, and the closed lists of roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["person", "machine", "system"]
+
+HOSPITAL_ROLES: Final = (
+    "reception",
+    "nurse",
+    "doctor",
+    "lab",
+    "imaging",
+    "pharmacist",
+    "cashier",
+    "archivist",
+    "admin",
+)
+"""Roles of people within one hospital."""
+
+DEPARTMENT_ROLES: Final = ("ops", "auditor")
+"""Roles of the department of health's people; they belong to no hospital and may read no patient."""
+
+MACHINE_ROLES: Final = ("lis", "his", "pacs", "warehouse")
+"""Roles of machine clients, each a member of the hospitals that it serves."""
+
+SYSTEM_ROLE: Final = "system"
+"""The role of the platform's own processes: imports, jobs, the demo's loader."""
+
+ROLES: Final = frozenset((*HOSPITAL_ROLES, *DEPARTMENT_ROLES, *MACHINE_ROLES, SYSTEM_ROLE))
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking, as one request knows it.
+
+    `subject` is the provider's stable id of the person or client, `name` what a page shows. `tenant_id` is the hospital
+    whose membership was just checked, None for the department's people. `session_id` is the row of a browser session,
+    None for a bearer token. `scopes` are the token's OAuth scopes; a session has none.
+    """
+
+    subject: str
+    name: str
+    role: str
+    kind: Kind
+    tenant_id: str | None
+    session_id: str | None = None
+    scopes: frozenset[str] = frozenset()
+
+
+def kind_of(role: str) -> Kind:
+    """The kind of principal that may hold a role."""
+    if role == SYSTEM_ROLE:
+        return "system"
+    return "machine" if role in MACHINE_ROLES else "person"
+
+
+def system_principal(name: str, *, tenant_id: str | None = None) -> Principal:
+    """The platform itself, for instance an import or a scheduled job named `name`."""
+    return Principal(subject=f"system:{name}", name=name, role=SYSTEM_ROLE, kind="system", tenant_id=tenant_id)
