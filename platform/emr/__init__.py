@@ -1,0 +1,1 @@
+"""The shared electronic medical record: one service, many hospitals, one record each."""

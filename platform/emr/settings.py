@@ -1,0 +1,190 @@
+"""Every setting, typed and documented; read once from the environment or from files and then passed in.
+
+A setting is `EMR_<GROUP>__<NAME>`; a secret may come from a file instead: `EMR_<GROUP>__<NAME>_FILE`
+names a file whose first line is the value.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+Profile = Literal["production", "demo", "test"]
+
+
+class Database(BaseModel):
+    """Where the directory and the cells are."""
+
+    url: str = Field(
+        "",
+        description="The login of serve, dicom and worker: postgresql://emr_app:…@host/db. It owns nothing and can only switch roles.",
+    )
+    owner_url: str = Field(
+        "",
+        description="The login that owns every table, over the direct address; used by `emr migrate` and `emr tenants` only.",
+    )
+    cells: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further cells by name: JSON object of name to URL. The cell `default` is `url` unless named here.",
+    )
+    pool_size: int = Field(8, ge=1, le=100, description="Connections in each slice of a cell's pool, per process.")
+    pool_slices: int = Field(
+        2,
+        ge=1,
+        le=16,
+        description="Slices of a cell's pool; a hospital belongs to one by hash, so each backend sees only its share of hospitals.",
+    )
+    statement_timeout_ms: int = Field(
+        15_000, ge=100, description="Milliseconds after which a hospital's statement is cancelled."
+    )
+
+
+class Storage(BaseModel):
+    """Where scans, images and exports lie."""
+
+    endpoint: str = Field(
+        "", description="host:port of the S3 service; empty means the folder, which production refuses."
+    )
+    secure: bool = Field(True, description="Whether to speak TLS to the S3 service.")
+    region: str = Field("us-east-1", description="The region that the S3 service expects in signatures.")
+    bucket: str = Field("emr", description="The bucket; hospitals are prefixes in it.")
+    access_key: str = Field("", description="Access key of the service account.")
+    secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the service account.")
+    folder: Path | None = Field(None, description="A folder instead of S3, for the demo.")
+    upload_limit_mib: int = Field(200, ge=1, description="Largest single upload in MiB.")
+
+
+class Identity(BaseModel):
+    """The OpenID provider."""
+
+    issuer: str = Field("", description="The issuer, fixed: every token must name exactly this.")
+    client_id: str = Field("emr-web", description="The confidential client for people's sign-in.")
+    client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
+    audience: str = Field("emr-api", description="What a bearer token's `aud` must hold.")
+    admin_url: str = Field(
+        "", description="Base address of Keycloak for onboarding; empty: organizations are not made by the platform."
+    )
+    admin_realm: str = Field("emr", description="The realm that holds organizations and users.")
+    admin_client_id: str = Field("emr-admin", description="Service account that makes organizations.")
+    admin_client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
+    session_idle_minutes: int = Field(30, ge=1, description="A session that nobody used for this long is over.")
+    session_hours: int = Field(12, ge=1, description="The longest that a session may live.")
+    keys_grace_hours: int = Field(
+        24, ge=0, description="How long cached signing keys are trusted while the provider is down."
+    )
+
+
+class Warehouse(BaseModel):
+    """The city's data warehouse."""
+
+    url: str = Field(
+        "", description="Delta Lake table: a folder or s3://bucket/path; empty: pointers wait in the outbox."
+    )
+    endpoint: str = Field("", description="S3 endpoint URL of the warehouse, if it is not the provider's own.")
+    access_key: str = Field("", description="Access key for the warehouse.")
+    secret_key: SecretStr = Field(SecretStr(""), description="Secret key for the warehouse.")
+    batch_rows: int = Field(2_000, ge=1, description="The most resource versions in one commit.")
+    poll_ms: int = Field(250, ge=10, description="Milliseconds between two looks into the outbox.")
+
+
+class Telemetry(BaseModel):
+    """What operators see."""
+
+    otlp_endpoint: str = Field(
+        "", description="OTLP/HTTP endpoint of the collector, e.g. http://collector:4318; empty: no traces leave."
+    )
+    sample_ratio: float = Field(
+        0.05, ge=0, le=1, description="Share of requests that are traced; a caller's sampled trace is always continued."
+    )
+    log_format: Literal["json", "text"] = Field("json", description="JSON lines, or readable text for a terminal.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severity that is written."
+    )
+
+
+class Http(BaseModel):
+    """The web service."""
+
+    base_url: str = Field("http://127.0.0.1:8000", description="The address that browsers and FHIR clients use.")
+    body_limit_mib: int = Field(16, ge=1, description="Largest JSON body in MiB; uploads have their own limit.")
+    docs: bool = Field(False, description="Whether the OpenAPI page is served.")
+
+
+class Dicom(BaseModel):
+    """The DICOM listener."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(11112, ge=0, le=65535, description="Port to listen on.")
+    spool: Path | None = Field(
+        None, description="Folder for instances on their way in; the system's temporary folder by default."
+    )
+    max_associations: int = Field(20, ge=1, description="Associations at one time.")
+
+
+class Keys(BaseModel):
+    """Secrets of the platform itself. Production refuses to start with weak or missing ones."""
+
+    master: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that wrap the hospitals' data keys: `id:base64(32 bytes)`, several parted by commas, the first wraps anew.",
+    )
+    signing: SecretStr = Field(
+        SecretStr(""), description="base64(32 bytes): signs page cursors, CSRF tokens and sign-in state."
+    )
+    sealing: SecretStr = Field(
+        SecretStr(""), description="base64(32 bytes): seals refresh tokens in the session table."
+    )
+
+
+class Settings(BaseSettings):
+    """All of it."""
+
+    model_config = SettingsConfigDict(env_prefix="EMR_", env_nested_delimiter="__", extra="ignore", frozen=True)
+
+    profile: Profile = Field(
+        "production",
+        description="`demo` and `test` allow what production refuses: folder storage and the demo's own identity provider.",
+    )
+    tenants: Annotated[Path, NoDecode] = Field(Path("tenants"), description="Folder of the hospitals' files.")
+    database: Database = Database()
+    storage: Storage = Storage()
+    identity: Identity = Identity()
+    warehouse: Warehouse = Warehouse()
+    telemetry: Telemetry = Telemetry()
+    http: Http = Http()
+    dicom: Dicom = Dicom()
+    keys: Keys = Keys()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, then secrets named by `…_FILE`; nothing else is read."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Values whose variable ends in `_FILE`, read from the file that it names."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, path in os.environ.items():
+            if not (name.startswith("EMR_") and name.endswith("_FILE")):
+                continue
+            group, _, key = name.removeprefix("EMR_").removesuffix("_FILE").lower().partition("__")
+            lines = Path(path).read_text("utf-8").splitlines()
+            if key and lines:
+                found.setdefault(group, {})[key] = lines[0]
+        return found

@@ -1,0 +1,1 @@
+"""The demo: a small identity provider, made-up patients and a supervisor. Never part of the image."""
