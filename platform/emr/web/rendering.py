@@ -1,0 +1,94 @@
+"""From a view model to a page: templates of every room, in the reader's language."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from emr.web import i18n
+from emr.web.assets import Assets, read_assets
+from emr.web.i18n import Language, Speech, read_catalogues
+
+ROOMS = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """A place of the hospital's top bar: a path below the hospital, the Vietnamese label, the permission it needs."""
+
+    path: str
+    label: str
+    permission: str
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Who looks at a page, where, and how they like it.
+
+    prefix: where the hospital's paths begin, "" outside a hospital. hidden: name → value of the fields that every form
+    carries. notice: a code of `notices.NOTICES` that is said once.
+    """
+
+    language: Language = "vi"
+    theme: str = "auto"
+    hospital: str = ""
+    prefix: str = ""
+    person: str = ""
+    role: str = ""
+    permissions: frozenset[str] = frozenset()
+    hidden: Callable[[], Mapping[str, str]] = field(default=dict)
+    notice: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The templates of this build, once a language."""
+
+    environments: Mapping[Language, Environment]
+    navigation: tuple[NavItem, ...] = ()
+
+    def page(self, template: str, scene: Scene, /, **context: object) -> str:
+        """The template's HTML for this scene."""
+        environment = self.environments[scene.language]
+        return environment.get_template(template).render(scene=scene, navigation=self.navigation, **context)
+
+
+def build_pages(*, navigation: tuple[NavItem, ...] = (), assets: Assets | None = None) -> Pages:
+    """Compile the environments; refuses when the browser code was not built."""
+    catalogue = read_catalogues(ROOMS)
+    built = assets or read_assets()
+    return Pages(
+        environments={language: _environment(Speech(language, catalogue), built) for language in i18n.LANGUAGES},
+        navigation=navigation,
+    )
+
+
+def _environment(speech: Speech, assets: Assets) -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals |= {"t": speech.say, "language": speech.language, "asset": assets.address}
+    environment.filters |= {
+        "num": speech.number,
+        "date": i18n.as_date,
+        "datetime": i18n.as_datetime,
+        "day": i18n.as_day,
+        "month": i18n.as_month,
+        "time": i18n.as_time,
+    }
+    return environment
+
+
+def _source(name: str) -> str | None:
+    """`room/file.html` lies in `emr/room/templates/file.html`."""
+    room, _, file = name.partition("/")
+    path = ROOMS / room / "templates" / file
+    return path.read_text(encoding="utf-8") if path.is_file() else None
