@@ -1,0 +1,92 @@
+"""The demo's accounts: one for each role in each hospital, machines too, and the department's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid5
+
+from emr.identity.principal import DEPARTMENT_ROLES, HOSPITAL_ROLES, MACHINE_ROLES
+
+_SPACE: Final = UUID("6f0c0a52-6f0e-5c8b-9a3e-2b7e6d1f4c10")
+
+TITLES: Final = {
+    "reception": "Tiếp đón",
+    "nurse": "Điều dưỡng",
+    "doctor": "Bác sĩ",
+    "lab": "Xét nghiệm",
+    "imaging": "Chẩn đoán hình ảnh",
+    "pharmacist": "Dược sĩ",
+    "cashier": "Thu ngân",
+    "archivist": "Lưu trữ hồ sơ",
+    "admin": "Quản trị bệnh viện",
+    "ops": "Điều hành, Sở Y tế",
+    "auditor": "Thanh tra, Sở Y tế",
+}
+
+_FAMILIES: Final = ("Nguyễn", "Trần", "Lê", "Phạm", "Huỳnh", "Phan", "Vũ", "Võ", "Đặng", "Bùi", "Đỗ", "Hồ", "Ngô")
+_MIDDLES: Final = ("Thị", "Văn", "Minh", "Thanh", "Ngọc", "Hoàng", "Kim", "Đức", "Thu", "Quốc", "Bảo", "Gia")
+_GIVENS: Final = ("An", "Bình", "Chi", "Dung", "Giang", "Hà", "Khoa", "Lan", "Mai", "Nam", "Oanh", "Phúc", "Quân", "Vy")
+
+DEPARTMENT: Final = "city"
+
+
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """A hospital as an organization of the provider: its alias is the slug."""
+
+    alias: str
+    name: str
+    organization_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person or a machine that can be signed in. `hospital` is None for the department's people."""
+
+    subject: str
+    username: str
+    name: str
+    role: str
+    hospital: Hospital | None
+
+    @property
+    def machine(self) -> bool:
+        """Whether this is a program: never on the page, only through client credentials."""
+        return self.role in MACHINE_ROLES
+
+
+def organization_id(alias: str) -> str:
+    """The provider's id of a hospital's organization, the same after every start."""
+    return str(uuid5(_SPACE, f"organization:{alias}"))
+
+
+def subject_of(username: str) -> str:
+    """The provider's id of an account such as `doctor@hoa-sen`, the same after every start."""
+    return str(uuid5(_SPACE, f"account:{username}"))
+
+
+def hospital(alias: str, name: str) -> Hospital:
+    """A hospital from its slug and its name."""
+    return Hospital(alias=alias, name=name, organization_id=organization_id(alias))
+
+
+def accounts(hospitals: Iterable[Hospital]) -> tuple[Account, ...]:
+    """Every account of the demo, hospital by hospital in the order of the roles, then the department's."""
+    found = [_account(role, place) for place in hospitals for role in (*HOSPITAL_ROLES, *MACHINE_ROLES)]
+    return (*found, *(_account(role, None) for role in DEPARTMENT_ROLES))
+
+
+def _account(role: str, place: Hospital | None) -> Account:
+    username = f"{role}@{place.alias if place else DEPARTMENT}"
+    name = username if role in MACHINE_ROLES else _invented_name(username)
+    return Account(subject=subject_of(username), username=username, name=name, role=role, hospital=place)
+
+
+def _invented_name(username: str) -> str:
+    """A made-up Vietnamese name, always the same for one account."""
+    digest = hashlib.sha256(username.encode()).digest()
+    parts = (_FAMILIES, _MIDDLES, _GIVENS)
+    return " ".join(names[digest[place] % len(names)] for place, names in enumerate(parts))
