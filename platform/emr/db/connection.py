@@ -1,0 +1,60 @@
+"""One connection inside one transaction, with a span around each statement."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from emr.telemetry.spans import span
+
+Row = asyncpg.Record
+Driver = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Statements with `$1` parameters on a connection whose role and transaction someone else decides.
+
+    `name` says in traces what a statement does; parameters never reach a trace.
+    """
+
+    driver: Driver
+
+    async def fetch(self, sql: str, *args: object, name: str = "query") -> Sequence[Row]:
+        """All rows."""
+        with span("sql", statement=name):
+            rows: Sequence[Row] = await self.driver.fetch(sql, *args)
+            return rows
+
+    async def fetchrow(self, sql: str, *args: object, name: str = "query") -> Row | None:
+        """The first row, or None."""
+        with span("sql", statement=name):
+            return await self.driver.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object, name: str = "query") -> Any:
+        """The first column of the first row, or None."""
+        with span("sql", statement=name):
+            return await self.driver.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object, name: str = "execute") -> str:
+        """The command tag, such as `INSERT 0 1`."""
+        with span("sql", statement=name):
+            return await self.driver.execute(sql, *args)
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]], *, name: str = "executemany") -> None:
+        """The same statement for each row, in one exchange."""
+        with span("sql", statement=name):
+            await self.driver.executemany(sql, rows)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What happens inside is undone alone when an exception passes."""
+        await self.driver.execute("SAVEPOINT entry")
+        try:
+            yield
+        except BaseException:
+            await self.driver.execute("ROLLBACK TO SAVEPOINT entry")
+            raise
+        await self.driver.execute("RELEASE SAVEPOINT entry")

@@ -1,0 +1,110 @@
+"""Move a schema to the newest revision of its history; the same way for the first hospital and the three hundredth.
+
+Runs as `emr_owner` over the direct address, each schema under its own advisory lock and in its own transaction.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData, create_engine, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.pool import NullPool
+
+from emr.db.tables import cell, directory, tenant
+
+_HERE: Final = Path(__file__).parent / "migrations"
+
+
+class History(Enum):
+    """One family of tables and the scripts that make it."""
+
+    DIRECTORY = "directory"
+    CELL = "cell"
+    TENANT = "tenant"
+
+    @property
+    def metadata(self) -> MetaData:
+        """The tables that the newest revision must give."""
+        families: dict[str, MetaData] = {
+            "directory": directory.metadata,
+            "cell": cell.metadata,
+            "tenant": tenant.metadata,
+        }
+        return families[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A history and the schema that it is applied to; the same name for directory and cell."""
+
+    history: History
+    schema: str
+
+
+def owner_engine(url: str) -> Engine:
+    """An engine for `emr_owner`; connections are not kept."""
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
+
+
+def head(history: History) -> str:
+    """The newest revision of a history."""
+    revision = ScriptDirectory.from_config(_config(history)).get_current_head()
+    if revision is None:
+        raise RuntimeError(f"the history {history.value} has no revision")
+    return revision
+
+
+def current(connection: Connection, target: Target) -> str | None:
+    """The revision that a schema stands at, or None before its first."""
+    return _context(connection, target).get_current_revision()
+
+
+def upgrade(connection: Connection, target: Target) -> str:
+    """Bring a schema to its newest revision inside the caller's transaction and return that revision.
+
+    Waits at most 4 s for any lock, so that a long query cannot make the hospital queue behind a migration.
+    """
+    connection.execute(text("SET LOCAL lock_timeout = '4s'"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:schema, 0))"), {"schema": target.schema})
+    connection.execute(text("SELECT set_config('search_path', :schema, true)"), {"schema": target.schema})
+    config = _config(target.history)
+    config.attributes.update(target=target, connection=connection)
+    command.upgrade(config, "head")
+    return head(target.history)
+
+
+def drift(connection: Connection, target: Target) -> list[object]:
+    """What autogenerate would change: empty when schema and tables agree."""
+    return list(compare_metadata(_context(connection, target), target.history.metadata))
+
+
+def _context(connection: Connection, target: Target) -> MigrationContext:
+    family = target.history.metadata.schema
+    ischema_names.setdefault("xid8", tenant.Xid8)
+    connection.execute(text("SELECT set_config('search_path', :schema, true)"), {"schema": target.schema})
+    if family is None:
+        connection.dialect.default_schema_name = target.schema
+    return MigrationContext.configure(
+        connection,
+        opts={
+            "version_table_schema": family,
+            "include_schemas": family is not None,
+            "include_name": lambda name, kind, _: kind != "schema" or name == family,
+            "target_metadata": target.history.metadata,
+        },
+    )
+
+
+def _config(history: History) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    config.set_main_option("version_locations", str(_HERE / history.value))
+    config.set_main_option("path_separator", "os")
+    return config

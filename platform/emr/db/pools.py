@@ -1,0 +1,188 @@
+"""Pools of connections and the transactions that turn one of them into a hospital.
+
+The login role of the service is NOINHERIT and owns nothing. A connection of a role pool (`emr_directory`,
+`emr_cell`, `emr_audit`) takes that role when it connects; a hospital's connection takes the hospital's role at the
+start of each transaction and loses it at the end.
+"""
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from emr.db.connection import Connection
+from emr.kernel.errors import Unavailable
+from emr.kernel.tenant import SCHEMA, Tenant
+from emr.settings import Database
+
+DEFAULT_CELL: Final = "default"
+_ROLE: Final = re.compile(r"emr_[a-z]+")
+_UNREACHABLE: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class RolePool:
+    """Connections that are one fixed role from the moment they connect."""
+
+    def __init__(self, url: str, role: str, *, size: int) -> None:
+        if not _ROLE.fullmatch(role):
+            raise ValueError(f"not a platform role: {role!r}")
+        self._pool = _pool(url, size=size, settings={"role": role, "search_path": role.removeprefix("emr_")})
+
+    async def open(self) -> None:
+        await _open(self._pool)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection where each statement is its own transaction."""
+        async with _acquired(self._pool) as driver:
+            yield Connection(driver)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside one transaction."""
+        async with _acquired(self._pool) as driver, driver.transaction():
+            yield Connection(driver)
+
+
+class Cell:
+    """One PostgreSQL cluster with its hospitals: `slices` pools, a hospital belonging to one by hash.
+
+    A backend that has touched a table never gives the memory back, so each sees only its slice of the hospitals.
+    """
+
+    def __init__(self, url: str, settings: Database) -> None:
+        self.relay = RolePool(url, "emr_cell", size=4)
+        self.audit = RolePool(url, "emr_audit", size=4)
+        self._slices = tuple(_pool(url, size=settings.pool_size, settings={}) for _ in range(settings.pool_slices))
+        self._timeout = settings.statement_timeout_ms
+        self._prologues: dict[str, str] = {}
+
+    async def open(self) -> None:
+        await asyncio.gather(self.relay.open(), self.audit.open(), *(_open(pool) for pool in self._slices))
+
+    async def close(self) -> None:
+        await asyncio.gather(self.relay.close(), self.audit.close(), *(pool.close() for pool in self._slices))
+
+    @asynccontextmanager
+    async def hospital(self, schema: str) -> AsyncIterator[Connection]:
+        """A transaction as the hospital's role, seeing only its schema; commits unless an exception passes."""
+        pool = self._slices[zlib.crc32(schema.encode()) % len(self._slices)]
+        async with _acquired(pool) as driver:
+            await driver.execute(self._prologue(schema))
+            try:
+                yield Connection(driver)
+            except BaseException:
+                await _roll_back(driver)
+                raise
+            if await driver.execute("COMMIT") != "COMMIT":
+                raise Unavailable("not-committed", "The database could not keep this change; nothing was stored.")
+
+    def _prologue(self, schema: str) -> str:
+        """Constant text per hospital, one exchange; the name can only be a schema's (checked against its pattern)."""
+        text = self._prologues.get(schema)
+        if text is None:
+            if not SCHEMA.fullmatch(schema):
+                raise ValueError(f"not a hospital schema name: {schema!r}")
+            text = ";".join(
+                (
+                    "BEGIN",
+                    "SET LOCAL ROLE " + schema,
+                    "SET LOCAL search_path TO " + schema,
+                    "SET LOCAL statement_timeout TO " + str(self._timeout),
+                )
+            )
+            self._prologues[schema] = text
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The directory and every cell."""
+
+    directory: RolePool
+    cells: Mapping[str, Cell]
+
+    def cell(self, name: str) -> Cell:
+        """`Unavailable` for a cell that this process was not told of."""
+        try:
+            return self.cells[name]
+        except KeyError as error:
+            raise Unavailable("cell-unknown", "The database of this hospital is not configured here.") from error
+
+    def hospital(self, tenant: Tenant) -> AbstractAsyncContextManager[Connection]:
+        """A transaction as this hospital."""
+        return self.cell(tenant.cell).hospital(tenant.schema)
+
+    async def open(self) -> None:
+        await asyncio.gather(self.directory.open(), *(cell.open() for cell in self.cells.values()))
+
+    async def close(self) -> None:
+        await asyncio.gather(self.directory.close(), *(cell.close() for cell in self.cells.values()))
+
+
+def databases(settings: Database) -> Databases:
+    """Pools for everything that the settings name; nothing connects before `open`."""
+    urls = {DEFAULT_CELL: settings.url} | settings.cells
+    return Databases(
+        directory=RolePool(settings.url, "emr_directory", size=settings.pool_size),
+        cells={name: Cell(url, settings) for name, url in urls.items()},
+    )
+
+
+def _pool(url: str, *, size: int, settings: dict[str, str]) -> asyncpg.Pool:
+    return asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=size,
+        max_inactive_connection_lifetime=300,
+        server_settings={"application_name": "emr", "jit": "off"} | settings,
+        reset=_keep,
+        init=_prepare,
+    )
+
+
+async def _keep(connection: asyncpg.Connection) -> None:
+    """Every transaction cleans up after itself, so a connection goes back as it is; one that does not is closed."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
+
+
+async def _open(pool: asyncpg.Pool) -> None:
+    try:
+        await pool
+    except _UNREACHABLE as error:
+        raise Unavailable("database-unavailable", "The database does not answer.") from error
+
+
+@asynccontextmanager
+async def _acquired(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+    try:
+        driver = await pool.acquire(timeout=10)
+    except (*_UNREACHABLE, TimeoutError) as error:
+        raise Unavailable("database-unavailable", "The database does not answer.") from error
+    try:
+        yield driver
+    finally:
+        await pool.release(driver)
+
+
+async def _roll_back(driver: asyncpg.pool.PoolConnectionProxy) -> None:
+    if not driver.is_closed():
+        await driver.execute("ROLLBACK")

@@ -1,0 +1,143 @@
+"""Who may do what inside PostgreSQL, in one place.
+
+`emr_owner` owns every schema and table and may make roles. The service's login inherits nothing and owns nothing: it
+can only become `emr_directory`, `emr_cell`, `emr_audit` or one hospital. Each hospital's role has rights on its own
+schema, and through `emr_hospital` may add rows, for itself alone, to the outbox and the audit journal.
+"""
+
+from typing import Final, LiteralString
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection
+
+from emr.db.tables import tenant as tenant_tables
+
+PLATFORM_ROLES: Final = ("emr_directory", "emr_cell", "emr_audit", "emr_hospital")
+_APPEND_ONLY: Final = tenant_tables.IMMUTABLE
+_NO_DELETE: Final = frozenset({"resources"})
+_READ_ONLY: Final = frozenset({"alembic_version"})
+
+_DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
+    "GRANT USAGE ON SCHEMA directory TO emr_directory",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.sessions, directory.memberships TO emr_directory",
+    "GRANT SELECT, INSERT ON directory.tenant_events, directory.audit_events TO emr_directory",
+    "GRANT SELECT ON directory.tenants, directory.keys TO emr_directory",
+)
+_CELL_GRANTS: Final[tuple[LiteralString, ...]] = (
+    "GRANT USAGE ON SCHEMA cell TO emr_cell, emr_audit, emr_hospital",
+    "GRANT SELECT, UPDATE, DELETE ON cell.outbox TO emr_cell",
+    "GRANT INSERT ON cell.outbox TO emr_cell",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON cell.batches, cell.deliveries, cell.jobs TO emr_cell",
+    "GRANT SELECT ON cell.migrations_status TO emr_cell",
+    "GRANT SELECT, INSERT, DELETE ON cell.audit_journal TO emr_audit",
+    "GRANT INSERT ON cell.outbox, cell.audit_journal TO emr_hospital",
+)
+
+_TOO_POWERFUL: Final = """
+SELECT r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication AS attributes,
+       r.rolinherit AS inherits,
+       EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid)
+         OR EXISTS (SELECT 1 FROM pg_namespace n WHERE n.nspowner = r.oid)
+         OR EXISTS (SELECT 1 FROM pg_database d WHERE d.datdba = r.oid) AS owns,
+       EXISTS (SELECT 1 FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid
+               WHERE m.member = r.oid AND (m.admin_option OR o.rolsuper OR o.rolcanlogin OR o.rolcreaterole
+                 OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = o.oid))) AS member
+FROM pg_roles r WHERE r.rolname = session_user
+"""
+
+
+class LoginTooPowerful(Exception):
+    """The service's login could do more than switch to a role that has little."""
+
+
+def refuse_powerful_login(url: str) -> None:
+    """Raise `LoginTooPowerful` unless the login owns nothing, inherits nothing and has no attribute of power."""
+    with psycopg.connect(url, connect_timeout=10) as connection:
+        row = connection.execute(_TOO_POWERFUL).fetchone()
+    found = dict(zip(("attributes", "inherits", "owns", "member"), row or (True,) * 4, strict=True))
+    reasons = {
+        "attributes": "it is superuser, BYPASSRLS, CREATEROLE, CREATEDB or REPLICATION",
+        "inherits": "it is not NOINHERIT",
+        "owns": "it owns a database, a schema or a table",
+        "member": "it is a member of an owner, of a login or of a role it may pass on",
+    }
+    wrong = [reasons[name] for name, bad in found.items() if bad]
+    if wrong:
+        raise LoginTooPowerful("The service refuses this database login: " + "; ".join(wrong) + ".")
+
+
+def make_platform_roles(connection: Connection, login: str) -> None:
+    """The group roles, and the login's right to become the three that it works as. Idempotent."""
+    for role in PLATFORM_ROLES:
+        _make_role(connection, role)
+    for role in PLATFORM_ROLES[:3]:
+        _run(connection, "GRANT {role} TO {login}", role=role, login=login)
+
+
+def make_schema(connection: Connection, schema: str) -> None:
+    """An empty schema that nobody but its owner can use."""
+    _run(connection, "CREATE SCHEMA IF NOT EXISTS {schema}", schema=schema)
+
+
+def make_hospital_role(connection: Connection, schema: str, login: str) -> None:
+    """The NOLOGIN role of a hospital, its place among the hospitals, and the login's right to become it."""
+    _make_role(connection, schema)
+    _run(connection, "GRANT emr_hospital TO {role}", role=schema)
+    _run(connection, "GRANT {role} TO {login}", role=schema, login=login)
+
+
+def grant_directory(connection: Connection) -> None:
+    """Rights on the directory's tables."""
+    for statement in _DIRECTORY_GRANTS:
+        _run(connection, statement)
+
+
+def grant_cell(connection: Connection) -> None:
+    """Rights on the cell's tables."""
+    for statement in _CELL_GRANTS:
+        _run(connection, statement)
+
+
+def grant_hospital(connection: Connection, schema: str) -> None:
+    """A hospital's rights on its own tables: versions and audit are append-only, a resource is never deleted."""
+    _run(connection, "GRANT USAGE ON SCHEMA {schema} TO {schema}", schema=schema)
+    names = set(tenant_tables.metadata.tables) | _READ_ONLY
+    for name in sorted(names):
+        if name in _READ_ONLY:
+            _run(connection, "GRANT SELECT ON {schema}.{table} TO {schema}", schema=schema, table=name)
+        elif name in _APPEND_ONLY:
+            _run(connection, "GRANT SELECT, INSERT ON {schema}.{table} TO {schema}", schema=schema, table=name)
+        elif name in _NO_DELETE:
+            _run(connection, "GRANT SELECT, INSERT, UPDATE ON {schema}.{table} TO {schema}", schema=schema, table=name)
+        else:
+            _run(
+                connection,
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.{table} TO {schema}",
+                schema=schema,
+                table=name,
+            )
+    _run(connection, "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {schema}", schema=schema)
+
+
+def drop_hospital(connection: Connection, schema: str) -> None:
+    """Remove a hospital's schema and role and everything in them. Nothing of it comes back."""
+    _run(connection, "DROP SCHEMA IF EXISTS {schema} CASCADE", schema=schema)
+    _run(connection, "DROP ROLE IF EXISTS {schema}", schema=schema)
+
+
+def _make_role(connection: Connection, role: str) -> None:
+    cursor = _driver(connection).execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    if cursor.fetchone() is None:
+        _run(connection, "CREATE ROLE {role} NOLOGIN", role=role)
+
+
+def _run(connection: Connection, statement: LiteralString, **names: str) -> None:
+    identifiers = {key: sql.Identifier(value) for key, value in names.items()}
+    _driver(connection).execute(sql.SQL(statement).format(**identifiers))
+
+
+def _driver(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver

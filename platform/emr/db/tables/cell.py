@@ -1,0 +1,79 @@
+"""A cell: what a cluster of hospitals shares. Hospitals may put rows in for themselves and read nothing here."""
+
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(schema="cell")
+
+_now = text("now()")
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant", Text, nullable=False, comment="the hospital's schema name"),
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("batch", BigInteger, comment="the delivery that has claimed it"),
+    Index("outbox_unclaimed", "seq", postgresql_where=text("batch IS NULL")),
+    Index("outbox_batch", "batch", postgresql_where=text("batch IS NOT NULL")),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, comment="the transaction version written with the commit"),
+    Column("state", Text, nullable=False, comment="claimed | delivered"),
+    Column("rows", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("delivered_at", DateTime(timezone=True)),
+    Column("table_version", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("error", Text),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("tenant", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("batch", BigInteger, nullable=False),
+    Column("delivered_at", DateTime(timezone=True), nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", Text, primary_key=True, comment="what is leased: a relay, a hospital's sealing, a schedule"),
+    Column("holder", Text, nullable=False, server_default=""),
+    Column("fence", BigInteger, nullable=False, server_default=text("0"), comment="grows by one with each new holder"),
+    Column("leased_until", DateTime(timezone=True), nullable=False, server_default=text("'-infinity'")),
+    Column("state", JSONB, nullable=False, server_default=text("'{}'")),
+)
+
+audit_journal = Table(
+    "audit_journal",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("row", Text, nullable=False, comment="canonical JSON; its UTF-8 bytes are what a seal covers"),
+    Index("audit_journal_tenant", "tenant", "seq"),
+)
+
+migrations_status = Table(
+    "migrations_status",
+    metadata,
+    Column("schema", Text, primary_key=True),
+    Column("revision", Text, nullable=False),
+    Column("migrated_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("error", Text),
+)
+
+__all__ = ["audit_journal", "batches", "deliveries", "jobs", "metadata", "migrations_status", "outbox"]

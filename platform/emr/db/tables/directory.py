@@ -1,0 +1,103 @@
+"""The directory: which hospitals there are, who belongs to them, and what the department did. One in the city."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData(schema="directory")
+
+_now = text("now()")
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True, comment="UUIDv7; never reused"),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("schema", Text, nullable=False, unique=True, comment="schema, role, object prefix and audit stream at once"),
+    Column("cell", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("definition", JSONB, nullable=False, comment="the hospital's file, as JSON"),
+    Column("managed_by", Text, nullable=False),
+    Column("organization_id", Text, comment="the identity provider's own id of the organization"),
+    Column("index_key", LargeBinary, nullable=False, comment="16 bytes that key the hashes of the search index"),
+    Column("revision", Text, nullable=False, server_default="", comment="migration that the schema stands at"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=_now),
+)
+
+tenant_events = Table(
+    "tenant_events",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant_id", Text, ForeignKey(tenants.c.id), nullable=False, index=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("actor", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("tenant_id", Text, ForeignKey(tenants.c.id), primary_key=True),
+    Column("subject", Text, primary_key=True, comment="the provider's `sub`, or a machine client's id"),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("granted_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Index("memberships_subject", "subject"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True, comment="SHA-256 of the cookie"),
+    Column("id", Text, nullable=False, unique=True),
+    Column("subject", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("provider_session", Text, index=True, comment="the provider's `sid`"),
+    Column("organization_ids", ARRAY(Text), nullable=False, comment="organizations that the last token carried"),
+    Column("refresh_token", LargeBinary, comment="sealed"),
+    Column("id_token", LargeBinary, comment="sealed; needed to sign out at the provider"),
+    Column("token_expires_at", DateTime(timezone=True), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("tenant_id", Text, ForeignKey(tenants.c.id), primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False, comment="the data key under the master key"),
+    Column("wrapping_key_id", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("retired_at", DateTime(timezone=True)),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("row", Text, nullable=False, comment="canonical JSON"),
+    Index("audit_events_at", "at"),
+)
+
+__all__ = ["audit_events", "keys", "memberships", "metadata", "sessions", "tenant_events", "tenants"]

@@ -1,0 +1,229 @@
+"""A hospital: its record with all versions, the search index beside it, its audit trail, its objects and images.
+
+Tables carry no schema: the same family stands once in each hospital's schema. At most 24 tables, since a backend
+keeps about 44 KB for each one that it has touched.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import UserDefinedType
+
+metadata = MetaData()
+
+_now = text("now()")
+
+
+class Xid8(UserDefinedType[int]):
+    """A transaction id that does not wrap around (PostgreSQL's `xid8`)."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """The type's name in DDL."""
+        return "xid8"
+
+
+def _current_transaction() -> Column[int]:
+    return Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()"))
+
+
+def _instant(name: str) -> Column[datetime]:
+    return Column(name, DateTime(timezone=True), nullable=False)
+
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("pk", BigInteger, Identity(), primary_key=True, comment="short name of the resource inside the index"),
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    _instant("updated"),
+    _current_transaction(),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("body", LargeBinary, nullable=False, comment="first byte: codec; then the JSON text"),
+    Index("resources_identity", "type", "id", unique=True),
+    Index("resources_newest", "type", text("updated DESC"), text("pk DESC")),
+)
+
+resource_versions = Table(
+    "resource_versions",
+    metadata,
+    Column("pk", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    _instant("updated"),
+    Column("xid", Xid8, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("pk", "version"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of type, parameter and value"),
+    _instant("updated"),
+    Column("pk", BigInteger, nullable=False),
+    Index("tokens_key", "key", text("updated DESC"), text("pk DESC")),
+    Index("tokens_pk", "pk"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of type, parameter and target"),
+    _instant("updated"),
+    Column("pk", BigInteger, nullable=False),
+    Index("links_key", "key", text("updated DESC"), text("pk DESC")),
+    Index("links_pk", "pk"),
+)
+
+strings = Table(
+    "strings",
+    metadata,
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of type and parameter"),
+    Column("value", Text, nullable=False, comment="folded: no accents, lower case, at most 200 characters"),
+    Column("raw", Text, nullable=False, comment="as written in NFC, at most 200 characters; for :exact"),
+    Column("pk", BigInteger, nullable=False),
+    Index("strings_key", "key", "value", postgresql_ops={"value": "text_pattern_ops"}),
+    Index("strings_pk", "pk"),
+)
+
+dates = Table(
+    "dates",
+    metadata,
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of type and parameter"),
+    _instant("low"),
+    _instant("high"),
+    Column("pk", BigInteger, nullable=False),
+    Index("dates_low", "key", "low"),
+    Index("dates_high", "key", "high"),
+    Index("dates_pk", "pk"),
+)
+
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("type", Text, nullable=False),
+    Column("system", Text, nullable=False, comment="empty when the identifier has none"),
+    Column("value", Text, nullable=False),
+    Column("pk", BigInteger, nullable=False),
+    Index("identifiers_value", "type", "value", "system"),
+    Index("identifiers_pk", "pk"),
+)
+
+compartments = Table(
+    "compartments",
+    metadata,
+    Column("patient", BigInteger, nullable=False, comment="the Patient's pk"),
+    Column("type", Text, nullable=False),
+    _instant("updated"),
+    Column("pk", BigInteger, nullable=False),
+    Index("compartments_patient", "patient", "type", text("updated DESC"), text("pk DESC")),
+    Index("compartments_pk", "pk"),
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("number", BigInteger, primary_key=True, comment="gapless within the hospital"),
+    _instant("at"),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("patients", ARRAY(Text), nullable=False),
+    Column("row", Text, nullable=False, comment="canonical JSON; its UTF-8 bytes are what a seal covers"),
+    Index("audit_events_at", "at"),
+    Index("audit_events_patients", "patients", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+)
+
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("batch", BigInteger, primary_key=True),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False, comment="Merkle root over the rows"),
+    Column("previous", LargeBinary, nullable=False, comment="hash of the seal before"),
+    Column("hash", LargeBinary, nullable=False),
+    _instant("sealed_at"),
+    Column("format", Integer, nullable=False),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("key", Text, primary_key=True, comment="random name under the hospital's prefix"),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the content"),
+    Column("size", BigInteger, nullable=False, comment="bytes of the content"),
+    Column("media_type", Text, nullable=False),
+    Column("key_id", Text, nullable=False, comment="the data key that seals it"),
+    Column("scan_state", Text, nullable=False, server_default="unscanned"),
+    Column("retention_class", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Index("blobs_digest", "digest"),
+)
+
+dicom_series = Table(
+    "dicom_series",
+    metadata,
+    Column("series_uid", Text, primary_key=True),
+    Column("study_uid", Text, nullable=False),
+    Column("study_id", Text, comment="id of the ImagingStudy resource"),
+    Column("modality", Text, nullable=False),
+    Column("patient_key", Text, nullable=False, comment="PatientID as sent"),
+    Column("study_date", Text, nullable=False, server_default="", comment="YYYYMMDD or empty"),
+    Column("accession", Text, nullable=False, server_default=""),
+    Column("attributes", JSONB, nullable=False, comment="DICOM JSON of study and series level"),
+    _instant("updated"),
+    Index("dicom_series_study", "study_uid"),
+    Index("dicom_series_patient", "patient_key"),
+)
+
+dicom_instances = Table(
+    "dicom_instances",
+    metadata,
+    Column("sop_uid", Text, primary_key=True),
+    Column("series_uid", Text, nullable=False),
+    Column("sop_class", Text, nullable=False),
+    Column("number", Integer),
+    Column("transfer_syntax", Text, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the file as stored"),
+    Column("blob", Text, nullable=False),
+    Column("attributes", JSONB, nullable=False, comment="DICOM JSON of instance level"),
+    Column("stored_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Index("dicom_instances_series", "series_uid", "number"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Index("idempotency_keys_created", "created_at"),
+)
+
+IMMUTABLE = frozenset({"resource_versions", "audit_events", "audit_seals"})
+"""Tables where a hospital's role may add and read, and nothing else."""

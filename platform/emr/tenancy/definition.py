@@ -1,0 +1,102 @@
+"""A hospital's file, as a strict model: the one description from which everything else about it is made."""
+
+import ipaddress
+import zoneinfo
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+AeTitle = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_.-]{1,16}$")]
+Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+\.[a-z]{2,}$")]
+Feature = Literal["outpatient", "inpatient", "imaging", "documents", "laboratory", "pharmacy"]
+Tier = Literal["shared", "dedicated"]
+FirstState = Literal["trial", "live"]
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
+def _zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise ValueError("is not a time zone of the IANA database")
+    return name
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Peer(_Strict):
+    """A device that may send images."""
+
+    ae_title: AeTitle
+    cidr: Annotated[str, AfterValidator(_network)] = Field(description="network that it sends from, e.g. 10.20.0.0/24")
+
+
+class DicomPart(_Strict):
+    """The hospital's own AE title and the devices that are let in."""
+
+    ae_title: AeTitle
+    peers: tuple[Peer, ...] = Field((), strict=False)
+
+
+class QuotaPart(_Strict):
+    """Limits; 0 means none."""
+
+    storage_gib: int = Field(200, ge=0)
+    users: int = Field(150, ge=0)
+    requests_per_second: int = Field(0, ge=0)
+    concurrent_requests: int = Field(0, ge=0)
+
+
+class IdentityPart(_Strict):
+    """The hospital's organization at the identity provider."""
+
+    organization: Slug
+    domains: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+\.[a-z]{2,}$")], ...] = Field(
+        (), strict=False
+    )
+
+
+class RetentionPart(_Strict):
+    """How long records are kept (Law on medical examination and treatment 2023: at least 10 years)."""
+
+    default_years: int = Field(10, ge=10, le=100)
+
+
+class GoLivePart(_Strict):
+    """The first state; later ones are set by command or console and kept in the directory."""
+
+    state: FirstState = "trial"
+
+
+class HospitalFile(_Strict):
+    """Everything that a hospital's file may say."""
+
+    slug: Slug
+    name: Annotated[str, StringConstraints(min_length=3, max_length=200)]
+    facility_code: Annotated[str, StringConstraints(pattern=r"^\d{5}$")] = Field(description="five digits, QĐ 384/2019")
+    province: Annotated[str, StringConstraints(pattern=r"^\d{2}$")]
+    tier: Tier = "shared"
+    cell: Slug = "default"
+    locale: Literal["vi-VN", "en-GB"] = "vi-VN"
+    time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Ho_Chi_Minh"
+    features: tuple[Feature, ...] = Field(("outpatient",), strict=False)
+    quotas: QuotaPart = QuotaPart()
+    dicom: DicomPart | None = None
+    identity: IdentityPart
+    retention: RetentionPart = RetentionPart()
+    go_live: GoLivePart = GoLivePart()
+    managed_by: Literal["file", "console"] = "file"
+
+    def as_json(self) -> dict[str, Any]:
+        """The definition as the directory keeps it."""
+        return self.model_dump(mode="json")
+
+
+def json_schema() -> dict[str, Any]:
+    """`tenants/schema.json`: what an editor can check a hospital's file against."""
+    schema = HospitalFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A hospital's file"} | schema

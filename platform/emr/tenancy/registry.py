@@ -1,0 +1,112 @@
+"""Every hospital of the directory in memory, at most a second old. No hospital is the default one."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from emr.db.connection import Connection, Row
+from emr.db.pools import RolePool
+from emr.kernel.errors import NotFound, Unavailable
+from emr.kernel.tenant import DicomPeer, Quotas, Tenant
+
+REFRESH_SECONDS: Final = 1.0
+
+_ALL: Final = """
+SELECT id, slug, schema, cell, state, definition, organization_id, index_key, revision FROM directory.tenants
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    by_slug: Mapping[str, Tenant] = field(default_factory=dict)
+    by_schema: Mapping[str, Tenant] = field(default_factory=dict)
+    by_ae_title: Mapping[str, Tenant] = field(default_factory=dict)
+    by_id: Mapping[str, Tenant] = field(default_factory=dict)
+
+
+class Registry:
+    """The hospitals that this process knows; `refresh_forever` keeps them fresh."""
+
+    def __init__(self, directory: RolePool) -> None:
+        self._directory = directory
+        self._known = _Snapshot()
+
+    def by_slug(self, slug: str) -> Tenant:
+        """The hospital of a path; `NotFound` when there is none."""
+        return _found(self._known.by_slug, slug)
+
+    def by_schema(self, schema: str) -> Tenant:
+        """The hospital that a row in a cell names."""
+        return _found(self._known.by_schema, schema)
+
+    def by_id(self, tenant_id: str) -> Tenant:
+        """The hospital with this id."""
+        return _found(self._known.by_id, tenant_id)
+
+    def by_ae_title(self, title: str) -> Tenant:
+        """The hospital that a called AE title picks."""
+        return _found(self._known.by_ae_title, title)
+
+    def all(self) -> Sequence[Tenant]:
+        """Every hospital, by slug."""
+        return [self._known.by_slug[slug] for slug in sorted(self._known.by_slug)]
+
+    async def refresh(self) -> None:
+        """Read the directory now."""
+        async with self._directory.connection() as connection:
+            tenants = await read_tenants(connection)
+        self._known = _Snapshot(
+            by_slug={tenant.slug: tenant for tenant in tenants},
+            by_schema={tenant.schema: tenant for tenant in tenants},
+            by_ae_title={tenant.ae_title: tenant for tenant in tenants if tenant.ae_title},
+            by_id={tenant.id: tenant for tenant in tenants},
+        )
+
+    async def refresh_forever(self) -> None:
+        """Read the directory every second until cancelled; a directory that is down leaves what is known in force."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            with contextlib.suppress(Unavailable):
+                await self.refresh()
+
+
+async def read_tenants(connection: Connection) -> list[Tenant]:
+    """All hospitals of the directory."""
+    return [_tenant(row) for row in await connection.fetch(_ALL, name="tenants")]
+
+
+def _tenant(row: Row) -> Tenant:
+    definition: dict[str, Any] = json.loads(row["definition"])
+    dicom = definition.get("dicom") or {}
+    return Tenant(
+        id=row["id"],
+        slug=row["slug"],
+        name=definition["name"],
+        schema=row["schema"],
+        cell=row["cell"],
+        state=row["state"],
+        facility_code=definition["facility_code"],
+        index_key=row["index_key"],
+        organization=definition["identity"]["organization"],
+        organization_id=row["organization_id"],
+        tier=definition["tier"],
+        province=definition["province"],
+        locale=definition["locale"],
+        time_zone=definition["time_zone"],
+        features=frozenset(definition["features"]),
+        quotas=Quotas(**definition["quotas"]),
+        ae_title=dicom.get("ae_title"),
+        peers=tuple(DicomPeer(**peer) for peer in dicom.get("peers", ())),
+        retention_years=definition["retention"]["default_years"],
+        revision=row["revision"],
+    )
+
+
+def _found(known: Mapping[str, Tenant], key: str) -> Tenant:
+    try:
+        return known[key]
+    except KeyError:
+        raise NotFound("hospital-unknown", "There is no such hospital.") from None
