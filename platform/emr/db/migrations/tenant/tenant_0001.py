@@ -92,15 +92,30 @@ def upgrade() -> None:
         sa.Column("sop_class", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("transfer_syntax", sa.Text(), nullable=False),
-        sa.Column("frames", sa.Integer(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False, comment="SHA-256 of the file as stored"),
+        sa.Column("frames", sa.Integer(), nullable=False, comment="0 when there is nothing to show"),
+        sa.Column("digest", sa.LargeBinary(), nullable=False, comment="SHA-256 of transfer syntax and dataset"),
         sa.Column("blob", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False, comment="bytes of the stored file"),
         sa.Column(
             "attributes",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=False,
             comment="DICOM JSON of instance level",
         ),
+        sa.Column("metadata", sa.LargeBinary(), nullable=False, comment="whole DICOM JSON without bulk data, zlib"),
+        sa.Column(
+            "picture",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="where and how the pixels lie; NULL without pixels",
+        ),
+        sa.Column(
+            "bulk",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="tag to value representation, offset and length in the file",
+        ),
+        sa.Column("document", sa.Text(), nullable=True, comment="media type of an encapsulated document"),
         sa.Column("stored_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("sop_uid"),
     )
@@ -109,11 +124,23 @@ def upgrade() -> None:
         "dicom_series",
         sa.Column("series_uid", sa.Text(), nullable=False),
         sa.Column("study_uid", sa.Text(), nullable=False),
-        sa.Column("study_id", sa.Text(), nullable=True, comment="id of the ImagingStudy resource"),
+        sa.Column("study_id", sa.Text(), nullable=False, comment="id of the ImagingStudy resource"),
+        sa.Column(
+            "patient",
+            sa.Text(),
+            nullable=True,
+            comment="id of the Patient resource; NULL while nobody has matched the study",
+        ),
+        sa.Column("doubt", sa.Text(), nullable=True, comment="why no Patient was matched"),
         sa.Column("modality", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("patient_key", sa.Text(), nullable=False, comment="PatientID as sent"),
+        sa.Column("patient_name", sa.Text(), nullable=False, comment="folded, components parted by ^"),
         sa.Column("study_date", sa.Text(), server_default="", nullable=False, comment="YYYYMMDD or empty"),
+        sa.Column("study_time", sa.Text(), server_default="", nullable=False, comment="HHMMSS or empty"),
         sa.Column("accession", sa.Text(), server_default="", nullable=False),
+        sa.Column("instances", sa.Integer(), nullable=False, comment="instances kept"),
+        sa.Column("listed", sa.Integer(), nullable=False, comment="instances that the ImagingStudy resource speaks of"),
         sa.Column(
             "attributes",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -123,7 +150,22 @@ def upgrade() -> None:
         sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("series_uid"),
     )
+    op.create_index("dicom_series_accession", "dicom_series", ["accession"], unique=False)
+    op.create_index(
+        "dicom_series_name",
+        "dicom_series",
+        ["patient_name"],
+        unique=False,
+        postgresql_ops={"patient_name": "text_pattern_ops"},
+    )
+    op.create_index(
+        "dicom_series_newest",
+        "dicom_series",
+        [sa.literal_column("study_date DESC"), sa.literal_column("study_uid DESC")],
+        unique=False,
+    )
     op.create_index("dicom_series_patient", "dicom_series", ["patient_key"], unique=False)
+    op.create_index("dicom_series_record", "dicom_series", ["patient"], unique=False)
     op.create_index("dicom_series_study", "dicom_series", ["study_uid"], unique=False)
     op.create_table(
         "idempotency_keys",

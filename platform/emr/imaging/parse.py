@@ -1,0 +1,110 @@
+"""From a file on disk to what the archive keeps about it, without loading the file.
+
+First the structure is walked (`scan`), then the header alone, cut out by that walk, is given to pydicom.
+"""
+
+import hashlib
+import io
+import json
+import mmap
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom import config as pydicom_config
+from pydicom.dataset import Dataset
+
+from emr.imaging.attributes import PARSER_FAILURES, Facts, Identity, facts_of
+from emr.imaging.errors import BadIdentifier, BrokenStructure, NotDicom
+from emr.imaging.picture import Picture, picture_of
+from emr.imaging.scan import Buffer, Bulk, Structure, scan
+
+_STEP = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """digest: SHA-256 (hex) of the transfer syntax and the dataset, without the file meta information, which each
+    carrier writes anew. metadata: the DICOM JSON model (PS3.18 annex F) without bulk data, as zlib-compressed UTF-8.
+    """
+
+    facts: Facts
+    syntax: str
+    digest: str
+    size: int
+    picture: Picture | None
+    bulk: tuple[Bulk, ...]
+    metadata: bytes
+    document: str | None
+
+
+def parse(path: Path) -> Parsed:
+    """Read one DICOM file (PS3.10). Memory is bounded by the header's limit; safe to run in a thread.
+
+    Raises NotDicom, BrokenStructure, HeaderTooLarge, UnsupportedSyntax, BadIdentifier, BadPicture.
+    """
+    size = path.stat().st_size
+    if not size:
+        raise NotDicom("not-dicom", "the file is empty")
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as data,
+    ):
+        return _parse(data, size)
+
+
+def _parse(data: memoryview, size: int) -> Parsed:
+    structure = scan(data)
+    header = read_header(data, structure)
+    facts = facts_of(header)
+    _check_meta(header, facts.identity)
+    return Parsed(
+        facts=facts,
+        syntax=structure.syntax,
+        digest=_digest(data, structure),
+        size=size,
+        picture=picture_of(header, structure, data),
+        bulk=tuple(structure.bulk),
+        metadata=zlib.compress(json.dumps(_model(header), ensure_ascii=False).encode("utf-8", "replace"), 6),
+        document=str(header.get("MIMETypeOfEncapsulatedDocument") or "") or None,
+    )
+
+
+def read_header(data: Buffer, structure: Structure) -> Dataset:
+    """The dataset without its bulk values. Raises BrokenStructure where pydicom cannot follow."""
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+    header = b"".join(bytes(data[start:end]) for start, end in structure.header)
+    try:
+        return pydicom.dcmread(io.BytesIO(header))
+    except PARSER_FAILURES as failure:
+        raise BrokenStructure("dicom-structure", "the header cannot be read") from failure
+
+
+def _check_meta(header: Dataset, identity: Identity) -> None:
+    """The file meta information names the same instance as the dataset, or nothing (PS3.10 section 7.1)."""
+    meta = header.file_meta
+    for keyword, expected in (
+        ("MediaStorageSOPClassUID", identity.sop_class),
+        ("MediaStorageSOPInstanceUID", identity.instance),
+    ):
+        if meta.get(keyword) not in (None, "", expected):
+            raise BadIdentifier("dicom-meta", f"{keyword} is not that of the dataset", location=keyword)
+
+
+def _digest(data: memoryview, structure: Structure) -> str:
+    digest = hashlib.sha256(structure.syntax.encode())
+    for at in range(structure.dataset, len(data), _STEP):
+        digest.update(data[at : at + _STEP])
+    return digest.hexdigest()
+
+
+def _model(header: Dataset) -> dict[str, Any]:
+    """The DICOM JSON model of the header. Private attributes are left out: their meaning is their maker's."""
+    try:
+        header.remove_private_tags()
+        return dict(sorted(header.to_json_dict(suppress_invalid_tags=True).items()))
+    except PARSER_FAILURES as failure:
+        raise BrokenStructure("dicom-structure", "the header cannot be read") from failure
