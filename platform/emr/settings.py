@@ -121,6 +121,8 @@ class Dicom(BaseModel):
         None, description="Folder for instances on their way in; the system's temporary folder by default."
     )
     max_associations: int = Field(20, ge=1, description="Associations at one time.")
+    instance_limit_mib: int = Field(2048, ge=1, description="Largest single instance in MiB, over DIMSE and STOW-RS.")
+    request_limit_mib: int = Field(4096, ge=1, description="Largest STOW-RS request in MiB.")
 
 
 class Keys(BaseModel):

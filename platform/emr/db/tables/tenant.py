@@ -194,6 +194,8 @@ dicom_series = Table(
     Column("study_date", Text, nullable=False, server_default="", comment="YYYYMMDD or empty"),
     Column("study_time", Text, nullable=False, server_default="", comment="HHMMSS or empty"),
     Column("accession", Text, nullable=False, server_default=""),
+    Column("study_number", Text, nullable=False, server_default="", comment="Study ID as sent"),
+    Column("referrer", Text, nullable=False, server_default="", comment="folded, components parted by ^"),
     Column("instances", Integer, nullable=False, comment="instances kept"),
     Column("listed", Integer, nullable=False, comment="instances that the ImagingStudy resource speaks of"),
     Column("attributes", JSONB, nullable=False, comment="DICOM JSON of study and series level"),
