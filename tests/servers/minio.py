@@ -1,0 +1,87 @@
+"""A real MinIO server on loopback with a folder of its own."""
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from emr.storage.s3 import S3Address
+from tests.servers.tools import tool
+
+
+@dataclass(slots=True)
+class MinioServer:
+    """A server that can be stopped and started again on the same port and folder."""
+
+    binary: Path
+    folder: Path
+    port: int
+    user: str
+    password: str
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def host(self) -> str:
+        """host:port."""
+        return f"127.0.0.1:{self.port}"
+
+    def address(self, bucket: str, *, deadline: float = 20.0) -> S3Address:
+        """How the storage room reaches a bucket here."""
+        return S3Address(self.host, bucket, self.user, self.password, secure=False, deadline=deadline)
+
+    def start(self) -> None:
+        """Start and wait until it is ready."""
+        keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        secret = {"MINIO_ROOT_USER": self.user, "MINIO_ROOT_PASSWORD": self.password}
+        quiet = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "GOMAXPROCS": "2"}
+        with (self.folder / "minio.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.binary, "server", self.folder / "data", "--address", self.host, "--quiet"],
+                env=keep | secret | quiet,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 30
+        while not self._ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"MinIO did not start: {(self.folder / 'minio.log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def _ready(self) -> bool:
+        try:
+            with urlopen(f"http://{self.host}/minio/health/ready", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def stop(self) -> None:
+        """Stop, if it runs."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+
+@contextmanager
+def minio_server(folder: Path) -> Iterator[MinioServer]:
+    """A running server whose data lies in `folder`; skips, or fails in CI, when the binary is missing."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = MinioServer(tool("minio"), folder, port, "emr-test", secrets.token_urlsafe(24))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
