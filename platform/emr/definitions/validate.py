@@ -1,0 +1,41 @@
+"""Is a resource what R4 says it is? Structure, primitive formats, choices, required codes, invariants that matter."""
+
+from typing import Any
+
+from emr.definitions import model
+from emr.definitions.findings import Findings
+from emr.definitions.shapes import check_resource
+from emr.kernel.errors import Invalid, Issue, Malformed, TooLarge
+
+TYPE_FAULT = "resource-type"
+
+
+def validate(resource: Any, *, expected_type: str | None = None) -> list[Issue]:
+    """All that is wrong, at most 100 issues, each with a FHIRPath; an empty list is a valid resource. Never raises.
+
+    Codes: `resource-type unknown-element wrong-type cardinality required choice format code empty too-long reference
+    narrative extension attachment contained bundle invariant`. Messages name elements and rules, never values.
+    """
+    if type(resource) is not dict:
+        return [Issue(TYPE_FAULT, "A resource is an object.")]
+    name = resource.get("resourceType")
+    if type(name) is not str or name not in model.resource_types():
+        return [Issue(TYPE_FAULT, "A resource names its type, one of R4.", "resourceType")]
+    if expected_type is not None and name != expected_type:
+        return [Issue(TYPE_FAULT, f"Expected is a resource of type {expected_type}.", f"{name}.resourceType")]
+    found = Findings()
+    check_resource(resource, (None, name, None), found)
+    return found.issues
+
+
+def demand_valid(resource: Any, *, expected_type: str | None = None) -> None:
+    """`validate` for a caller that goes on only with a valid resource.
+
+    Raises Malformed when it is no resource of the type asked for, TooLarge for a text over the limit, else Invalid.
+    """
+    issues = validate(resource, expected_type=expected_type)
+    if not issues:
+        return
+    first = issues[0]
+    kind = {TYPE_FAULT: Malformed, "too-long": TooLarge}.get(first.code, Invalid)
+    raise kind(first.code, first.message, location=first.location, issues=tuple(issues))
