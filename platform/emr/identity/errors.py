@@ -1,0 +1,70 @@
+"""The refusals of this package. Their texts say nothing that an outsider could learn from.
+
+Unauthenticated ── NotSignedIn, TokenRefused
+Forbidden       ── NotAMember, ForeignForm
+Malformed       ── SignInRefused, LogoutTokenRefused, UnsafeReturn
+Unavailable     ── ProviderUnavailable
+"""
+
+from __future__ import annotations
+
+from emr.kernel.errors import Forbidden, Malformed, Unauthenticated, Unavailable
+
+
+class NotSignedIn(Unauthenticated):
+    """No credentials, or a session that is over."""
+
+    def __init__(self) -> None:
+        super().__init__("not-signed-in", "Sign in first, or send a bearer token.")
+
+
+class TokenRefused(Unauthenticated):
+    """A bearer token that does not count; the reason is for the log, never for the caller."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("token-refused", "The bearer token is not valid here.")
+        self.reason = reason
+
+
+class NotAMember(Forbidden):
+    """The caller is known and does not belong to this hospital: one and the same answer for everything under it."""
+
+    def __init__(self) -> None:
+        super().__init__("not-a-member", "This account has no access to this hospital.")
+
+
+class SignInRefused(Malformed):
+    """The answer that came back from the provider does not belong to a sign-in that began here."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("sign-in-refused", "This sign-in cannot be completed; begin again.")
+        self.reason = reason
+
+
+class LogoutTokenRefused(Malformed):
+    """A logout token that does not count (OpenID Connect Back-Channel Logout 1.0, 2.6)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("logout-token-refused", "The logout token is not valid.")
+        self.reason = reason
+
+
+class UnsafeReturn(Malformed):
+    """An address to go back to after sign-in that is not a path of our own."""
+
+    def __init__(self) -> None:
+        super().__init__("unsafe-return", "The address to return to must be a path of this service.", location="to")
+
+
+class ForeignForm(Forbidden):
+    """A form that was not served to this session for this hospital, or was sent from another site."""
+
+    def __init__(self) -> None:
+        super().__init__("foreign-form", "The form has expired or was not made for this page; reload it and try again.")
+
+
+class ProviderUnavailable(Unavailable):
+    """The OpenID provider does not answer, and nothing that is cached is fresh enough to go on with."""
+
+    def __init__(self) -> None:
+        super().__init__("identity-provider-unavailable", "The sign-in service does not answer at the moment.")

@@ -1,0 +1,258 @@
+"""The one door to this package: who is asking, signing in, signing out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+import httpx
+import structlog
+
+from emr.db.connection import Row
+from emr.db.pools import RolePool
+from emr.identity.errors import (
+    ForeignForm,
+    LogoutTokenRefused,
+    NotAMember,
+    NotSignedIn,
+    ProviderUnavailable,
+    TokenRefused,
+)
+from emr.identity.flow import Begun, Flow
+from emr.identity.memberships import Membership, Memberships
+from emr.identity.principal import Principal, kind_of
+from emr.identity.provider import GrantRefused, Provider
+from emr.identity.sealing import FormTokens, Sealed
+from emr.identity.sessions import Ended, Person, Sessions
+from emr.identity.tokens import BadToken, Tokens
+from emr.kernel.clock import Clock, utc_now
+from emr.kernel.tenant import Tenant
+from emr.settings import Settings
+
+_LOG = structlog.get_logger(__name__)
+_SKEW: Final = timedelta(seconds=10)
+_REPLAYS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request carries: the session cookie's value and the `Authorization` header, as they came.
+
+    A request with an `Authorization` header is judged by that alone.
+    """
+
+    cookie: str | None = None
+    authorization: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person's session without regard to a hospital, and where that person is a member."""
+
+    session_id: str
+    subject: str
+    name: str
+    memberships: Sequence[Membership]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A session that has just begun: its cookie's value, whose it is, and where the browser goes now."""
+
+    cookie: str
+    person: Person
+    return_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """Where the browser goes to end the provider's own session, and the session that was ended here (None: none)."""
+
+    url: str
+    ended: Ended | None
+
+
+class Identity:
+    """Answers who is asking. Built once by the application; `close` gives its connections back.
+
+    `session_cookie` is the name of the cookie that holds a session, `secure` whether browsers reach us by https.
+    """
+
+    def __init__(self, settings: Settings, directory: RolePool, clock: Clock = utc_now) -> None:
+        chosen = settings.identity
+        signing = settings.keys.signing.get_secret_value()
+        self._client_id = chosen.client_id
+        self._home = f"{settings.http.base_url.rstrip('/')}/"
+        self.secure = self._home.startswith("https://")
+        self.session_cookie = "__Host-emr_session" if self.secure else "emr_session"
+        self._clock = clock
+        self._http = httpx.AsyncClient(timeout=5, follow_redirects=False)
+        provider = Provider(chosen, self._http, clock)
+        self._provider = provider
+        self._tokens = Tokens(provider, clock, client_id=chosen.client_id, audience=chosen.audience)
+        self._flow = Flow(
+            provider, self._tokens, Sealed(signing, "sign-in"), clock, redirect_uri=f"{self._home}auth/callback"
+        )
+        sealed = Sealed(settings.keys.sealing.get_secret_value(), "sessions")
+        self._sessions = Sessions(directory, chosen, sealed, clock)
+        self._forms = FormTokens(signing)
+        self._seen_logouts: OrderedDict[str, int] = OrderedDict()
+        self.memberships = Memberships(directory)
+
+    def pending_cookie(self, state: str) -> str:
+        """The name of the cookie of one sign-in under way: a name for each, so that two tabs do not disturb each other."""
+        return f"{'__Secure-' if self.secure else ''}emr_sign_in_{state[:12]}"
+
+    async def close(self) -> None:
+        """Give the connections to the provider back."""
+        await self._http.aclose()
+
+    async def resolve(self, credentials: Credentials, tenant: Tenant) -> Principal:
+        """Who is asking in this hospital.
+
+        Raises NotSignedIn or TokenRefused when nobody is known, NotAMember when someone is who does not belong here,
+        ProviderUnavailable when a token cannot be verified at the moment.
+        """
+        if credentials.authorization is not None:
+            return await self._by_bearer(credentials.authorization, tenant)
+        if not credentials.cookie:
+            raise NotSignedIn
+        row = await self._sessions.find(credentials.cookie, tenant.id)
+        if row is None:
+            raise NotSignedIn
+        await self._keep_alive(row)
+        role = row["role"]
+        if role is None or tenant.organization_id is None or tenant.organization_id not in row["organization_ids"]:
+            raise NotAMember
+        return Principal(
+            subject=row["subject"],
+            name=row["member_name"] or row["name"],
+            role=role,
+            kind=kind_of(role),
+            tenant_id=tenant.id,
+            session_id=row["id"],
+        )
+
+    async def signed_in(self, cookie: str | None) -> SignedIn | None:
+        """The person of a session, for pages that belong to no hospital; None if nobody is signed in."""
+        row = await self._sessions.find(cookie, "") if cookie else None
+        if row is None:
+            return None
+        await self._sessions.touch(row["id"], row["seen_at"])
+        memberships = await self.memberships.of_subject(row["subject"])
+        return SignedIn(row["id"], row["subject"], row["name"], memberships)
+
+    async def begin_sign_in(self, return_to: str) -> Begun:
+        """Send a browser to the provider; raises UnsafeReturn, ProviderUnavailable."""
+        return await self._flow.begin(self._client_id, return_to)
+
+    async def finish_sign_in(self, answer: Mapping[str, str], sealed: str | None, *, former: str | None) -> Started:
+        """Take the provider's answer and start a session; the browser's `former` one (its cookie) ends.
+
+        Raises SignInRefused, ProviderUnavailable.
+        """
+        finished = await self._flow.finish(answer, sealed)
+        if former:
+            await self._sessions.end_by_cookie(former)
+        cookie = await self._sessions.start(finished.person, finished.tokens)
+        return Started(cookie, finished.person, finished.return_to)
+
+    async def sign_out(self, cookie: str | None) -> SignedOut:
+        """End the session here; the answer's address ends it at the provider and leads back home."""
+        ended = await self._sessions.end_by_cookie(cookie) if cookie else None
+        if ended is None or ended.id_token is None:
+            return SignedOut("/", ended)
+        try:
+            endpoint = (await self._provider.metadata()).end_session_endpoint
+        except ProviderUnavailable:
+            endpoint = None
+        if endpoint is None:
+            return SignedOut("/", ended)
+        query = urlencode(
+            {
+                "id_token_hint": ended.id_token,
+                "client_id": self._client_id,
+                "post_logout_redirect_uri": self._home,
+            }
+        )
+        return SignedOut(f"{endpoint}?{query}", ended)
+
+    async def back_channel_logout(self, logout_token: str) -> Sequence[Ended]:
+        """End what the provider says has ended; raises LogoutTokenRefused, also for a token that came before."""
+        try:
+            said = await self._tokens.logout_token(logout_token)
+        except BadToken as error:
+            raise LogoutTokenRefused(str(error)) from error
+        now = self._clock().timestamp()
+        # Another process may see a replay as new; it finds nothing to end that began after the token was made.
+        while self._seen_logouts and (
+            len(self._seen_logouts) >= _REPLAYS or next(iter(self._seen_logouts.values())) < now - 60
+        ):
+            self._seen_logouts.popitem(last=False)
+        if said.token_id in self._seen_logouts:
+            raise LogoutTokenRefused("replayed")
+        self._seen_logouts[said.token_id] = said.expires_at
+        return await self._sessions.end_by_provider(
+            provider_session=said.provider_session,
+            subject=said.subject,
+            begun_before=datetime.fromtimestamp(said.issued_at, UTC) + _SKEW,
+        )
+
+    def form_token(self, principal: Principal) -> str:
+        """The CSRF token of this session's forms in this hospital."""
+        return self._forms.token(principal.session_id or "", principal.tenant_id or "")
+
+    def check_form(self, principal: Principal, token: str | None) -> None:
+        """Refuse a form that was not served to this session for this hospital; bearer tokens need none."""
+        if principal.session_id is None:
+            return
+        session_id, tenant_id = principal.session_id, principal.tenant_id or ""
+        if not token or not self._forms.matches(token, session_id=session_id, tenant_id=tenant_id):
+            raise ForeignForm
+
+    async def _by_bearer(self, authorization: str, tenant: Tenant) -> Principal:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise TokenRefused("not a bearer token")
+        try:
+            said = await self._tokens.bearer(token.strip())
+        except BadToken as error:
+            _LOG.info("bearer token refused", reason=str(error))
+            raise TokenRefused(str(error)) from error
+        found = await self.memberships.find(tenant.id, said.subject)
+        if found is None or tenant.organization_id is None or tenant.organization_id not in said.organization_ids:
+            raise NotAMember
+        role, name = found
+        return Principal(
+            subject=said.subject,
+            name=name or said.name,
+            role=role,
+            kind=kind_of(role),
+            tenant_id=tenant.id,
+            scopes=said.scopes,
+        )
+
+    async def _keep_alive(self, row: Row) -> None:
+        """Note the use of a session and renew its tokens when they have aged; raises NotSignedIn if it has ended."""
+        await self._sessions.touch(row["id"], row["seen_at"])
+        if row["token_expires_at"] > self._clock():
+            return
+        refresh_token = await self._sessions.claim_refresh(row["id"], row["token_expires_at"])
+        if refresh_token is None:
+            return
+        try:
+            if not refresh_token:
+                raise GrantRefused("the provider gave no refresh token")
+            tokens = await self._flow.refresh(refresh_token, row["subject"])
+        except GrantRefused as error:
+            await self._sessions.end(row["id"])
+            _LOG.info("session ended at the provider", session=row["id"], reason=str(error))
+            raise NotSignedIn from error
+        except ProviderUnavailable:
+            # Running sessions go on while the provider is down; the claim lapses and a later request tries again.
+            return
+        await self._sessions.renew(row["id"], tokens)

@@ -1,0 +1,213 @@
+"""The rows of `directory.sessions`: a browser's opaque cookie is kept as its SHA-256, tokens are kept sealed."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from emr.db.connection import Row
+from emr.db.pools import RolePool
+from emr.identity.sealing import Sealed
+from emr.kernel.clock import Clock
+from emr.kernel.ids import uuid7
+from emr.settings import Identity
+
+_RESOLVE: Final = """
+SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, m.role, m.name AS member_name
+FROM directory.sessions s
+LEFT JOIN directory.memberships m ON m.tenant_id = $2 AND m.subject = s.subject AND m.active
+WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $3 AND s.seen_at > $4
+"""
+
+_INSERT: Final = """
+INSERT INTO directory.sessions (token_hash, id, subject, name, provider_session, organization_ids, refresh_token,
+  id_token, token_expires_at, created_at, seen_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)
+"""
+
+_TOUCH: Final = "UPDATE directory.sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2"
+
+_CLAIM: Final = """
+UPDATE directory.sessions SET token_expires_at = $3
+WHERE id = $1 AND token_expires_at = $2 AND revoked_at IS NULL RETURNING refresh_token
+"""
+
+_RENEW: Final = """
+UPDATE directory.sessions
+SET organization_ids = $2, refresh_token = $3, id_token = coalesce($4, id_token), token_expires_at = $5
+WHERE id = $1 AND revoked_at IS NULL
+"""
+
+_REVOKE_ID: Final = """
+UPDATE directory.sessions SET revoked_at = $2, refresh_token = NULL, id_token = NULL
+WHERE id = $1 AND revoked_at IS NULL
+"""
+
+_REVOKE_COOKIE: Final = """
+UPDATE directory.sessions s SET revoked_at = $2, refresh_token = NULL, id_token = NULL
+FROM directory.sessions old
+WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND old.token_hash = s.token_hash
+RETURNING s.id, s.subject, s.name, old.id_token
+"""
+
+_REVOKE_PROVIDER_SESSION: Final = """
+UPDATE directory.sessions SET revoked_at = $4, refresh_token = NULL, id_token = NULL
+WHERE provider_session = $1 AND ($2::text IS NULL OR subject = $2) AND created_at <= $3 AND revoked_at IS NULL
+RETURNING id, subject, name
+"""
+
+_REVOKE_SUBJECT: Final = """
+UPDATE directory.sessions SET revoked_at = $3, refresh_token = NULL, id_token = NULL
+WHERE subject = $1 AND created_at <= $2 AND revoked_at IS NULL RETURNING id, subject, name
+"""
+
+_SWEEP: Final = "DELETE FROM directory.sessions WHERE expires_at < $1"
+
+_SEEN_EVERY: Final = timedelta(minutes=1)
+_KEPT: Final = timedelta(days=1)
+_CLAIMED_FOR: Final = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSet:
+    """What a sign-in or a refresh brought. `expires_at` is when the access token is to be renewed."""
+
+    refresh_token: str | None
+    id_token: str | None
+    organization_ids: frozenset[str]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose session, as the provider told it."""
+
+    subject: str
+    name: str
+    provider_session: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that was just revoked; its ID token (None: unknown) lets the provider end its own."""
+
+    session_id: str
+    subject: str
+    name: str
+    id_token: str | None = None
+
+
+class Sessions:
+    """Reads and writes sessions as `emr_directory`."""
+
+    def __init__(self, directory: RolePool, settings: Identity, sealed: Sealed, clock: Clock) -> None:
+        self._directory = directory
+        self._sealed = sealed
+        self._clock = clock
+        self._idle = timedelta(minutes=settings.session_idle_minutes)
+        self._longest = timedelta(hours=settings.session_hours)
+
+    async def find(self, cookie: str, tenant_id: str) -> Row | None:
+        """The session of a cookie with the role in this hospital (null for a non-member); None if it is over."""
+        now = self._clock()
+        async with self._directory.connection() as connection:
+            return await connection.fetchrow(
+                _RESOLVE, _hash(cookie), tenant_id, now, now - self._idle, name="session.resolve"
+            )
+
+    async def start(self, person: Person, tokens: TokenSet) -> str:
+        """A new session; answers the cookie's value, which is kept nowhere."""
+        cookie = secrets.token_urlsafe(32)
+        session_id = uuid7()
+        now = self._clock()
+        async with self._directory.transaction() as connection:
+            await connection.execute(_SWEEP, now - _KEPT, name="session.sweep")
+            await connection.execute(
+                _INSERT,
+                _hash(cookie),
+                session_id,
+                person.subject,
+                person.name,
+                person.provider_session,
+                sorted(tokens.organization_ids),
+                self._seal(tokens.refresh_token, session_id),
+                self._seal(tokens.id_token, session_id),
+                tokens.expires_at,
+                now,
+                now + self._longest,
+                name="session.start",
+            )
+        return cookie
+
+    async def touch(self, session_id: str, seen_at: datetime) -> None:
+        """Note that the session is in use, at most once a minute."""
+        now = self._clock()
+        if now - seen_at < min(_SEEN_EVERY, self._idle / 4):
+            return
+        async with self._directory.connection() as connection:
+            await connection.execute(_TOUCH, session_id, now, name="session.touch")
+
+    async def claim_refresh(self, session_id: str, token_expires_at: datetime) -> str | None:
+        """The refresh token, for exactly one of all the requests and processes that see the access token aged.
+
+        None for all others; an empty text where there is no token to be had. The claim holds for a quarter of a
+        minute; whoever made it renews the session or leaves it to the next.
+        """
+        until = self._clock() + _CLAIMED_FOR
+        async with self._directory.connection() as connection:
+            row = await connection.fetchrow(_CLAIM, session_id, token_expires_at, until, name="session.claim_refresh")
+        if row is None:
+            return None
+        return self._sealed.open(row["refresh_token"] or b"", context=session_id) or ""
+
+    async def renew(self, session_id: str, tokens: TokenSet) -> None:
+        """Keep what a refresh brought."""
+        async with self._directory.connection() as connection:
+            await connection.execute(
+                _RENEW,
+                session_id,
+                sorted(tokens.organization_ids),
+                self._seal(tokens.refresh_token, session_id),
+                self._seal(tokens.id_token, session_id),
+                tokens.expires_at,
+                name="session.renew",
+            )
+
+    async def end(self, session_id: str) -> None:
+        """Revoke one session."""
+        async with self._directory.connection() as connection:
+            await connection.execute(_REVOKE_ID, session_id, self._clock(), name="session.end")
+
+    async def end_by_cookie(self, cookie: str) -> Ended | None:
+        """Revoke the session of a cookie; None if there was none to revoke."""
+        async with self._directory.connection() as connection:
+            row = await connection.fetchrow(_REVOKE_COOKIE, _hash(cookie), self._clock(), name="session.end")
+        if row is None:
+            return None
+        sealed = row["id_token"]
+        id_token = None if sealed is None else self._sealed.open(sealed, context=row["id"])
+        return Ended(row["id"], row["subject"], row["name"], id_token)
+
+    async def end_by_provider(
+        self, *, provider_session: str | None, subject: str | None, begun_before: datetime
+    ) -> list[Ended]:
+        """Revoke what the provider says has ended, but nothing that began after it said so."""
+        now = self._clock()
+        async with self._directory.connection() as connection:
+            if provider_session is not None:
+                rows = await connection.fetch(
+                    _REVOKE_PROVIDER_SESSION, provider_session, subject, begun_before, now, name="session.end"
+                )
+            else:
+                rows = await connection.fetch(_REVOKE_SUBJECT, subject, begun_before, now, name="session.end")
+        return [Ended(row["id"], row["subject"], row["name"]) for row in rows]
+
+    def _seal(self, text: str | None, session_id: str) -> bytes | None:
+        return None if text is None else self._sealed.seal(text, context=session_id)
+
+
+def _hash(cookie: str) -> bytes:
+    return hashlib.sha256(cookie.encode()).digest()
