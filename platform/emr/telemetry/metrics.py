@@ -1,0 +1,154 @@
+"""Every metric of the platform, in one registry: `emr_<subsystem>_<what>_<unit>`.
+
+A hospital is a label only on metrics without a route, and only with a slug that the registry knows: routes × hospitals
+× buckets would be more than a million series for each process.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+REGISTRY: Final = CollectorRegistry(auto_describe=False)
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+_FAST: Final = (0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_MOST_HOSPITALS: Final = 400
+
+HTTP_SECONDS: Final = Histogram(
+    "emr_http_request_duration_seconds",
+    "Time from a request's first byte to the last of its answer.",
+    ("method", "route", "status"),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+HTTP_HOSPITAL_SECONDS: Final = Histogram(
+    "emr_http_hospital_duration_seconds",
+    "The same by hospital and by class of answer (2xx, 3xx, 4xx, 5xx).",
+    ("hospital", "class"),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+HTTP_RUNNING: Final = Gauge("emr_http_requests_running_count", "Requests that are being answered.", registry=REGISTRY)
+USE_CASE_SECONDS: Final = Histogram(
+    "emr_use_case_duration_seconds",
+    "Time of one use case; outcome is ok, a refusal's class, or failed.",
+    ("use_case", "outcome"),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+DB_POOL: Final = Gauge(
+    "emr_db_pool_connections_count", "Connections of a pool: open, and idle among them.", ("pool", "state"),
+    registry=REGISTRY,
+)  # fmt: skip
+DB_WAIT_SECONDS: Final = Histogram(
+    "emr_db_pool_wait_seconds", "Time until a pool gave a connection.", ("pool",), buckets=_FAST, registry=REGISTRY
+)
+AUDIT_GROUP_ROWS: Final = Histogram(
+    "emr_audit_group_rows",
+    "Audit rows that were committed together.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 1024),
+    registry=REGISTRY,
+)
+AUDIT_COMMIT_SECONDS: Final = Histogram(
+    "emr_audit_commit_seconds", "Time to commit one group of audit rows.", buckets=_FAST, registry=REGISTRY
+)
+AUDIT_SEALED_ROWS: Final = Counter(
+    "emr_audit_sealed_rows", "Audit rows that were sealed.", ("hospital",), registry=REGISTRY
+)
+AUDIT_SEAL_LAG_SECONDS: Final = Gauge(
+    "emr_audit_seal_lag_seconds", "Age of the oldest audit row that no seal covers.", ("cell",), registry=REGISTRY
+)
+OUTBOX_LAG_SECONDS: Final = Gauge(
+    "emr_outbox_lag_seconds", "Age of the oldest pointer that no destination has.", ("cell",), registry=REGISTRY
+)
+OUTBOX_ROWS: Final = Gauge("emr_outbox_pending_rows", "Pointers that no destination has.", ("cell",), registry=REGISTRY)
+WAREHOUSE_DELIVERED_ROWS: Final = Counter(
+    "emr_warehouse_delivered_rows", "Resource versions with a receipt.", ("hospital",), registry=REGISTRY
+)
+WAREHOUSE_BATCH_SECONDS: Final = Histogram(
+    "emr_warehouse_batch_duration_seconds",
+    "Time of one batch from claim to receipts.",
+    ("outcome",),
+    buckets=_SLOW,
+    registry=REGISTRY,
+)
+STORAGE_SECONDS: Final = Histogram(
+    "emr_storage_call_duration_seconds",
+    "Time of one call of the object store.",
+    ("verb", "outcome"),
+    buckets=_FAST,
+    registry=REGISTRY,
+)
+DICOM_SECONDS: Final = Histogram(
+    "emr_dicom_operation_duration_seconds",
+    "Time of one DIMSE operation; status is the DIMSE class, such as success or refused.",
+    ("operation", "status"),
+    buckets=_SLOW,
+    registry=REGISTRY,
+)
+JOB_SECONDS: Final = Histogram(
+    "emr_job_duration_seconds", "Time of one turn of a job.", ("job", "outcome"), buckets=_SLOW, registry=REGISTRY
+)
+JOB_LAST_SUCCESS: Final = Gauge(
+    "emr_job_last_success_timestamp_seconds", "When a job last ended well.", ("job",), registry=REGISTRY
+)
+
+_PROCESS: Final = (
+    ProcessCollector(registry=REGISTRY),
+    PlatformCollector(registry=REGISTRY),
+    GCCollector(registry=REGISTRY),
+)
+_hospitals: Final[set[str]] = set()
+# Looking a child up by its labels takes longer than observing it.
+_requests: Final[dict[tuple[str, str, int], Histogram]] = {}
+_by_hospital: Final[dict[tuple[str, str], Histogram]] = {}
+
+
+def hospital_label(slug: str | None) -> str:
+    """A hospital as a label: `none` outside of any, `other` beyond the number that a cell may hold."""
+    if slug is None:
+        return "none"
+    if slug not in _hospitals:
+        if len(_hospitals) >= _MOST_HOSPITALS:
+            return "other"
+        _hospitals.add(slug)
+    return slug
+
+
+def http_request(method: str, route: str, status: int, seconds: float) -> None:
+    """One answered request. `route` is a template."""
+    key = (method, route, status)
+    child = _requests.get(key)
+    if child is None:
+        child = _requests[key] = HTTP_SECONDS.labels(method, route, str(status))
+    child.observe(seconds)
+
+
+def http_hospital(slug: str | None, answer: str, seconds: float) -> None:
+    """The same request as its hospital's; `answer` is 2xx, 3xx, 4xx or 5xx."""
+    key = (hospital_label(slug), answer)
+    child = _by_hospital.get(key)
+    if child is None:
+        child = _by_hospital[key] = HTTP_HOSPITAL_SECONDS.labels(*key)
+    child.observe(seconds)
+
+
+def watch_pool(pool: str, size: Callable[[], int], idle: Callable[[], int]) -> None:
+    """Show how many connections a pool has open and how many of them rest; asked at each scrape."""
+    DB_POOL.labels(pool, "open").set_function(lambda: float(size()))
+    DB_POOL.labels(pool, "idle").set_function(lambda: float(idle()))
+
+
+def storage_call(verb: str, seconds: float, outcome: str) -> None:
+    """One call of the object store: put, get, head, delete or list; ok, missing or failed."""
+    STORAGE_SECONDS.labels(verb, outcome).observe(seconds)
+
+
+def exposition() -> bytes:
+    """Everything in Prometheus's text format."""
+    return generate_latest(REGISTRY)
