@@ -6,11 +6,6 @@ from typing import Any
 
 Json = dict[str, Any]
 
-WRITTEN = {
-    "deceased": "(Patient.deceased as boolean) | (Patient.deceased as dateTime)",
-}
-"""Expressions that the platform says in another way; `deceased` is a truth value, see `extract`."""
-
 
 def parameters(definitions: list[Json], types: dict[str, Json]) -> dict[str, Json]:
     """Resource type to code to `{kind, expression, targets, components}`."""
@@ -25,8 +20,6 @@ def parameters(definitions: list[Json], types: dict[str, Json]) -> dict[str, Jso
 def _parameter(definition: Json, base: str, by_url: dict[str, str]) -> Json:
     entry: Json = {"kind": definition["type"]}
     expression = " | ".join(_about(definition.get("expression", ""), base))
-    if definition["id"] == "Patient-deceased":
-        expression = WRITTEN["deceased"]
     if expression:
         entry["expression"] = expression
     if targets := definition.get("target"):

@@ -1,0 +1,175 @@
+"""The index values of a valid resource, found in one walk along a tree of the members that any parameter looks at."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from emr.definitions import model, values
+from emr.definitions.routes import Equal, First, Route, Step, Target
+from emr.definitions.search import SearchParameter, parameters
+from emr.definitions.values import Emit, Identifier, IndexValue, Token
+
+Json = dict[str, Any]
+
+HO_CHI_MINH_CITY: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+@dataclass(slots=True)
+class _Node:
+    """What to do with a value: follow members, follow conditions, hand it to emitters."""
+
+    members: dict[str, "_Node"] = field(default_factory=dict)
+    conditions: list[tuple[Step, "_Node"]] = field(default_factory=list)
+    emitters: list[tuple[Emit, tuple[str, ...]]] = field(default_factory=list)
+
+    def next(self, step: Step) -> "_Node":
+        if isinstance(step, str):
+            return self.members.setdefault(step, _Node())
+        for condition, node in self.conditions:
+            if condition == step:
+                return node
+        node = _Node()
+        self.conditions.append((step, node))
+        return node
+
+    def add(self, emit: Emit, name: str) -> None:
+        for place, (known, names) in enumerate(self.emitters):
+            if known is emit:
+                self.emitters[place] = (emit, names if name in names else (*names, name))
+                return
+        self.emitters.append((emit, (name,)))
+
+
+def extract(type: str, resource: Json, *, zone: tzinfo = HO_CHI_MINH_CITY) -> list[IndexValue]:  # noqa: A002
+    """Index values of every supported parameter of the type, in no particular order, each once.
+
+    The resource has passed `validate`, and its `meta` is the server's. Dates without a zone are taken in `zone`, the
+    hospital's. `_id` and `_lastUpdated` are left to the store, which knows them.
+    """
+    out: list[IndexValue] = []
+    _walk(resource, _tree(type, zone), out)
+    if type == "Patient":
+        deceased = resource.get("deceasedBoolean", "deceasedDateTime" in resource)
+        out.append(Token("deceased", None, "true" if deceased else "false"))
+    return list(dict.fromkeys(out))
+
+
+def identifiers(resource: Json) -> list[Identifier]:
+    """The business identifiers of a valid resource, each once."""
+    held = resource.get("identifier", ())
+    return list(
+        dict.fromkeys(
+            Identifier(each.get("system"), each["value"])
+            for each in (held if isinstance(held, list) else [held])
+            if "value" in each
+        )
+    )
+
+
+@functools.cache
+def _tree(type_: str, zone: tzinfo) -> _Node:
+    root = _Node()
+    for each in parameters(type_).values():
+        if each.name in {"_id", "_lastUpdated"}:
+            continue
+        for route in each.routes:
+            node = root
+            for step in route.steps:
+                node = node.next(step)
+            node.add(_emitter(each, route, zone), each.name)
+    return root
+
+
+def _emitter(each: SearchParameter, route: Route, zone: tzinfo) -> Emit:
+    match each.kind:
+        case "token":
+            return _token_emitter(route.type, route.binding)
+        case "string":
+            return _string_emitter(route.type)
+        case "date":
+            return _date_emitter(route.type, zone)
+        case "reference":
+            return values.emit_reference if route.type == "Reference" else values.emit_canonical
+        case _:
+            return values.emit_uri
+
+
+@functools.cache
+def _token_emitter(type_: str, binding: str | None) -> Emit:
+    if type_ == "code" and binding:
+        return values.emit_code(model.codes(binding))
+    emitters: dict[str, Emit] = {
+        "CodeableConcept": values.emit_concept,
+        "Coding": values.emit_coding,
+        "ContactPoint": values.emit_contact,
+        "Identifier": values.emit_identifier,
+        "boolean": values.emit_boolean,
+    }
+    return emitters.get(type_, values.emit_plain)
+
+
+@functools.cache
+def _string_emitter(type_: str) -> Emit:
+    return values.emit_parts(values.PARTS[type_]) if type_ in values.PARTS else values.emit_string
+
+
+@functools.cache
+def _date_emitter(type_: str, zone: tzinfo) -> Emit:
+    if type_ == "Period":
+        return values.emit_period(zone)
+    return values.emit_timing(zone) if type_ == "Timing" else values.emit_date(zone)
+
+
+def _walk(value: Json, node: _Node, out: list[IndexValue]) -> None:
+    """Follows the members that are both in the resource and in the tree."""
+    members = node.members
+    for key, item in value.items():
+        below = members.get(key)
+        if below is None:
+            continue
+        if type(item) is list:
+            for each in item:
+                if each is not None:
+                    _visit(each, below, out)
+            _visit_first(item, below, out)
+        else:
+            _visit(item, below, out)
+
+
+def _visit(value: Any, node: _Node, out: list[IndexValue]) -> None:
+    for emit, names in node.emitters:
+        emit(value, names, out)
+    if node.members and type(value) is dict:
+        _walk(value, node, out)
+    for condition, below in node.conditions:
+        if type(value) is dict and _holds(condition, value):
+            _visit(value, below, out)
+
+
+def _visit_first(items: list[Any], node: _Node, out: list[IndexValue]) -> None:
+    for condition, below in node.conditions:
+        if isinstance(condition, First) and items:
+            _visit(items[0], below, out)
+
+
+def _holds(condition: Step, value: Json) -> bool:
+    if isinstance(condition, Equal):
+        return bool(value.get(condition.key) == condition.value)
+    return isinstance(condition, Target) and values.target_type(value) == condition.type
+
+
+def follow(resource: Json, steps: tuple[Step, ...]) -> Iterator[Any]:
+    """The values at the end of one route; for callers that need a single parameter and no index."""
+    found: list[Any] = [resource]
+    for step in steps:
+        if isinstance(step, str):
+            held = [each[step] for each in found if type(each) is dict and step in each]
+            found = [item for each in held for item in (each if type(each) is list else [each]) if item is not None]
+        elif isinstance(step, First):
+            found = found[:1]
+        else:
+            found = [each for each in found if type(each) is dict and _holds(step, each)]
+    yield from found

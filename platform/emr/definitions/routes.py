@@ -1,0 +1,111 @@
+"""The FHIRPath of search parameters, resolved against the element tables into plain member names.
+
+Every expression of R4 is a union of paths with `as`, `where(x = 'y')`, `where(resolve() is T)` and, rarely, an index.
+Since types are known, each becomes a list of routes: members to follow, conditions on the way, the type at the end.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from emr.definitions import model
+
+_AS = re.compile(r"\((.+) as (\w+)\)(.*)").fullmatch
+_STEP = re.compile(
+    r"(?P<name>\w+)(?P<index>\[0\])?|where\((?:resolve\(\) is (?P<target>\w+)|(?P<key>\w+) ?= ?'(?P<value>[^']*)')\)"
+    r"|(?:as|ofType)\((?P<type>\w+)\)|extension\('(?P<url>[^']+)'\)"
+).fullmatch
+_DOTS = re.compile(r"\.(?![^(]*\))")
+_BASES: Final = frozenset({"Resource", "DomainResource"})
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """Keeps objects whose member `key` is `value`."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Keeps references to resources of one type."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """Keeps the first item of a list."""
+
+
+Step = str | Equal | Target | First
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How to come from a resource to values of one type.
+
+    targets: resource types that a reference at the end may point to, empty for any. binding: of a `code` at the end.
+    """
+
+    steps: tuple[Step, ...]
+    type: str
+    targets: frozenset[str] = frozenset()
+    binding: str | None = None
+
+
+class UnknownPath(ValueError):
+    """An expression that is not of this subset of FHIRPath; the message says which part."""
+
+
+def routes(type_: str, expression: str) -> tuple[Route, ...]:
+    """All routes of a union. Raises UnknownPath."""
+    return tuple(route for part in expression.split(" | ") for route in _alternative(type_, part.strip()))
+
+
+def _alternative(type_: str, expression: str) -> list[Route]:
+    cast = _AS(expression)
+    path, kind, rest = cast.groups() if cast else (expression, None, "")
+    root, *names = _DOTS.split(path)
+    if root not in {type_, *_BASES}:
+        raise UnknownPath(f"{root} is not {type_}")
+    found = [Route((), type_)]
+    for name in names:
+        found = [longer for route in found for longer in _follow(route, name)]
+    if kind is not None:
+        found = [route for route in found if _is(route, kind)]
+    for name in _DOTS.split(rest)[1:] if rest else ():
+        found = [longer for route in found for longer in _follow(route, name)]
+    return found
+
+
+def _follow(route: Route, text: str) -> Iterator[Route]:
+    step = _STEP(text)
+    if step is None:
+        raise UnknownPath(text)
+    if step["name"]:
+        yield from _member(route, step["name"], step["index"])
+    elif step["target"]:
+        yield Route((*route.steps, Target(step["target"])), route.type, frozenset({step["target"]}))
+    elif step["key"]:
+        yield Route((*route.steps, Equal(step["key"], step["value"])), route.type, route.targets)
+    elif step["url"]:
+        yield Route((*route.steps, "extension", Equal("url", step["url"])), "Extension")
+    elif _is(route, step["type"]):
+        yield route
+
+
+def _member(route: Route, name: str, index: str | None) -> Iterator[Route]:
+    element = model.type_of(route.type).elements.get(name)
+    if element is None:
+        raise UnknownPath(f"{route.type} has no {name}")
+    for key, kind in element.keys().items():
+        steps = (*route.steps, key, First()) if index else (*route.steps, key)
+        yield Route(steps, kind, element.targets, element.binding)
+
+
+def _is(route: Route, kind: str) -> bool:
+    """`DateTime` in some published expressions is `dateTime`."""
+    return route.type.lower() == kind.lower() or (route.type == "SimpleQuantity" and kind == "Quantity")
