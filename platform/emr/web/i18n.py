@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +27,14 @@ def read_catalogues(rooms: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Said:
+    """A marked text with the values for its places: how view models hand words to a template."""
+
+    text: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Speech:
     """How one language says texts, figures and dates."""
 
@@ -35,8 +43,16 @@ class Speech:
 
     def say(self, text: str, /, **values: object) -> str:
         """The text in this language, with `{name}` places filled; an unknown text stays Vietnamese."""
-        said = text if self.language == "vi" else self.catalogue.get(text, text)
-        return said.format(**values) if values else said
+        said = self._word(text)
+        return said.format(**{name: self._value(value) for name, value in values.items()}) if values else said
+
+    def _word(self, text: str) -> str:
+        return text if self.language == "vi" else self.catalogue.get(text, text)
+
+    def _value(self, value: object) -> object:
+        if isinstance(value, Decimal):
+            return self.number(value)
+        return self._word(value) if isinstance(value, str) else value
 
     def number(self, value: Decimal | float | str | None) -> str:
         """A figure as it was recorded (no rounding), with the language's decimal sign."""

@@ -1,0 +1,178 @@
+"""Trend lines as numbers for an SVG: sparklines in tables and the large plot of one value over time. Pure geometry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from emr.chart.readings import Flag, Reading
+from emr.web.i18n import Said, mark
+
+WIDTH, HEIGHT, MARGIN = 116, 20, 3.5
+
+
+class Mark(NamedTuple):
+    """A point that is drawn: kind high, low or last."""
+
+    x: float
+    y: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Spark:
+    """A small line. band: top and height of the reference range. lines: the points of each polyline."""
+
+    lines: tuple[str, ...]
+    marks: tuple[Mark, ...]
+    band: tuple[float, float] | None
+    says: Said
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+class Tick(NamedTuple):
+    """A grid line with its label."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A large line with axes."""
+
+    line: str
+    points: tuple[Mark, ...]
+    band: tuple[float, float] | None
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    width: int = 880
+    height: int = 260
+    left: int = 52
+    right: int = 868
+    top: int = 12
+    bottom: int = 228
+
+
+@dataclass(frozen=True)
+class _Scale:
+    begin: float
+    end: float
+    low: float
+    high: float
+
+    def x(self, moment: datetime, left: float, right: float) -> float:
+        span = self.end - self.begin
+        share = (moment.timestamp() - self.begin) / span if span else 0.5
+        return round(left + share * (right - left), 1)
+
+    def y(self, value: float, top: float, bottom: float) -> float:
+        return round(bottom - (value - self.low) / (self.high - self.low) * (bottom - top), 1)
+
+
+def spark(series: Sequence[Sequence[Reading]], bounds: tuple[Decimal | None, Decimal | None]) -> Spark | None:
+    """One line for each series of readings (systolic and diastolic are two), newest first; None below two points."""
+    numeric = [[item for item in line if item.value is not None][::-1] for line in series]
+    points = [item for line in numeric for item in line]
+    if max((len(line) for line in numeric), default=0) < 2:
+        return None
+    scale = _scale(points, bounds)
+    low, high = MARGIN, HEIGHT - MARGIN
+    lines = tuple(
+        " ".join(f"{_x(scale, item)},{scale.y(_figure(item), low, high)}" for item in line) for line in numeric
+    )
+    lasts = [line[-1] for line in numeric if line]
+    marks = tuple(Mark(_x(scale, item), scale.y(_figure(item), low, high), _kind(item.flag)) for item in lasts)
+    return Spark(lines, marks, _band(scale, bounds, 0, HEIGHT), _says(numeric[0]))
+
+
+def plot(series: Sequence[Reading], bounds: tuple[Decimal | None, Decimal | None]) -> Plot | None:
+    """The large line of one value, newest first; None below two points."""
+    numeric = [item for item in series if item.value is not None][::-1]
+    if len(numeric) < 2:
+        return None
+    scale = _scale(numeric, bounds)
+    frame = Plot("", (), None, (), ())
+    points = tuple(
+        Mark(
+            scale.x(item.when, frame.left + 10, frame.right - 10),
+            scale.y(_figure(item), frame.top, frame.bottom),
+            _kind(item.flag),
+        )
+        for item in numeric
+    )
+    return Plot(
+        line=" ".join(f"{point.x},{point.y}" for point in points),
+        points=points,
+        band=_band(scale, bounds, frame.top, frame.bottom),
+        across=_across(numeric, points),
+        up=tuple(Tick(scale.y(float(value), frame.top, frame.bottom), format(value, "f")) for value in _steps(scale)),
+    )
+
+
+def _x(scale: _Scale, item: Reading) -> float:
+    return scale.x(item.when, MARGIN, WIDTH - MARGIN)
+
+
+def _figure(item: Reading) -> float:
+    return float(item.value or 0)
+
+
+def _kind(flag: Flag) -> str:
+    return flag if flag in ("high", "low") else "last"
+
+
+def _scale(points: Sequence[Reading], bounds: tuple[Decimal | None, Decimal | None]) -> _Scale:
+    """The span of the values, and of the reference range where it is near enough not to flatten them."""
+    values = [_figure(item) for item in points]
+    low, high = min(values), max(values)
+    spread = (high - low) or max(abs(high) * 0.1, 1.0)
+    for bound in bounds:
+        if bound is not None and low - spread <= float(bound) <= high + spread:
+            low, high = min(low, float(bound)), max(high, float(bound))
+    room = ((high - low) or spread) * 0.12
+    times = [item.when.timestamp() for item in points]
+    return _Scale(min(times), max(times), low - room, high + room)
+
+
+def _band(
+    scale: _Scale, bounds: tuple[Decimal | None, Decimal | None], top: float, bottom: float
+) -> tuple[float, float] | None:
+    low, high = bounds
+    if low is None and high is None:
+        return None
+    upper = scale.y(min(float(high), scale.high), top, bottom) if high is not None else top
+    lower = scale.y(max(float(low), scale.low), top, bottom) if low is not None else bottom
+    return (upper, round(lower - upper, 1)) if lower > upper else None
+
+
+def _says(line: Sequence[Reading]) -> Said:
+    first, last = line[0], line[-1]
+    return Said(
+        mark("{count} lần đo, từ {first} đến {last} {unit}"),
+        {"count": len(line), "first": first.value, "last": last.value, "unit": last.unit},
+    )
+
+
+def _across(line: Sequence[Reading], points: Sequence[Mark]) -> tuple[Tick, ...]:
+    """At most eight dates, none on top of another."""
+    ticks: list[Tick] = []
+    for item, point in zip(line, points, strict=True):
+        if not ticks or point.x - ticks[-1].at >= 96:
+            ticks.append(Tick(point.x, item.when.strftime("%d/%m/%Y")))
+    return tuple(ticks)
+
+
+def _steps(scale: _Scale) -> list[Decimal]:
+    """Four to eight round values within the scale."""
+    rough = (scale.high - scale.low) / 5
+    power = Decimal(10) ** (Decimal(str(rough)).adjusted())
+    step = next(power * factor for factor in (1, 2, 5, 10) if float(power * factor) >= rough)
+    at = (Decimal(str(scale.low)) // step + 1) * step
+    found = []
+    while float(at) < scale.high:
+        found.append(at)
+        at += step
+    return found

@@ -1,0 +1,89 @@
+"""The whole chart of one patient as values, from lists of FHIR resources. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from emr.chart import care, story
+from emr.chart.readings import Reading, Resource, readings
+from emr.chart.results import ResultRow, new_ones, result_rows
+from emr.chart.vitals import Vitals, vital_table
+from emr.web.moments import local, months_between
+from emr.web.patient import Banner, build_banner
+
+RESULTS_SHOWN = 9
+CHILD_MONTHS = 19 * 12
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Everything that the chart is made from. vital_signs, results: Observations by category."""
+
+    patient: Resource
+    allergies: Sequence[Resource] = ()
+    coverages: Sequence[Resource] = ()
+    conditions: Sequence[Resource] = ()
+    medicines: Sequence[Resource] = ()
+    vital_signs: Sequence[Resource] = ()
+    results: Sequence[Resource] = ()
+    encounters: Sequence[Resource] = ()
+    documents: Sequence[Resource] = ()
+    studies: Sequence[Resource] = ()
+    immunizations: Sequence[Resource] = ()
+
+
+@dataclass(frozen=True)
+class ChartView:
+    """What the page shows. fresh: how many results are new."""
+
+    banner: Banner
+    allergies: tuple[care.AllergyRow, ...]
+    problems: tuple[care.ProblemRow, ...]
+    past_problems: tuple[care.ProblemRow, ...]
+    medicines: tuple[care.MedicineRow, ...]
+    vaccines: tuple[care.VaccineRow, ...]
+    vitals: Vitals
+    results: tuple[ResultRow, ...]
+    fresh: int
+    visits: tuple[story.VisitRow, ...]
+    notes: tuple[story.NoteRow, ...]
+    papers: tuple[story.DocumentRow, ...]
+    studies: tuple[story.StudyRow, ...]
+    child: bool
+
+
+def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
+    """The chart as it stands at `now`."""
+    today = now.astimezone(zone)
+    months = age_in_months(found.patient, today, zone)
+    conditions = care.problems(found.conditions, zone)
+    rows = result_rows(readings(found.results, zone), today)
+    return ChartView(
+        banner=build_banner(found.patient, found.allergies, found.coverages, now=now, zone=zone),
+        allergies=tuple(care.allergies(found.allergies, zone)),
+        problems=tuple(row for row in conditions if row.active),
+        past_problems=tuple(row for row in conditions if not row.active),
+        medicines=tuple(care.medicines(found.medicines, today, zone)),
+        vaccines=tuple(care.vaccines(found.immunizations, zone)),
+        vitals=vital_signs(found.vital_signs, months, zone),
+        results=tuple(rows[:RESULTS_SHOWN]),
+        fresh=new_ones(rows),
+        visits=tuple(story.visits(found.encounters, zone)),
+        notes=tuple(story.notes(found.documents, zone)),
+        papers=tuple(story.papers(found.documents, zone)),
+        studies=tuple(story.studies(found.studies, zone)),
+        child=months is not None and months < CHILD_MONTHS,
+    )
+
+
+def vital_signs(observations: Sequence[Resource], months: int | None, zone: ZoneInfo) -> Vitals:
+    """The table of vital signs for a patient of this age."""
+    found: list[Reading] = readings(observations, zone)
+    return vital_table(found, years=None if months is None else months // 12)
+
+
+def age_in_months(patient: Resource, today: datetime, zone: ZoneInfo) -> int | None:
+    """Whole months of age, None when the birth date is unknown."""
+    born = local(patient.get("birthDate"), zone)
+    return months_between(born.date(), today.date()) if born else None

@@ -1,0 +1,42 @@
+"""Headers that every page carries: nothing inline runs, nothing is kept, nobody frames us."""
+
+from urllib.parse import urlsplit
+
+ONE_YEAR = 31_536_000
+
+
+def content_security_policy(*, issuer: str = "", content_origin: str = "") -> str:
+    """The policy of our pages. Signing out posts to us and is redirected to the issuer, so its origin may be a form's end."""
+    issuer_origin = _origin(issuer)
+    own = " ".join(filter(None, ["'self'", _origin(content_origin)]))
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src {own}",
+            f"frame-src {own}",
+            "connect-src 'self'",
+            " ".join(filter(None, ["form-action 'self'", issuer_origin])),
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )
+
+
+def page_headers(policy: str) -> dict[str, str]:
+    """The headers of a page."""
+    return {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
+        "Vary": "Cookie, HX-Request, Accept-Encoding",
+    }
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""

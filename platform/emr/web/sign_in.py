@@ -1,0 +1,164 @@
+"""Signing in and out, as HTTP: sends browsers to the OpenID provider and back, keeps the session's cookie.
+
+`request.app.state` holds what this needs: `identity` (emr.identity.service.Identity) and `runtime` (emr.work.runtime.Runtime).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, cast
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from emr.audit.rows import AuditRow
+from emr.identity.errors import ForeignForm, SignInRefused
+from emr.identity.flow import PENDING_SECONDS
+from emr.identity.principal import Principal
+from emr.identity.service import Credentials, Identity
+from emr.kernel.ids import uuid7
+from emr.kernel.tenant import Tenant
+from emr.work.runtime import Runtime
+
+CALLBACK = "/auth/callback"
+
+router = APIRouter(prefix="/auth", include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A hospital on the page to choose one: `role` is the signed-in person's there, "" for none; `open`: may be entered."""
+
+    slug: str
+    name: str
+    role: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the page `/` shows: the hospitals (one's own first), and who is signed in ("" for nobody)."""
+
+    person: str
+    hospitals: Sequence[Choice]
+
+
+def identity_of(request: Request) -> Identity:
+    """The application's identity room."""
+    return cast("Identity", request.app.state.identity)
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The application's runtime."""
+    return cast("Runtime", request.app.state.runtime)
+
+
+Asker = Annotated[Identity, Depends(identity_of)]
+Parts = Annotated[Runtime, Depends(runtime_of)]
+
+
+def credentials(request: Request) -> Credentials:
+    """What a request carries to say who is asking."""
+    return Credentials(
+        cookie=request.cookies.get(identity_of(request).session_cookie),
+        authorization=request.headers.get("authorization"),
+    )
+
+
+async def principal_of(request: Request, tenant: Tenant) -> Principal:
+    """Who is asking in this hospital; see `Identity.resolve` for what it raises."""
+    return await identity_of(request).resolve(credentials(request), tenant)
+
+
+async def choices(request: Request) -> Choices:
+    """The hospitals to choose from. Everyone may see their names: they hang over their doors."""
+    identity, runtime = identity_of(request), runtime_of(request)
+    person = await identity.signed_in(request.cookies.get(identity.session_cookie))
+    roles = {each.tenant_id: each.role for each in person.memberships} if person else {}
+    listed = [Choice(each.slug, each.name, roles.get(each.id, ""), each.open) for each in runtime.registry.all()]
+    return Choices(person.name if person else "", sorted(listed, key=lambda choice: not choice.role))
+
+
+@router.get("/sign-in")
+async def sign_in(identity: Asker, to: str = "/") -> Response:
+    """Send the browser to the provider; `to` is the path of ours that it comes back to."""
+    begun = await identity.begin_sign_in(to)
+    answer = _redirect(begun.url)
+    answer.set_cookie(
+        identity.pending_cookie(begun.state),
+        begun.sealed,
+        max_age=PENDING_SECONDS,
+        path=CALLBACK,
+        secure=identity.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+@router.get("/callback")
+async def callback(request: Request, identity: Asker, runtime: Parts) -> Response:
+    """Take the provider's answer and begin a session."""
+    given = dict(request.query_params)
+    if len(request.query_params.multi_items()) != len(given):
+        raise SignInRefused("a parameter was given twice")
+    pending = identity.pending_cookie(given.get("state", ""))
+    former = request.cookies.get(identity.session_cookie)
+    started = await identity.finish_sign_in(given, request.cookies.get(pending), former=former)
+    await runtime.audit.record_directory(
+        [_fact(runtime, "session.started", (started.person.subject, started.person.name, started.session_id))]
+    )
+    answer = _redirect(started.return_to)
+    answer.delete_cookie(pending, path=CALLBACK, secure=identity.secure, httponly=True, samesite="lax")
+    answer.set_cookie(
+        identity.session_cookie, started.cookie, path="/", secure=identity.secure, httponly=True, samesite="lax"
+    )
+    return answer
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request, identity: Asker, runtime: Parts) -> Response:
+    """End the session here and at the provider, which sends the browser back to `/`."""
+    _refuse_other_sites(request, runtime.settings.http.base_url)
+    left = await identity.sign_out(request.cookies.get(identity.session_cookie))
+    if left.ended is not None:
+        ended = left.ended
+        await runtime.audit.record_directory(
+            [_fact(runtime, "session.ended", (ended.subject, ended.name, ended.session_id))]
+        )
+    answer = _redirect(left.url)
+    answer.delete_cookie(identity.session_cookie, path="/", secure=identity.secure, httponly=True, samesite="lax")
+    return answer
+
+
+@router.post("/backchannel-logout")
+async def backchannel_logout(identity: Asker, runtime: Parts, logout_token: Annotated[str, Form()]) -> Response:
+    """The provider says that someone has signed out (OpenID Connect Back-Channel Logout 1.0, 2.8)."""
+    ended = await identity.back_channel_logout(logout_token)
+    await runtime.audit.record_directory(
+        [_fact(runtime, "session.ended-by-provider", (each.subject, each.name, each.session_id)) for each in ended]
+    )
+    return Response(status_code=200, headers={"Cache-Control": "no-store"})
+
+
+def _redirect(url: str) -> RedirectResponse:
+    return RedirectResponse(
+        url, status_code=303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    )
+
+
+def _refuse_other_sites(request: Request, base_url: str) -> None:
+    """A form of ours says so in `Sec-Fetch-Site`, or in older browsers in `Origin`."""
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    own = urlsplit(base_url)
+    if site not in (None, "same-origin") or (site is None and origin not in (None, f"{own.scheme}://{own.netloc}")):
+        raise ForeignForm
+
+
+def _fact(runtime: Runtime, action: str, who: tuple[str, str, str]) -> AuditRow:
+    subject, name, session_id = who
+    principal = Principal(subject=subject, name=name, role="", kind="person", tenant_id=None, session_id=session_id)
+    return AuditRow(
+        tenant=None, at=runtime.clock(), action=action, outcome="success", principal=principal, request_id=uuid7()
+    )
