@@ -44,19 +44,22 @@ class ObserveRequests:
         exchange = _Exchange(send, given or activity.new_id())
         # FastAPI's own telemetry stays out of a request whose scope holds this key.
         scope["fastapi.telemetry"] = None
+        with activity.request(exchange.id):
+            if spans.chosen(continued=parent is not None):
+                await self._traced(scope, receive, exchange, parent)
+            else:
+                await self._answered(scope, receive, exchange)
+
+    async def _answered(self, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
         metrics.HTTP_RUNNING.inc()
-        with activity.request(exchange.id) as doing:
-            try:
-                if spans.chosen(continued=parent is not None):
-                    await self._traced(scope, receive, exchange, parent)
-                else:
-                    await self._app(scope, receive, exchange.send)
-            except BaseException:
-                exchange.status = exchange.status or 500
-                raise
-            finally:
-                metrics.HTTP_RUNNING.dec()
-                self._account(scope, exchange, doing.hospital)
+        try:
+            await self._app(scope, receive, exchange.send)
+        except BaseException:
+            exchange.status = exchange.status or 500
+            raise
+        finally:
+            metrics.HTTP_RUNNING.dec()
+            self._account(scope, exchange)
 
     async def _traced(
         self, scope: Scope, receive: Receive, exchange: "_Exchange", parent: dict[str, str] | None
@@ -66,7 +69,7 @@ class ObserveRequests:
         span = spans.start(method, SpanKind.SERVER, facts, _PROPAGATOR.extract(parent) if parent else otel.Context())
         token = otel.attach(trace.set_span_in_context(span))
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._answered(scope, receive, exchange)
         except BaseException as error:
             spans.fail(span, error)
             raise
@@ -76,7 +79,9 @@ class ObserveRequests:
             otel.detach(token)
             span.end()
 
-    def _account(self, scope: Scope, exchange: "_Exchange", hospital: str | None) -> None:
+    def _account(self, scope: Scope, exchange: "_Exchange") -> None:
+        doing = activity.current()
+        hospital = doing.hospital if doing else None
         seconds = time.perf_counter() - exchange.began
         method, route, status = _method(scope), route_of(scope), exchange.status or 499
         metrics.http_request(method, route, status, seconds)
