@@ -4,8 +4,9 @@ Source: https://hl7.org/fhir/R4/compartmentdefinition-patient.html.
 """
 
 import functools
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from emr.definitions import model
 from emr.definitions.extract import follow
@@ -16,18 +17,11 @@ from emr.definitions.values import target_of
 
 Json = dict[str, Any]
 
-
-class Link(NamedTuple):
-    """A text that may point to another resource; `holder[key] = …` rewrites it in place."""
-
-    path: Path
-    value: str
-    holder: Any
-    key: str | int
-
-    @property
-    def location(self) -> str:
-        return location(self.path)
+_REFERENCE: Final = frozenset(
+    {"reference", "type", "identifier", "display", "id", "extension", "_reference", "_type", "_display"}
+)
+"""What a Reference may have; the three other objects with a text called `reference` have more, or are `education`."""
+_LINK = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)(["'])""")
 
 
 def patients_of(type: str, resource: Json) -> list[str]:  # noqa: A002
@@ -55,26 +49,46 @@ def _routes(type_: str) -> tuple[Route, ...]:
     return tuple({route.steps: route for route in every if not route.targets or "Patient" in route.targets}.values())
 
 
-def references(resource: Json) -> Iterator[Link]:
-    """Every `Reference.reference`, and every other text that is a `urn:uuid:` or `urn:oid:`, in any resource.
+def references(resource: Json) -> Iterator[tuple[str, str]]:
+    """FHIRPath and text of every `Reference.reference` in a valid resource, contained ones and extensions included.
 
-    A transaction replaces the latter too (https://hl7.org/fhir/R4/http.html#trules): uri, url, oid and uuid elements
-    may hold the placeholder of an entry. Identifiers hold such texts as well; a caller replaces those that it knows.
+    Two elements of type uri bear the same name (`DetectedIssue.reference`, `Immunization.education.reference`); they and
+    expressions are left out.
     """
     name = resource.get("resourceType")
-    yield from _links(resource, (None, name if type(name) is str else "Resource", None))
+    for path, holder in _holders(resource, (None, name if type(name) is str else "Resource", None)):
+        text = holder.get("reference")
+        if type(text) is str and holder.keys() <= _REFERENCE and path[1] != "education":
+            yield location((path, "reference", None)), text
 
 
-def _links(value: Json, path: Path) -> Iterator[Link]:
+def rewrite(resource: Json, addresses: Mapping[str, str]) -> None:
+    """Replace, in place, each text that is a key of `addresses`, as a transaction does with its placeholders.
+
+    That is not only references: uri, url, oid and uuid elements and links in narratives too
+    (https://hl7.org/fhir/R4/http.html#trules). Identifiers keep theirs.
+    """
+    for path, holder in _holders(resource, (None, "Resource", None)):
+        if path[1] == "identifier":
+            continue
+        for key, item in holder.items():
+            if type(item) is str:
+                holder[key] = _linked(item, addresses) if key == "div" else addresses.get(item, item)
+            elif type(item) is list:
+                holder[key] = [addresses.get(each, each) if type(each) is str else each for each in item]
+
+
+def _linked(div: str, addresses: Mapping[str, str]) -> str:
+    return _LINK.sub(lambda found: found[1] + addresses.get(found[2], found[2]) + found[3], div)
+
+
+def _holders(value: Json, path: Path) -> Iterator[tuple[Path, Json]]:
+    """Every object of a resource with its place, the outer ones first."""
+    yield path, value
     for key, item in value.items():
-        if type(item) is str:
-            if key == "reference" or item.startswith(("urn:uuid:", "urn:oid:")):
-                yield Link((path, key, None), item, value, key)
-        elif type(item) is dict:
-            yield from _links(item, (path, key, None))
+        if type(item) is dict:
+            yield from _holders(item, (path, key, None))
         elif type(item) is list:
             for index, each in enumerate(item):
                 if type(each) is dict:
-                    yield from _links(each, (path, key, index))
-                elif type(each) is str and each.startswith(("urn:uuid:", "urn:oid:")):
-                    yield Link((path, key, index), each, item, index)
+                    yield from _holders(each, (path, key, index))

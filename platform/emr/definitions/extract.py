@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 from emr.definitions import model, values
 from emr.definitions.routes import Equal, First, Route, Step, Target
 from emr.definitions.search import SearchParameter, parameters
-from emr.definitions.values import Emit, Identifier, IndexValue, Token
+from emr.definitions.values import Date, Emit, Identifier, IndexValue, Link, String, Token, Uri
+
+__all__ = ["Date", "Identifier", "IndexValue", "Link", "String", "Token", "Uri", "extract", "follow", "identifiers"]
 
 Json = dict[str, Any]
 
@@ -43,7 +45,7 @@ class _Node:
         self.emitters.append((emit, (name,)))
 
 
-def extract(type: str, resource: Json, *, zone: tzinfo = HO_CHI_MINH_CITY) -> list[IndexValue]:  # noqa: A002
+def extract(type: str, resource: Json, zone: tzinfo = HO_CHI_MINH_CITY) -> list[IndexValue]:  # noqa: A002
     """Index values of every supported parameter of the type, in no particular order, each once.
 
     The resource has passed `validate`, and its `meta` is the server's. Dates without a zone are taken in `zone`, the

@@ -42,6 +42,10 @@ class SearchParameter:
     routes: tuple[Route, ...]
     unsupported: str | None
 
+    @property
+    def supported(self) -> bool:
+        return self.unsupported is None
+
 
 @functools.cache
 def parameters(type: str) -> dict[str, SearchParameter]:  # noqa: A002

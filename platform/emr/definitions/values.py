@@ -20,10 +20,10 @@ class Token(NamedTuple):
 
 
 class String(NamedTuple):
-    """text: folded (`emr.kernel.text.fold`), for search. raw: as sent, for `:exact`."""
+    """value: folded (`emr.kernel.text.fold`), for search. raw: as sent, for `:exact`."""
 
     param: str
-    text: str
+    value: str
     raw: str
 
 
@@ -35,7 +35,7 @@ class Date(NamedTuple):
     high: datetime
 
 
-class Ref(NamedTuple):
+class Link(NamedTuple):
     """A link to `target_type/target_id` on this server, or else the address as sent in `url`."""
 
     param: str
@@ -58,7 +58,7 @@ class Identifier(NamedTuple):
     value: str
 
 
-IndexValue = Token | String | Date | Ref | Uri
+IndexValue = Token | String | Date | Link | Uri
 Emit = Callable[[Any, tuple[str, ...], list[IndexValue]], None]
 """Adds the index values of one element for each of the parameter names."""
 
@@ -156,13 +156,13 @@ def emit_reference(value: Json, names: tuple[str, ...], out: list[IndexValue]) -
         return
     match = _RELATIVE(text)
     kind, key, url = (match.group(1), match.group(2), None) if match else (None, None, text)
-    out.extend([Ref(name, kind, key, url) for name in names])
+    out.extend([Link(name, kind, key, url) for name in names])
 
 
 def emit_canonical(value: Any, names: tuple[str, ...], out: list[IndexValue]) -> None:
     """A canonical with a version is found with and without it."""
     written = dict.fromkeys((value, value.partition("|")[0]))
-    out.extend([Ref(name, None, None, url) for name in names for url in written])
+    out.extend([Link(name, None, None, url) for name in names for url in written])
 
 
 def emit_date(zone: tzinfo) -> Emit:
