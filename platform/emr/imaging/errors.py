@@ -56,3 +56,7 @@ class InstanceNotFound(NotFound):
 
 class RenderingBusy(Unavailable):
     """All decoding places are taken, or the decoder had to be stopped."""
+
+
+class SeriesElsewhere(Conflict):
+    """The series is already kept in another study."""

@@ -23,11 +23,26 @@ from emr.imaging.scan import Buffer, Bulk, Structure, scan
 
 _STEP = 1024 * 1024
 
+STUDY_TAGS = (
+    *("00080020", "00080030", "00080050", "00080090", "00080201", "00081030"),
+    *("00100010", "00100020", "00100021", "00100030", "00100040", "0020000D", "00200010"),
+)
+SERIES_TAGS = (
+    *("00080021", "00080031", "00080060", "00080070", "00081010", "0008103E", "00180015"),
+    *("0020000E", "00200011", "00200060", "00400244", "00400245"),
+)
+INSTANCE_TAGS = (
+    *("00080008", "00080016", "00080018", "00080023", "00080033", "00200013", "00280008", "00280010", "00280011"),
+    *("00280100", "00420010"),
+)
+"""What QIDO-RS answers at each level beside what is counted (PS3.18 section 10.6.3)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """digest: SHA-256 (hex) of the transfer syntax and the dataset, without the file meta information, which each
     carrier writes anew. metadata: the DICOM JSON model (PS3.18 annex F) without bulk data, as zlib-compressed UTF-8.
+    series_attributes, instance_attributes: what searches answer, in the same model.
     """
 
     facts: Facts
@@ -37,6 +52,8 @@ class Parsed:
     picture: Picture | None
     bulk: tuple[Bulk, ...]
     metadata: bytes
+    series_attributes: dict[str, Any]
+    instance_attributes: dict[str, Any]
     document: str | None
 
 
@@ -61,6 +78,7 @@ def _parse(data: memoryview, size: int) -> Parsed:
     header = read_header(data, structure)
     facts = facts_of(header)
     _check_meta(header, facts.identity)
+    model = _model(header)
     return Parsed(
         facts=facts,
         syntax=structure.syntax,
@@ -68,7 +86,9 @@ def _parse(data: memoryview, size: int) -> Parsed:
         size=size,
         picture=picture_of(header, structure, data),
         bulk=tuple(structure.bulk),
-        metadata=zlib.compress(json.dumps(_model(header), ensure_ascii=False).encode("utf-8", "replace"), 6),
+        metadata=zlib.compress(json.dumps(model, ensure_ascii=False).encode("utf-8", "replace"), 6),
+        series_attributes={tag: model[tag] for tag in (*STUDY_TAGS, *SERIES_TAGS) if tag in model},
+        instance_attributes={tag: model[tag] for tag in INSTANCE_TAGS if tag in model},
         document=str(header.get("MIMETypeOfEncapsulatedDocument") or "") or None,
     )
 
@@ -105,6 +125,8 @@ def _model(header: Dataset) -> dict[str, Any]:
     """The DICOM JSON model of the header. Private attributes are left out: their meaning is their maker's."""
     try:
         header.remove_private_tags()
-        return dict(sorted(header.to_json_dict(suppress_invalid_tags=True).items()))
+        model = dict(sorted(header.to_json_dict(suppress_invalid_tags=True).items()))
     except PARSER_FAILURES as failure:
         raise BrokenStructure("dicom-structure", "the header cannot be read") from failure
+    model["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
+    return model

@@ -135,12 +135,12 @@ def upgrade() -> None:
         sa.Column("modality", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=True),
         sa.Column("patient_key", sa.Text(), nullable=False, comment="PatientID as sent"),
-        sa.Column("patient_name", sa.Text(), nullable=False, comment="folded, components parted by ^"),
+        sa.Column("patient_name", sa.Text(), nullable=False, comment="folded; components parted by a space"),
         sa.Column("study_date", sa.Text(), server_default="", nullable=False, comment="YYYYMMDD or empty"),
         sa.Column("study_time", sa.Text(), server_default="", nullable=False, comment="HHMMSS or empty"),
         sa.Column("accession", sa.Text(), server_default="", nullable=False),
         sa.Column("study_number", sa.Text(), server_default="", nullable=False, comment="Study ID as sent"),
-        sa.Column("referrer", sa.Text(), server_default="", nullable=False, comment="folded, components parted by ^"),
+        sa.Column("referrer", sa.Text(), server_default="", nullable=False, comment="folded; components parted by a space"),
         sa.Column("instances", sa.Integer(), nullable=False, comment="instances kept"),
         sa.Column("listed", sa.Integer(), nullable=False, comment="instances that the ImagingStudy resource speaks of"),
         sa.Column(
@@ -226,6 +226,12 @@ def upgrade() -> None:
         sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
         sa.Column("xid", Xid8(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
         sa.Column("deleted", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "patients",
+            postgresql.ARRAY(sa.Text()),
+            nullable=False,
+            comment="ids of the Patients whose compartments it is in",
+        ),
         sa.Column("body", sa.LargeBinary(), nullable=False, comment="first byte: codec; then the JSON text"),
         sa.PrimaryKeyConstraint("pk"),
     )
