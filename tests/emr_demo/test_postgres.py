@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from emr_demo.postgres import Cluster, Tuning, temporary
 from emr_demo.postgres_server import NoServer, embedded, find_server
 
