@@ -1,0 +1,99 @@
+"""Roles and what they may do, on one page.
+
+Documented in `platform/docs/access-and-audit.md`; a test keeps the two in step.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from emr.identity.principal import Principal
+from emr.kernel.errors import Forbidden
+
+EVERYTHING: Final = frozenset({"*"})
+
+DESK: Final = frozenset(
+    {
+        *("Patient", "RelatedPerson", "Person", "Coverage", "Appointment", "AppointmentResponse", "Schedule", "Slot"),
+        *("Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Encounter"),
+    }
+)
+"""What the desk works with: who came, and to whom. Nothing clinical."""
+HOUSE: Final = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService"})
+LABORATORY: Final = frozenset(
+    {"Observation", "DiagnosticReport", "Specimen", "ServiceRequest", "Task", "Bundle", "Binary", "Provenance"}
+)
+PICTURES: Final = frozenset(
+    {"ImagingStudy", "DiagnosticReport", "Observation", "Endpoint", "Media", "DocumentReference", "Binary"}
+)
+MEDICINES: Final = frozenset(
+    {"Medication", "MedicationRequest", "MedicationDispense", "MedicationStatement", "MedicationAdministration"}
+)
+MONEY: Final = frozenset({"Claim", "ClaimResponse", "Coverage", "Invoice", "ChargeItem", "Account", "PaymentNotice"})
+PAPERS: Final = frozenset({"DocumentReference", "DocumentManifest", "Binary", "Composition"})
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one role may do: verbs by permission, resource types to see and to change (`*`: all)."""
+
+    verbs: frozenset[str]
+    sees: frozenset[str]
+    changes: frozenset[str]
+
+
+_READ: Final = frozenset({"record:read", "record:search", "record:history"})
+_SHOW: Final = frozenset({"chart:read", "patient:find", "document:read", "imaging:read"})
+_CHANGE: Final = frozenset({"record:create", "record:update", "record:delete", "record:transaction"})
+_CARE: Final = frozenset({"vitals:write", "note:write", "problem:write", "allergy:write", "document:write"})
+
+GRANTS: Final[dict[str, Grant]] = {
+    "reception": Grant(_READ | _CHANGE | {"patient:find"}, DESK, DESK),
+    "nurse": Grant(_READ | _CHANGE | _SHOW | _CARE - {"problem:write"}, EVERYTHING, EVERYTHING),
+    "doctor": Grant(_READ | _CHANGE | _SHOW | _CARE, EVERYTHING, EVERYTHING),
+    "lab": Grant(_READ | _CHANGE | _SHOW, EVERYTHING, LABORATORY),
+    "imaging": Grant(_READ | _CHANGE | _SHOW | {"imaging:store", "document:write"}, EVERYTHING, PICTURES),
+    "pharmacist": Grant(_READ | _CHANGE | _SHOW, EVERYTHING, MEDICINES),
+    "cashier": Grant(_READ | _CHANGE | {"patient:find"}, DESK | MONEY, MONEY),
+    "archivist": Grant(_READ | _CHANGE | _SHOW | {"document:write"}, EVERYTHING, PAPERS),
+    "admin": Grant(_READ | {"member:manage"}, HOUSE, HOUSE),
+    "ops": Grant(frozenset(), frozenset(), frozenset()),
+    "auditor": Grant(frozenset(), frozenset(), frozenset()),
+    "lis": Grant(_READ | _CHANGE, DESK | LABORATORY, LABORATORY),
+    "his": Grant(_READ | _CHANGE, EVERYTHING, EVERYTHING),
+    "pacs": Grant(_READ | _CHANGE | {"imaging:read", "imaging:store"}, DESK | PICTURES | {"ServiceRequest"}, PICTURES),
+    "warehouse": Grant(_READ, EVERYTHING, frozenset()),
+    "system": Grant(_READ | _CHANGE | _SHOW | _CARE | {"imaging:store", "record:import"}, EVERYTHING, EVERYTHING),
+}
+
+
+def demand(principal: Principal, permission: str) -> None:
+    """Raise `Forbidden` unless the principal's role has the permission."""
+    if permission not in GRANTS[principal.role].verbs:
+        raise Forbidden("role-may-not", f"The role {principal.role} may not do this ({permission}).")
+
+
+def demand_change(principal: Principal, resource_type: str) -> None:
+    """Raise `Forbidden` unless the role may change resources of this type."""
+    if not _holds(GRANTS[principal.role].changes, resource_type):
+        raise Forbidden("role-may-not-change", f"The role {principal.role} may not change {resource_type}.")
+
+
+def demand_sight(principal: Principal, resource_type: str) -> None:
+    """Raise `Forbidden` unless the role may see resources of this type at all."""
+    if not _holds(GRANTS[principal.role].sees, resource_type):
+        raise Forbidden("role-may-not-see", f"The role {principal.role} may not see {resource_type}.")
+
+
+def may(principal: Principal, permission: str) -> bool:
+    """Whether a page should offer the verb."""
+    return permission in GRANTS[principal.role].verbs
+
+
+def sight(principal: Principal) -> list[str] | None:
+    """The resource types that this principal sees, for a query's filter; None means all."""
+    sees = GRANTS[principal.role].sees
+    return None if sees == EVERYTHING else sorted(sees)
+
+
+def _holds(types: frozenset[str], resource_type: str) -> bool:
+    return types == EVERYTHING or resource_type in types

@@ -1,0 +1,97 @@
+"""Commits audit rows of all hospitals in groups: whoever comes while a group is being written joins the next one."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from emr.audit.rows import AuditRow
+from emr.db.pools import Databases, RolePool
+from emr.kernel.errors import Unavailable
+
+_JOURNAL: Final = """
+INSERT INTO cell.audit_journal (tenant, at, row)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[])
+"""
+_DIRECTORY: Final = """
+INSERT INTO directory.audit_events (at, row) SELECT at, row FROM unnest($1::text[], $2::timestamptz[], $3::text[])
+  AS rows (tenant, at, row)
+"""
+IN_TRANSACTION: Final = """
+INSERT INTO cell.audit_journal (tenant, at, row)
+SELECT current_user, at, row FROM unnest($1::timestamptz[], $2::text[]) AS rows (at, row)
+"""
+"""The same for a hospital's own transaction: row security lets it write for itself alone."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    rows: Sequence[AuditRow]
+    done: asyncio.Future[None]
+
+
+class _Group:
+    """The rows of one database on their way; at most two groups at a time."""
+
+    def __init__(self, pool: RolePool, statement: str) -> None:
+        self._pool = pool
+        self._statement = statement
+        self._waiting: list[_Waiting] = []
+        self._writers: set[asyncio.Task[None]] = set()
+
+    async def record(self, rows: Sequence[AuditRow]) -> None:
+        waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if len(self._writers) < 2:
+            writer = asyncio.create_task(self._write())
+            self._writers.add(writer)
+            writer.add_done_callback(self._writers.discard)
+        await asyncio.shield(waiting.done)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            error = await self._store([row for waiting in group for row in waiting.rows])
+            for waiting in group:
+                if waiting.done.cancelled():
+                    continue
+                if error is None:
+                    waiting.done.set_result(None)
+                else:
+                    waiting.done.set_exception(error)
+
+    async def _store(self, rows: Sequence[AuditRow]) -> Unavailable | None:
+        try:
+            async with self._pool.connection() as connection:
+                await connection.execute(
+                    self._statement,
+                    [row.tenant for row in rows],
+                    [row.at for row in rows],
+                    [row.canonical() for row in rows],
+                    name="audit",
+                )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unavailable) as error:
+            unavailable = Unavailable("audit-unavailable", "The audit journal does not answer; nothing is shown.")
+            unavailable.__cause__ = error
+            return unavailable
+        return None
+
+
+class AuditWriter:
+    """Rows that must be committed before an answer leaves."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._directory = _Group(databases.directory, _DIRECTORY)
+        self._cells = {name: _Group(cell.audit, _JOURNAL) for name, cell in databases.cells.items()}
+
+    async def record(self, cell: str, rows: Sequence[AuditRow]) -> None:
+        """Return when the rows of hospitals in this cell are committed; `Unavailable` when they cannot be."""
+        if rows:
+            await self._cells[cell].record(rows)
+
+    async def record_directory(self, rows: Sequence[AuditRow]) -> None:
+        """The same for facts that belong to no hospital: sign-ins, probes, operators' acts."""
+        if rows:
+            await self._directory.record(rows)

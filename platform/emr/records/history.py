@@ -1,0 +1,59 @@
+"""Every version, newest first (http.html#history)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from emr.access.permissions import demand_sight
+from emr.records.errors import ResourceNotFound
+from emr.records.stored import Stored
+from emr.work.unit import UnitOfWork
+from emr.work.use_case import use_case
+
+_INSTANCE: Final = """
+SELECT r.pk, r.id, v.version, v.updated, v.deleted, r.patients, v.body FROM resources r
+  CROSS JOIN LATERAL (
+    SELECT r.version, r.updated, r.deleted, r.body
+    UNION ALL
+    SELECT o.version, o.updated, o.deleted, o.body FROM resource_versions o WHERE o.pk = r.pk
+  ) v
+WHERE r.type = $1 AND r.id = $2 AND v.version < $3 AND ($4::timestamptz IS NULL OR v.updated >= $4)
+ORDER BY v.version DESC LIMIT $5
+"""
+_TOTAL: Final = "SELECT version FROM resources WHERE type = $1 AND id = $2"
+_NEWEST: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Versions, newest first; `total` counts all of them; `before` is the version that the next page goes on from."""
+
+    versions: Sequence[Stored]
+    total: int
+    before: int | None
+
+
+@use_case("record:history", "record.history")
+async def history(
+    work: UnitOfWork,
+    resource_type: str,
+    resource_id: str,
+    *,
+    count: int = 50,
+    before: int | None = None,
+    since: datetime | None = None,
+) -> HistoryPage:
+    """A page of the versions of one resource. Raises `ResourceNotFound`."""
+    demand_sight(work.principal, resource_type)
+    total = await work.db.fetchval(_TOTAL, resource_type, resource_id, name="history-total")
+    if total is None:
+        raise ResourceNotFound(resource_type, resource_id)
+    rows = await work.db.fetch(
+        _INSTANCE, resource_type, resource_id, before or _NEWEST, since, count + 1, name="history"
+    )
+    versions = [Stored.of(resource_type, row) for row in rows]
+    for version in versions[:count]:
+        work.trail.read(resource_type, resource_id, version.version)
+        work.trail.concerns(*version.patients)
+    return HistoryPage(versions[:count], total, versions[count - 1].version if len(versions) > count else None)

@@ -1,0 +1,55 @@
+"""Find people by words of their names in any order and without accents, or by a whole number of theirs."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from emr.access.permissions import demand_sight
+from emr.kernel.text import words
+from emr.records.index import WORDS
+from emr.records.keys import parameter_key
+from emr.records.stored import Stored
+from emr.work.unit import UnitOfWork
+from emr.work.use_case import use_case
+
+_BY_WORDS: Final = """
+WITH asked AS (SELECT * FROM unnest($2::text[], $3::text[]) AS a (low, high)),
+matched AS (
+  SELECT s.pk, count(DISTINCT a.low) AS words, count(DISTINCT a.low) FILTER (WHERE s.value = a.low) AS exact
+    FROM asked a JOIN strings s ON s.key = $1 AND s.value ~>=~ a.low AND s.value ~<~ a.high
+   GROUP BY s.pk HAVING count(DISTINCT a.low) = (SELECT count(*) FROM asked))
+SELECT r.pk, r.id, r.version, r.updated, r.deleted, r.patients, r.body
+  FROM (SELECT pk, exact FROM matched
+        UNION ALL
+        SELECT pk, 99 FROM identifiers WHERE type = 'Patient' AND value = $5) m
+  JOIN resources r ON r.pk = m.pk WHERE NOT r.deleted
+ ORDER BY m.exact DESC, r.updated DESC, r.pk LIMIT $4
+"""
+_LAST: Final = "\U0010ffff"
+
+
+@use_case("patient:find", "patient.searched")
+async def find_people(work: UnitOfWork, text: str, *, limit: int = 20) -> Sequence[Stored]:
+    """Patients in whose names every word of the text begins some word; the exact ones first;
+    or to whom the whole text is a number, such as a record number, CCCD or insurance card. Empty text finds nobody.
+    """
+    demand_sight(work.principal, "Patient")
+    asked = list(dict.fromkeys(words(text)))[:8]
+    if not asked:
+        return []
+    rows = await work.db.fetch(
+        _BY_WORDS,
+        parameter_key(work.tenant.index_key, "Patient", WORDS),
+        asked,
+        [word + _LAST for word in asked],
+        limit,
+        text.strip(),
+        name="people",
+    )
+    return _shown(work, [Stored.of("Patient", row) for row in rows])
+
+
+def _shown(work: UnitOfWork, people: list[Stored]) -> list[Stored]:
+    for person in people:
+        work.trail.concerns(person.id)
+    work.trail.note(shown=len(people))
+    return people

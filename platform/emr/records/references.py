@@ -1,0 +1,51 @@
+"""Local references: `Type/id` must exist, our own absolute address is refused, what lies elsewhere is left alone."""
+
+import re
+from typing import Any, Final
+
+from emr.definitions.compartment import references
+from emr.kernel.errors import Issue
+from emr.records.errors import ReferenceBroken, ResourceInvalid
+from emr.records.store import Targets
+from emr.work.unit import UnitOfWork
+
+_LOCAL: Final = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
+_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+
+
+def local_references(work: UnitOfWork, resource: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Every local target of a resource with the path that names it.
+
+    Raises `ResourceInvalid` for a reference that is neither local, nor inside the resource, nor an absolute address
+    elsewhere.
+    """
+    targets: dict[tuple[str, str], str] = {}
+    for path, reference in references(resource):
+        if reference.startswith("#"):
+            continue
+        if _SCHEME.match(reference):
+            _refuse_own_address(work, path, reference)
+            continue
+        found = _LOCAL.fullmatch(reference)
+        if found is None:
+            rule = "A reference is Type/id, #id or an absolute address."
+            raise ResourceInvalid([Issue("reference-form", rule, path)])
+        targets.setdefault((found[1], found[2]), path)
+    return targets
+
+
+def refuse_missing(targets: dict[tuple[str, str], str], known: Targets) -> None:
+    """Raise `ReferenceBroken` for the first local target that is not here."""
+    for (resource_type, resource_id), path in targets.items():
+        if (resource_type, resource_id) not in known.found:
+            raise ReferenceBroken(f"{resource_type}/{resource_id}", path)
+
+
+def patient_pks(known: Targets) -> dict[str, int]:
+    """Pk by id of each Patient among the targets."""
+    return {resource_id: pk for (resource_type, resource_id), pk in known.found.items() if resource_type == "Patient"}
+
+
+def _refuse_own_address(work: UnitOfWork, path: str, reference: str) -> None:
+    if work.request.base_url and reference.startswith(work.request.base_url + "/"):
+        raise ResourceInvalid([Issue("reference-own-address", "Refer to what is here as Type/id.", path)])

@@ -1,0 +1,96 @@
+"""Ask a search of the hospital's tables and give one page."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from emr.access.permissions import demand_sight, sight
+from emr.definitions.extract import extract
+from emr.definitions.values import Link
+from emr.kernel.paging import sign_cursor
+from emr.records.search.plan import Plan, fingerprint, plan
+from emr.records.search.question import Question, understand
+from emr.records.search.statements import count_statement, page_statement
+from emr.records.stored import Stored
+from emr.work.unit import UnitOfWork
+from emr.work.use_case import use_case
+
+_INCLUDED: Final = """
+SELECT r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body
+  FROM unnest($1::text[], $2::text[]) AS t (type, id) JOIN resources r ON r.type = t.type AND r.id = t.id
+ WHERE NOT r.deleted AND ($3::text[] IS NULL OR r.type = ANY ($3))
+"""
+_INCLUDED_MOST: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Matches in order, what they include, how many there are in all (None: not asked), and where to go on."""
+
+    question: Question
+    matches: Sequence[Stored]
+    included: Sequence[Stored]
+    total: int | None
+    cursor: str | None
+
+
+@use_case("record:search", "record.searched")
+async def search(work: UnitOfWork, resource_type: str, pairs: Iterable[tuple[str, str]]) -> Page:
+    """One page of a search. Raises `SearchRefused`, `Forbidden`."""
+    demand_sight(work.principal, resource_type)
+    question = understand(resource_type, pairs)
+    planned = plan(work, question)
+    total = await _total(work, question, planned)
+    if question.count_only:
+        work.trail.note(type=resource_type, parameters=_names(question), total=total)
+        return Page(question, (), (), total, None)
+    statement = page_statement(planned.shape)
+    rows = await work.db.fetch(statement.sql, *statement.arguments(planned.values), name="search")
+    matches = [Stored.of(resource_type, row) for row in rows[: question.count]]
+    more = len(rows) > question.count
+    cursor = _cursor(work, question, rows[question.count - 1]["at"], matches[-1].pk) if more else None
+    included = await _included(work, question, matches)
+    for stored in (*matches, *included):
+        work.trail.concerns(*stored.patients)
+    work.trail.note(type=resource_type, parameters=_names(question), shown=len(matches) + len(included))
+    return Page(question, matches, included, total, cursor)
+
+
+async def _total(work: UnitOfWork, question: Question, planned: Plan) -> int | None:
+    if question.total == "none" and not question.count_only:
+        return None
+    statement = count_statement(planned.shape)
+    total: int = await work.db.fetchval(statement.sql, *statement.arguments(planned.values), name="search-total")
+    return total
+
+
+async def _included(work: UnitOfWork, question: Question, matches: Sequence[Stored]) -> list[Stored]:
+    if not question.includes or not matches:
+        return []
+    here = {(stored.type, stored.id) for stored in matches}
+    wanted: dict[tuple[str, str], None] = {}
+    for stored in matches:
+        for value in extract(question.type, stored.resource(), ZoneInfo(work.tenant.time_zone)):
+            if isinstance(value, Link) and value.target_type and value.target_id and _asked(question, value):
+                wanted[value.target_type, value.target_id] = None
+    names = [name for name in wanted if name not in here][:_INCLUDED_MOST]
+    rows = await work.db.fetch(
+        _INCLUDED, [name[0] for name in names], [name[1] for name in names], sight(work.principal), name="included"
+    )
+    return [Stored.of(row["type"], row) for row in rows]
+
+
+def _asked(question: Question, value: Link) -> bool:
+    return any(each.parameter == value.param and each.target in (None, value.target_type) for each in question.includes)
+
+
+def _cursor(work: UnitOfWork, question: Question, at: datetime | str, pk: int) -> str:
+    value = at.astimezone(UTC).isoformat() if isinstance(at, datetime) else at
+    state: dict[str, object] = {"q": fingerprint(question), "v": value, "pk": pk}
+    return sign_cursor(work.runtime.signing_key, f"search:{work.tenant.schema}", state)
+
+
+def _names(question: Question) -> list[str]:
+    return sorted({clause.name for clause in question.clauses})

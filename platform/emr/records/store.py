@@ -1,0 +1,205 @@
+"""Put new versions into the hospital's tables: rows, index, history and outbox in one statement each way."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from emr.access.permissions import demand_change
+from emr.definitions.compartment import patients_of
+from emr.kernel.errors import Forbidden
+from emr.records.errors import ResourceGone, ResourceNotFound
+from emr.records.index import IndexRows
+from emr.records.stored import Stored, pack
+from emr.work.unit import UnitOfWork
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+_PREPARE: Final = """
+SELECT '' AS type, '' AS id, nextval('resources_pk_seq') AS pk, false AS deleted FROM generate_series(1, $1)
+UNION ALL
+SELECT r.type, r.id, r.pk, r.deleted FROM unnest($2::text[], $3::text[]) AS t (type, id)
+  JOIN resources r ON r.type = t.type AND r.id = t.id
+"""
+
+_INDEX: Final = """
+, put_tokens AS (
+  INSERT INTO tokens (key, updated, pk) SELECT t.key, v.updated, v.pk
+    FROM unnest($9::bigint[], $10::bigint[]) AS t (key, pk) JOIN versions v ON v.pk = t.pk)
+, put_links AS (
+  INSERT INTO links (key, updated, pk) SELECT t.key, v.updated, v.pk
+    FROM unnest($11::bigint[], $12::bigint[]) AS t (key, pk) JOIN versions v ON v.pk = t.pk)
+, put_strings AS (
+  INSERT INTO strings (key, value, raw, pk)
+  SELECT * FROM unnest($13::bigint[], $14::text[], $15::text[], $16::bigint[]))
+, put_dates AS (
+  INSERT INTO dates (key, low, high, pk)
+  SELECT * FROM unnest($17::bigint[], $18::timestamptz[], $19::timestamptz[], $20::bigint[]))
+, put_identifiers AS (
+  INSERT INTO identifiers (type, system, value, pk)
+  SELECT * FROM unnest($21::text[], $22::text[], $23::text[], $24::bigint[]))
+, put_compartments AS (
+  INSERT INTO compartments (patient, type, updated, pk) SELECT c.patient, v.type, v.updated, v.pk
+    FROM unnest($25::bigint[], $26::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk)
+INSERT INTO cell.outbox (tenant, type, id, version) SELECT current_user, type, id, version FROM versions
+"""
+
+_VERSIONS: Final = """
+WITH versions AS (
+  SELECT v.pk, v.type, v.id, v.version, v.updated, v.deleted, v.body, string_to_array(v.patients, ' ') AS patients
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[], $7::bytea[], $8::text[])
+      AS v (pk, type, id, version, updated, deleted, body, patients))
+"""
+
+_PUT: Final = """
+, put_resources AS (
+  INSERT INTO resources (pk, type, id, version, updated, deleted, body, patients)
+  SELECT pk, type, id, version, updated, deleted, body, patients FROM versions)
+"""
+
+_SUCCEED: Final = """
+, kept AS (
+  INSERT INTO resource_versions (pk, version, updated, xid, deleted, body)
+  SELECT r.pk, r.version, r.updated, r.xid, r.deleted, r.body FROM resources r JOIN versions v ON v.pk = r.pk)
+, replaced AS (
+  UPDATE resources r SET version = v.version, updated = v.updated, deleted = v.deleted, body = v.body,
+    patients = v.patients, xid = pg_current_xact_id() FROM versions v WHERE r.pk = v.pk)
+, drop_tokens AS (DELETE FROM tokens WHERE pk = ANY ($1))
+, drop_links AS (DELETE FROM links WHERE pk = ANY ($1))
+, drop_strings AS (DELETE FROM strings WHERE pk = ANY ($1))
+, drop_dates AS (DELETE FROM dates WHERE pk = ANY ($1))
+, drop_identifiers AS (DELETE FROM identifiers WHERE pk = ANY ($1))
+, drop_compartments AS (DELETE FROM compartments WHERE pk = ANY ($1))
+"""
+
+_CREATE: Final = "".join((_VERSIONS, _PUT, _INDEX))  # noqa: FLY002 - constants, and no formatting near SQL
+_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, _INDEX))  # noqa: FLY002 - the same
+
+_CURRENT: Final = """
+SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE type = $1 AND id = $2
+"""
+_CURRENT_LOCKED: Final = _CURRENT + " FOR UPDATE"
+
+
+@dataclass(slots=True)
+class Draft:
+    """A version that is about to be stored. `value` is the parsed body, `body` its complete text."""
+
+    verb: str
+    type: str
+    id: str
+    version: int
+    updated: datetime
+    value: dict[str, Any] = field(repr=False)
+    body: bytes = field(repr=False)
+    pk: int = 0
+    patients: tuple[str, ...] = ()
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this version says that the resource is gone."""
+        return self.verb == "delete"
+
+    def stored(self) -> Stored:
+        """What the verb answers."""
+        return Stored(
+            self.type, self.id, self.version, self.updated, self.body, self.deleted, self.patients, self.pk,
+            created=self.verb == "create",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What `prepare` found: unused pks, and the pk of each referenced resource that is here and not deleted."""
+
+    pks: list[int]
+    found: dict[tuple[str, str], int]
+
+
+async def prepare(work: UnitOfWork, *, new: int, references: Iterable[tuple[str, str]]) -> Targets:
+    """Reserve `new` pks and look up what is referred to, in one exchange."""
+    wanted = sorted(set(references))
+    rows = await work.db.fetch(
+        _PREPARE, new, [each[0] for each in wanted], [each[1] for each in wanted], name="prepare"
+    )
+    found = {(row["type"], row["id"]): row["pk"] for row in rows[new:] if not row["deleted"]}
+    return Targets([row["pk"] for row in rows[:new]], found)
+
+
+async def store(work: UnitOfWork, drafts: Sequence[Draft], patient_pks: dict[str, int]) -> None:
+    """Store new versions. `patient_pks`: pk by Patient id, of each Patient that a draft belongs to.
+
+    Raises `Forbidden` when the role may not change a type, or when the hospital is read-only.
+    """
+    if not work.tenant.writable:
+        raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
+    for draft in drafts:
+        demand_change(work.principal, draft.type)
+        draft.patients = () if draft.deleted else tuple(patients_of(draft.type, draft.value))
+    for statement, group in (
+        (_CREATE, [draft for draft in drafts if draft.version == 1]),
+        (_REPLACE, [draft for draft in drafts if draft.version > 1]),
+    ):
+        if group:
+            await work.db.execute(statement, *_columns(work, group, patient_pks), name="store")
+    for draft in drafts:
+        work.trail.write(draft.verb, draft.type, draft.id, draft.version)
+        work.trail.concerns(*draft.patients)
+
+
+async def current(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored:
+    """The current version, deleted or not; `ResourceNotFound` when there never was one."""
+    row = await work.db.fetchrow(_CURRENT, resource_type, resource_id, name="read")
+    if row is None:
+        raise ResourceNotFound(resource_type, resource_id)
+    return Stored.of(resource_type, row)
+
+
+async def lock(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored | None:
+    """The current version, deleted or not, held until the transaction ends; None when there never was one."""
+    row = await work.db.fetchrow(_CURRENT_LOCKED, resource_type, resource_id, name="lock")
+    return None if row is None else Stored.of(resource_type, row)
+
+
+def refuse_deleted(stored: Stored) -> Stored:
+    """The version, unless it says that the resource is gone."""
+    if stored.deleted:
+        raise ResourceGone(stored.type)
+    return stored
+
+
+def next_moment(work: UnitOfWork, before: Stored | None = None) -> datetime:
+    """The present in milliseconds, later than the version before."""
+    now = work.clock()
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return now if before is None else max(now, before.last_updated + _MILLISECOND)
+
+
+def _columns(work: UnitOfWork, drafts: Sequence[Draft], patient_pks: dict[str, int]) -> list[list[Any]]:
+    rows = IndexRows()
+    patients: list[int] = []
+    members: list[int] = []
+    for draft in drafts:
+        if draft.deleted:
+            continue
+        rows.add(work.tenant, draft.type, draft.value, draft.pk)
+        for patient in draft.patients:
+            if pk := draft.pk if (draft.type, draft.id) == ("Patient", patient) else patient_pks.get(patient):
+                patients.append(pk)
+                members.append(draft.pk)
+    return [
+        [draft.pk for draft in drafts],
+        [draft.type for draft in drafts],
+        [draft.id for draft in drafts],
+        [draft.version for draft in drafts],
+        [draft.updated for draft in drafts],
+        [draft.deleted for draft in drafts],
+        [pack(draft.body) for draft in drafts],
+        [" ".join(draft.patients) for draft in drafts],
+        rows.token_keys, rows.token_pks,
+        rows.link_keys, rows.link_pks,
+        rows.string_keys, rows.string_values, rows.string_raws, rows.string_pks,
+        rows.date_keys, rows.date_lows, rows.date_highs, rows.date_pks,
+        rows.identifier_types, rows.identifier_systems, rows.identifier_values, rows.identifier_pks,
+        patients, members,
+    ]  # fmt: skip

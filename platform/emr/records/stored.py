@@ -1,0 +1,56 @@
+"""A version of a resource as it is kept and as it is answered."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Self
+
+import zstandard
+
+from emr.db.connection import Row
+from emr.kernel import json
+
+_ZSTD: Final = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version. `body` is the complete JSON text with `id` and `meta`; empty for a deletion."""
+
+    type: str
+    id: str
+    version: int
+    last_updated: datetime
+    body: bytes = field(repr=False)
+    deleted: bool = False
+    patients: tuple[str, ...] = ()
+    pk: int = 0
+    created: bool = False
+    """Whether the verb that gave this made it (201) or found it (200)."""
+
+    @classmethod
+    def of(cls, resource_type: str, row: Row) -> Self:
+        """From a row with the columns `pk id version updated deleted patients body`."""
+        return cls(
+            type=resource_type,
+            id=row["id"],
+            version=row["version"],
+            last_updated=row["updated"],
+            body=unpack(row["body"]),
+            deleted=row["deleted"],
+            patients=tuple(row["patients"]),
+            pk=row["pk"],
+        )
+
+    def resource(self) -> dict[str, Any]:
+        """The body as a dict, decimals as they were written."""
+        return json.loads(self.body)
+
+
+def pack(body: bytes) -> bytes:
+    """The body as it lies in the database: one byte that names the codec, then Zstandard (level 3)."""
+    return _ZSTD + zstandard.ZstdCompressor(level=3, write_checksum=False).compress(body) if body else b""
+
+
+def unpack(kept: bytes) -> bytes:
+    """The body as it was stored, byte for byte."""
+    return zstandard.ZstdDecompressor().decompress(kept[1:]) if kept else b""

@@ -1,0 +1,102 @@
+"""What a process is made of, built once by `app` or `cli` and handed down."""
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from emr.audit.writer import AuditWriter
+from emr.db.pools import Databases, databases
+from emr.kernel.clock import Clock, utc_now
+from emr.kernel.errors import Unavailable
+from emr.kernel.tenant import Tenant
+from emr.settings import Settings
+from emr.storage.keys import Keyring, WrappedKey
+from emr.storage.opening import Stores, open_stores
+from emr.tenancy.registry import Registry
+
+_KEYS: Final = """
+SELECT key_id, wrapped, wrapping_key_id FROM directory.keys
+WHERE tenant_id = $1 ORDER BY retired_at IS NULL DESC, created_at DESC
+"""
+
+
+class Keyrings:
+    """The hospitals' data keys, unwrapped when first needed and kept in memory."""
+
+    def __init__(self, databases_: Databases, stores: Stores) -> None:
+        self._directory = databases_.directory
+        self._masters = stores.masters
+        self._known: dict[str, Keyring] = {}
+
+    async def of(self, tenant: Tenant) -> Keyring:
+        """The hospital's keyring; `Unavailable` when it has no key, which onboarding rules out."""
+        known = self._known.get(tenant.id)
+        if known is None:
+            async with self._directory.connection() as connection:
+                rows = await connection.fetch(_KEYS, tenant.id, name="keys")
+            if not rows:
+                raise Unavailable("hospital-without-key", "This hospital has no data key yet.")
+            wrapped = tuple(
+                WrappedKey(tenant.schema, row["key_id"], row["wrapped"], row["wrapping_key_id"]) for row in rows
+            )
+            known = self._known[tenant.id] = Keyring.of(self._masters, wrapped[0].key_id, wrapped)
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything that outlives a request."""
+
+    settings: Settings
+    databases: Databases
+    registry: Registry
+    stores: Stores
+    keyrings: Keyrings
+    audit: AuditWriter
+    signing_key: bytes = field(repr=False)
+    clock: Clock = utc_now
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def open(self) -> None:
+        """Connect, read the directory and keep it fresh."""
+        await self.databases.open()
+        await self.registry.refresh()
+        self._tasks.add(asyncio.create_task(self.registry.refresh_forever(), name="registry"))
+
+    async def close(self) -> None:
+        """Stop what `open` began and give every connection back."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.databases.close()
+        self.stores.close()
+
+    async def reasons_not_ready(self) -> Mapping[str, str]:
+        """What keeps this process from serving, by name; empty when nothing does."""
+        reasons: dict[str, str] = {}
+        try:
+            await self.registry.refresh()
+        except Unavailable as refusal:
+            reasons["database"] = refusal.message
+        try:
+            await self.stores.check()
+        except Unavailable as refusal:
+            reasons["storage"] = refusal.message
+        return reasons
+
+
+def runtime(settings: Settings) -> Runtime:
+    """Put the parts together; nothing connects before `open`."""
+    pools = databases(settings.database)
+    stores = open_stores(settings)
+    return Runtime(
+        settings=settings,
+        databases=pools,
+        registry=Registry(pools.directory),
+        stores=stores,
+        keyrings=Keyrings(pools, stores),
+        audit=AuditWriter(pools),
+        signing_key=base64.b64decode(settings.keys.signing.get_secret_value()),
+    )

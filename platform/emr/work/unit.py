@@ -1,0 +1,115 @@
+"""The unit of work: what a use case may touch, and how it ends."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from emr.audit.rows import AuditRow
+from emr.audit.trail import Trail
+from emr.audit.writer import IN_TRANSACTION
+from emr.db.connection import Connection
+from emr.identity.principal import Principal
+from emr.kernel.clock import Clock
+from emr.kernel.errors import Conflict, Refusal, Unavailable
+from emr.kernel.ids import uuid7
+from emr.kernel.tenant import Tenant
+from emr.storage.blobs import BlobStore
+from emr.work.runtime import Runtime
+
+_GONE: Final = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is known of the request that a unit of work serves. `base_url` ends without a slash."""
+
+    id: str
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOfWork:
+    """One hospital, one principal, one transaction."""
+
+    tenant: Tenant
+    principal: Principal
+    db: Connection
+    blobs: BlobStore
+    trail: Trail
+    clock: Clock
+    request: Request
+    runtime: Runtime
+
+
+@asynccontextmanager
+async def unit_of_work(
+    runtime: Runtime, tenant: Tenant, principal: Principal, request: Request | None = None
+) -> AsyncIterator[UnitOfWork]:
+    """A transaction as the hospital; what the trail holds is committed before the context ends.
+
+    A unit that wrote puts its audit rows into its own transaction. One that only read gives its connection back and
+    then waits for the group that its rows travel in. A refusal rolls back and leaves a row of its own.
+    """
+    request = request or Request(uuid7())
+    trail = Trail()
+    keyring = await runtime.keyrings.of(tenant)
+    try:
+        async with _committed(runtime, tenant) as connection:
+            blobs = runtime.stores.blobs(tenant.schema, keyring, connection)
+            work = UnitOfWork(tenant, principal, connection, blobs, trail, runtime.clock, request, runtime)
+            try:
+                yield work
+            except BaseException:
+                await blobs.after_rollback()
+                raise
+            if trail.wrote:
+                await _journal(connection, trail.rows)
+        await blobs.after_commit()
+    except Refusal as refusal:
+        await runtime.audit.record(
+            tenant.cell, [refused(work_of=(tenant, principal, request), refusal=refusal, at=runtime.clock())]
+        )
+        raise
+    if not trail.wrote:
+        await runtime.audit.record(tenant.cell, trail.rows)
+
+
+def refused(*, work_of: tuple[Tenant | None, Principal | None, Request], refusal: Refusal, at: datetime) -> AuditRow:
+    """The row that a refusal leaves: its codes and where they apply, never the content that was refused."""
+    tenant, principal, request = work_of
+    return AuditRow(
+        tenant=tenant.schema if tenant else None,
+        at=at,
+        action="request.refused",
+        outcome="refused",
+        principal=principal,
+        request_id=request.id,
+        detail={"kind": type(refusal).__name__, "codes": sorted({issue.code for issue in refusal.issues})[:20]},
+    )
+
+
+@asynccontextmanager
+async def _committed(runtime: Runtime, tenant: Tenant) -> AsyncIterator[Connection]:
+    """The hospital's transaction, with PostgreSQL's own refusals in our words."""
+    try:
+        async with runtime.databases.hospital(tenant) as connection:
+            yield connection
+    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError) as error:
+        raise Conflict("lock-lost", "Another change was under way at the same place; nothing was stored.") from error
+    except asyncpg.QueryCanceledError as error:
+        raise Unavailable("query-too-slow", "The query took too long and was stopped.") from error
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InterfaceError,
+        OSError,
+    ) as error:
+        raise Unavailable("database-unavailable", "The database does not answer.") from error
+
+
+async def _journal(connection: Connection, rows: list[AuditRow]) -> None:
+    await connection.execute(IN_TRANSACTION, [row.at for row in rows], [row.canonical() for row in rows], name="audit")

@@ -1,0 +1,55 @@
+"""The decorator that every verb wears: permission, span, metric, audit."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from emr.access.permissions import demand
+from emr.audit.rows import AuditRow
+from emr.telemetry.spans import span
+from emr.work.unit import UnitOfWork
+
+P = ParamSpec("P")
+R = TypeVar("R")
+UseCase = Callable[Concatenate[UnitOfWork, P], Awaitable[R]]
+
+
+def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P, R]]:
+    """Demand `permission`, trace and count what follows, and leave an audit row for `event` when it has succeeded.
+
+    A use case that another one calls adds to that one's row.
+    """
+
+    def decorate(action: UseCase[P, R]) -> UseCase[P, R]:
+        @functools.wraps(action)
+        async def run(work: UnitOfWork, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            trail = work.trail
+            demand(work.principal, permission)
+            trail.depth += 1
+            try:
+                with span("use case", permission=permission):
+                    result = await action(work, *args, **kwargs)
+            finally:
+                trail.depth -= 1
+            if trail.depth == 0:
+                trail.rows.append(_row(work, event))
+            return result
+
+        return run
+
+    return decorate
+
+
+def _row(work: UnitOfWork, event: str) -> AuditRow:
+    touched, patients, detail = work.trail.take()
+    return AuditRow(
+        tenant=work.tenant.schema,
+        at=work.clock(),
+        action=event,
+        outcome="success",
+        principal=work.principal,
+        request_id=work.request.id,
+        touched=touched,
+        patients=patients,
+        detail=detail,
+    )
