@@ -119,7 +119,9 @@ class Flow:
         return Finished(Person(found.subject, found.name, found.provider_session), tokens, pending.return_to)
 
     async def refresh(self, refresh_token: str, subject: str) -> TokenSet:
-        """New tokens for a running session; raises GrantRefused when it is over at the provider."""
+        """New tokens for a running session; raises GrantRefused when it is over at the provider or has no token."""
+        if not refresh_token:
+            raise GrantRefused("the provider gave no refresh token")
         granted = await self._provider.grant({"grant_type": "refresh_token", "refresh_token": refresh_token})
         try:
             if "id_token" in granted:

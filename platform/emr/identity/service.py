@@ -61,8 +61,9 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A session that has just begun: its cookie's value, whose it is, and where the browser goes now."""
+    """A session that has just begun: its id and its cookie's value, whose it is, and where the browser goes now."""
 
+    session_id: str
     cookie: str
     person: Person
     return_to: str
@@ -104,7 +105,7 @@ class Identity:
         self.memberships = Memberships(directory)
 
     def pending_cookie(self, state: str) -> str:
-        """The name of the cookie of one sign-in under way: a name for each, so that two tabs do not disturb each other."""
+        """The name of the cookie of one sign-in under way: each has its own, so that two tabs do not collide."""
         return f"{'__Secure-' if self.secure else ''}emr_sign_in_{state[:12]}"
 
     async def close(self) -> None:
@@ -158,8 +159,8 @@ class Identity:
         finished = await self._flow.finish(answer, sealed)
         if former:
             await self._sessions.end_by_cookie(former)
-        cookie = await self._sessions.start(finished.person, finished.tokens)
-        return Started(cookie, finished.person, finished.return_to)
+        session_id, cookie = await self._sessions.start(finished.person, finished.tokens)
+        return Started(session_id, cookie, finished.person, finished.return_to)
 
     async def sign_out(self, cookie: str | None) -> SignedOut:
         """End the session here; the answer's address ends it at the provider and leads back home."""
@@ -245,8 +246,6 @@ class Identity:
         if refresh_token is None:
             return
         try:
-            if not refresh_token:
-                raise GrantRefused("the provider gave no refresh token")
             tokens = await self._flow.refresh(refresh_token, row["subject"])
         except GrantRefused as error:
             await self._sessions.end(row["id"])

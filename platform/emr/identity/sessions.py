@@ -118,8 +118,8 @@ class Sessions:
                 _RESOLVE, _hash(cookie), tenant_id, now, now - self._idle, name="session.resolve"
             )
 
-    async def start(self, person: Person, tokens: TokenSet) -> str:
-        """A new session; answers the cookie's value, which is kept nowhere."""
+    async def start(self, person: Person, tokens: TokenSet) -> tuple[str, str]:
+        """A new session; answers its id and the cookie's value, which is kept nowhere."""
         cookie = secrets.token_urlsafe(32)
         session_id = uuid7()
         now = self._clock()
@@ -140,7 +140,7 @@ class Sessions:
                 now + self._longest,
                 name="session.start",
             )
-        return cookie
+        return session_id, cookie
 
     async def touch(self, session_id: str, seen_at: datetime) -> None:
         """Note that the session is in use, at most once a minute."""

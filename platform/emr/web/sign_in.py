@@ -1,6 +1,7 @@
 """Signing in and out, as HTTP: sends browsers to the OpenID provider and back, keeps the session's cookie.
 
-`request.app.state` holds what this needs: `identity` (emr.identity.service.Identity) and `runtime` (emr.work.runtime.Runtime).
+`request.app.state` holds what this needs: `identity` (emr.identity.service.Identity) and `runtime`
+(emr.work.runtime.Runtime).
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/auth", include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A hospital on the page to choose one: `role` is the signed-in person's there, "" for none; `open`: may be entered."""
+    """A hospital on the page to choose one: `role` is one's own there, "" for none; `open`: may be entered."""
 
     slug: str
     name: str
