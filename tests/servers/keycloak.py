@@ -93,7 +93,7 @@ class KeycloakServer:
                 "email": f"{username.replace('@', '.')}@example.invalid",
                 "emailVerified": True,
                 "firstName": "Thử",
-                "lastName": username.split("@")[0].title(),
+                "lastName": username.split("@", maxsplit=1)[0].title(),
                 "credentials": [{"type": "password", "value": self.password, "temporary": False}],
             }
         )

@@ -1,0 +1,70 @@
+"""One PostgreSQL, and for each provider one platform, shared by the tests of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from emr_demo.postgres import Cluster, temporary
+from tests.identity.world import DOCTOR, HOSPITALS, NURSE, Browser, World, world
+
+BOTH = ("demo", pytest.param("keycloak", marks=pytest.mark.server))
+
+
+@pytest.fixture(scope="session")
+def identity_cluster() -> Iterator[Cluster]:
+    with temporary() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def demo_world(identity_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world("demo", identity_cluster, tmp_path_factory.mktemp("demo")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def keycloak_world(identity_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world("keycloak", identity_cluster, tmp_path_factory.mktemp("keycloak")) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def closed_browsers() -> Iterator[None]:
+    """Every browser that a test opened is closed after it."""
+    yield
+    while Browser.opened:
+        Browser.opened.pop().close()
+
+
+@pytest.fixture(params=BOTH)
+def here(request: pytest.FixtureRequest) -> World:
+    """The platform with either provider; doctor@hoa-sen and nurse@cau-vong are members, nobody else is."""
+    return _fresh(request.getfixturevalue(f"{request.param}_world"))
+
+
+@pytest.fixture
+def demo(demo_world: World) -> World:
+    """The platform with the demo's provider, whose key the tests may sign with."""
+    return _fresh(demo_world)
+
+
+@pytest.fixture
+def keycloak(keycloak_world: World) -> World:
+    """The platform with Keycloak."""
+    return _fresh(keycloak_world)
+
+
+def _fresh(made: World) -> World:
+    made.clock.ahead *= 0
+    made.sql("DELETE FROM directory.memberships")
+    made.grant(DOCTOR, "hoa-sen", "doctor")
+    made.grant(NURSE, "cau-vong", "nurse")
+    for slug in HOSPITALS:
+        subject, tenant = made.provider.machine_subject(slug), made.tenant(slug).id
+        made.sql(
+            "INSERT INTO directory.memberships (tenant_id, subject, role, name, granted_by)"
+            " VALUES (%s, %s, 'lis', 'LIS', 'test')",
+            tenant,
+            subject,
+        )
+    return made
