@@ -81,8 +81,8 @@ class _HoasBody(Body):
     }  # fmt: skip
     # Days before today → HbA1c in %, creatinine in µmol/L, potassium in mmol/L.
     BLOOD: ClassVar[dict[int, tuple[float, int, float]]] = {
-        1: (7.8, 98, 4.3), 78: (7.4, 92, 4.1), 192: (7.1, 90, 4.4),
-        360: (7.3, 89, 4.2), 528: (7.6, 88, 4.3), 696: (8.1, 86, 4.2),
+        1: (7.8, 98, 4.3), 78: (7.4, 95, 4.1), 192: (7.1, 93, 4.4),
+        360: (7.3, 94, 4.2), 528: (7.6, 92, 4.3), 696: (8.1, 92, 4.2),
     }  # fmt: skip
 
     def __init__(self, rng: Random, person: Person, today: date) -> None:
@@ -183,7 +183,7 @@ def _dengue(rng: Random, profile: HospitalProfile, today: date) -> Chart:
 def _canary(rng: Random, profile: HospitalProfile, today: date) -> Chart:
     word = canary(profile.slug)
     sketch = Sketch(
-        9999, Name("Hoàng", "Kim", "Yến"), female=True, born=date(1980, 1, 1), group="DN4",
+        9999, Name("Hoàng", "Bạch", "Yến"), female=True, born=date(1980, 1, 1), group="DN4",
         lasting=(Lasting("K29.5", date(2020, 1, 1), word),),
     )  # fmt: skip
     person = _person(profile, sketch, today)

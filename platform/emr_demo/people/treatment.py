@@ -165,7 +165,7 @@ def _medication_request(chart: Chart, stay: Stay, medicine: Medicine, *, current
                     "start": written.date().isoformat(),
                     "end": (written.date() + timedelta(days=days)).isoformat(),
                 },
-                "frequency": 1,
+                "frequency": regimen.per_day,
                 "period": 1,
                 "periodUnit": "d",
                 "when": list(regimen.when),
