@@ -98,6 +98,9 @@ class Telemetry(BaseModel):
     sample_ratio: float = Field(
         0.05, ge=0, le=1, description="Share of requests that are traced; a caller's sampled trace is always continued."
     )
+    management_host: str = Field(
+        "127.0.0.1", description="Address of the management port; a pod sets 0.0.0.0 and fences it by network policy."
+    )
     log_format: Literal["json", "text"] = Field("json", description="JSON lines, or readable text for a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severity that is written."
