@@ -103,6 +103,10 @@ class TransactionBundle:
         self._entries.append({"resource": _tagged(resource), "request": {"method": "PUT", "url": address}})
         return address
 
+    def resources(self) -> list[Resource]:
+        """What has been put in so far."""
+        return [entry["resource"] for entry in self._entries]
+
     def finish(self) -> Resource:
         """The whole Bundle."""
         return {"resourceType": "Bundle", "type": "transaction", "entry": self._entries}
