@@ -144,12 +144,12 @@ def _draw_frontal(draw: ImageDraw.ImageDraw) -> None:
     draw.rectangle((150, 0, 234, 90), fill=138)  # neck
     for left, right in ((62, 178), (206, 322)):
         draw.ellipse((left, 82, right, 372), fill=50)  # lungs
-    draw.rectangle((174, 0, 210, 448), fill=190)  # spine
-    draw.ellipse((158, 214, 288, 366), fill=182)  # heart, its apex to the left of the patient
-    draw.ellipse((182, 168, 226, 250), fill=176)  # great vessels
     for top in range(96, 340, 34):
         draw.arc((52, top - 20, 186, top + 70), 180, 292, fill=104, width=6)  # ribs
         draw.arc((198, top - 20, 332, top + 70), 248, 360, fill=104, width=6)
+    draw.rectangle((174, 0, 210, 448), fill=190)  # spine
+    draw.ellipse((158, 214, 288, 366), fill=182)  # heart, its apex to the left of the patient
+    draw.ellipse((182, 168, 226, 250), fill=176)  # great vessels
     draw.line((60, 96, 176, 74), fill=168, width=9)  # collar bones
     draw.line((324, 96, 208, 74), fill=168, width=9)
     draw.ellipse((40, 338, 192, 520), fill=204)  # diaphragm and what lies below
