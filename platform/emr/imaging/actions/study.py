@@ -1,6 +1,7 @@
 """A study as it is being stored, and its ImagingStudy resource."""
 
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from emr.imaging import repository
@@ -8,6 +9,7 @@ from emr.imaging.attributes import Facts, StudyFacts
 from emr.imaging.policy import NO_NUMBER, choose_patient
 from emr.imaging.resources import imaging_study
 from emr.kernel.ids import uuid7
+from emr.records.search.find import search
 from emr.records.update import update_resource
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -40,6 +42,13 @@ async def _owner(work: UnitOfWork, facts: StudyFacts) -> tuple[str | None, str |
     if not facts.patient_id:
         return None, NO_NUMBER
     return choose_patient(facts, await patients_numbered(work, facts.patient_id))
+
+
+async def patients_numbered(work: UnitOfWork, number: str) -> list[dict[str, Any]]:
+    """Every Patient of this hospital that has `number` among its identifiers, whatever kind of number it is."""
+    escaped = "".join("\\" + letter if letter in ",|$\\" else letter for letter in number)
+    page = await search(work, "Patient", [("identifier", escaped)])
+    return [stored.resource() for stored in page.matches]
 
 
 async def list_study(work: UnitOfWork, uid: str) -> None:

@@ -1,0 +1,96 @@
+"""What an association does with the record, on the asyncio side of the house."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from emr.audit.rows import AuditRow
+from emr.dimse.admission import Caller, Refused, device
+from emr.imaging.actions.store import read_arrival, store_instances
+from emr.imaging.actions.study import list_studies
+from emr.kernel.errors import Refusal
+from emr.kernel.ids import uuid7
+from emr.kernel.tenant import Tenant
+from emr.telemetry.activity import activity
+from emr.work.runtime import Runtime
+from emr.work.unit import Request, refused, unit_of_work
+
+LIST_EVERY = 30.0
+"""Seconds after which a study that is still coming in is brought up to date in the record."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """One association that was let in. behind: studies whose ImagingStudy does not yet speak of all instances."""
+
+    tenant: Tenant
+    calling: str
+    behind: set[str] = field(default_factory=set)
+    listed_at: float = field(default_factory=monotonic)
+
+
+async def receive(runtime: Runtime, visit: Visit, path: Path) -> Refusal | None:
+    """Keep one instance that lies at `path`. The refusal, when it is not kept; each has left an audit row."""
+    request = Request(uuid7())
+    principal = device(visit.tenant, visit.calling)
+    with activity("c-store", hospital=visit.tenant.slug):
+        try:
+            arrival = await read_arrival(path)
+        except Refusal as refusal:
+            row = refused(work_of=(visit.tenant, principal, request), refusal=refusal, at=runtime.clock())
+            await runtime.audit.record(visit.tenant.cell, [row])
+            return refusal
+        try:
+            async with unit_of_work(runtime, visit.tenant, principal, request) as work:
+                due = monotonic() - visit.listed_at > LIST_EVERY
+                [outcome] = await store_instances(work, [arrival], list_now=due)
+                if outcome.refusal:
+                    raise outcome.refusal
+        except Refusal as refusal:
+            return refusal
+    study = arrival.parsed.facts.identity.study
+    if due:
+        visit.listed_at = monotonic()
+        visit.behind.discard(study)
+    else:
+        visit.behind.add(study)
+    return None
+
+
+async def leave(runtime: Runtime, visit: Visit) -> None:
+    """The association is over: bring the record up to what has come in."""
+    if visit.behind:
+        studies, visit.behind = sorted(visit.behind), set()
+        with activity("c-store", hospital=visit.tenant.slug):
+            async with unit_of_work(runtime, visit.tenant, device(visit.tenant, visit.calling)) as work:
+                await list_studies(work, studies)
+
+
+async def catch_up(runtime: Runtime) -> None:
+    """Studies that a process left behind when it was stopped hard."""
+    for tenant in runtime.registry.all():
+        if tenant.ae_title and tenant.writable:
+            async with unit_of_work(runtime, tenant, device(tenant, tenant.ae_title)) as work:
+                await list_studies(work)
+
+
+async def audit_refusal(runtime: Runtime, caller: Caller, refusal: Refused) -> None:
+    """Leave a row for a device that was turned away, also when no hospital has its called title."""
+    row = AuditRow(
+        tenant=refusal.tenant.schema if refusal.tenant else None,
+        at=runtime.clock(),
+        action="dicom.refused",
+        outcome="refused",
+        principal=None,
+        request_id=uuid7(),
+        detail={
+            "codes": [refusal.code],
+            "called": caller.called[:16],
+            "calling": caller.calling[:16],
+            "address": caller.address,
+        },
+    )
+    if refusal.tenant:
+        await runtime.audit.record(refusal.tenant.cell, [row])
+    else:
+        await runtime.audit.record_directory([row])
