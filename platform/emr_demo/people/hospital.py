@@ -46,13 +46,13 @@ HOA_SEN = HospitalProfile(
 CAU_VONG = HospitalProfile(
     slug="cau-vong",
     name="Trung tâm Y tế Cầu Vồng",
-    facility_code="68999",
-    province="68",
+    facility_code="82999",
+    province="82",
     record_prefix="CV",
     first_serial=5000,
     patients=60,
-    birth_provinces=(("068", 70), ("060", 8), ("067", 6), ("052", 5), ("049", 4), ("040", 4), ("034", 3)),
-    ethnicities=(("01", 78), ("16", 15), ("02", 3), ("07", 2), ("17", 2)),
+    birth_provinces=(("082", 55), ("087", 24), ("080", 7), ("083", 6), ("079", 4), ("052", 2), ("040", 2)),
+    ethnicities=(("01", 95), ("04", 2.5), ("05", 1.5), ("02", 1)),
     departments=(
         ("kham", "Khoa Khám bệnh"), ("noi", "Khoa Nội - Nhi - Nhiễm"), ("san", "Khoa Sản - Phụ"),
         ("cap-cuu", "Khoa Cấp cứu"), ("xn", "Khoa Xét nghiệm - Chẩn đoán hình ảnh"),

@@ -18,8 +18,6 @@ _FAMILY_OF: dict[str, Weighted] = {
     "02": (("Nông", 3), ("Hoàng", 2), ("Lương", 1), ("Bế", 1)),
     "04": (("Trần", 2), ("Lý", 2), ("Vương", 1.5), ("Quách", 1), ("Lâm", 1.5), ("Châu", 1), ("Huỳnh", 1)),
     "05": (("Thạch", 3), ("Sơn", 2), ("Kim", 2), ("Danh", 1)),
-    "07": (("Nông", 2), ("Hoàng", 2), ("Vi", 1), ("Lục", 1)),
-    "16": (("K'", 1),),
     "17": (("Bá", 1), ("Thiên", 1), ("Từ", 1), ("Qua", 1)),
 }
 _MIDDLE_WOMEN: Weighted = (
@@ -183,8 +181,6 @@ _GIVEN_BOYS = (
     "Lâm",
     "Khánh",
 )
-_GIVEN_COHO_MEN = ("Brèo", "Tem", "Dòn", "Sền", "Jành", "Bròh", "Dũng", "Long")
-_GIVEN_COHO_WOMEN = ("Thơm", "Duyên", "Hiền", "Nhỏi", "Lơi", "Đào", "Sung")
 
 
 @dataclass(frozen=True)
@@ -204,18 +200,7 @@ class Name:
 def draw_name(rng: Random, *, female: bool, birth_year: int, ethnicity: str) -> Name:
     """A name that fits sex, generation and ethnic group."""
     if ethnicity == "16":
-        return Name("Ka", "", rng.choice(_GIVEN_COHO_WOMEN)) if female else Name("K'", "", rng.choice(_GIVEN_COHO_MEN))
-    family = pick(rng, _FAMILY_OF.get(ethnicity, _FAMILY))
-    young = birth_year >= 2005
-    if female:
-        middle = pick(rng, _MIDDLE_GIRLS if young else _MIDDLE_WOMEN)
-        given = _GIVEN_GIRLS if young else _GIVEN_WOMEN if birth_year >= 1975 else _GIVEN_OLD_WOMEN
-    else:
-        middle = pick(rng, _MIDDLE_BOYS if young else _MIDDLE_MEN)
-        given = _GIVEN_BOYS if young else _GIVEN_MEN if birth_year >= 1975 else _GIVEN_OLD_MEN
-    return Name(family, middle, rng.choice([one for one in given if one != middle]))
-
-
+        return Name("Ka", "", rng.choice(
 def pick(rng: Random, options: Weighted) -> str:
     """One of the options, by weight."""
     return rng.choices([option for option, _ in options], [weight for _, weight in options])[0]

@@ -7,11 +7,9 @@ There is no district level any more. Source of names and codes: Decision 19/2025
 from dataclasses import dataclass
 from random import Random
 
-PROVINCES = {"79": "Thành phố Hồ Chí Minh", "68": "Tỉnh Lâm Đồng"}
+PROVINCES = {"79": "Thành phố Hồ Chí Minh", "82": "Tỉnh Đồng Tháp"}
 
-ETHNIC_GROUPS = {
-    "01": "Kinh", "02": "Tày", "04": "Hoa", "05": "Khơ-me", "07": "Nùng", "16": "Cơ-ho", "17": "Chăm",
-}  # fmt: skip
+ETHNIC_GROUPS = {"01": "Kinh", "02": "Tày", "04": "Hoa", "05": "Khơ-me", "17": "Chăm"}
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,15 @@ WARDS = (
     Ward("27004", "Phường Tân Bình", "79"),
     Ward("27655", "Xã Nhà Bè", "79"),
     Ward("27559", "Xã Hóc Môn", "79"),
-    Ward("25000", "Xã Di Linh", "68"),
-    Ward("24958", "Xã Đức Trọng", "68"),
-    Ward("24931", "Xã Đơn Dương", "68"),
-    Ward("24848", "Xã Lạc Dương", "68"),
-    Ward("25054", "Xã Bảo Lâm 1", "68"),
-    Ward("24823", "Phường 1 Bảo Lộc", "68"),
-    Ward("24778", "Phường Lâm Viên - Đà Lạt", "68"),
-    Ward("24787", "Phường Cam Ly - Đà Lạt", "68"),
-    Ward("24886", "Xã Đam Rông 1", "68"),
+    Ward("28519", "Xã Châu Thành", "82"),
+    Ward("28594", "Xã Chợ Gạo", "82"),
+    Ward("28360", "Xã Cái Bè", "82"),
+    Ward("30037", "Xã Tháp Mười", "82"),
+    Ward("30169", "Xã Lấp Vò", "82"),
+    Ward("28261", "Phường Mỹ Tho", "82"),
+    Ward("28439", "Phường Cai Lậy", "82"),
+    Ward("29869", "Phường Cao Lãnh", "82"),
+    Ward("29905", "Phường Sa Đéc", "82"),
 )
 
 _STREETS = (
@@ -74,5 +72,5 @@ def draw_address(rng: Random, province: str) -> Address:
     """A house in one of the province's wards; communes have hamlets instead of streets."""
     ward = rng.choice([ward for ward in WARDS if ward.province == province])
     if ward.name.startswith("Xã"):
-        return Address(f"Thôn {rng.randint(1, 9)}", ward)
+        return Address(f"Ấp {rng.randint(1, 9)}", ward)
     return Address(f"{rng.randint(2, 480)} {rng.choice(_STREETS)}", ward)

@@ -47,8 +47,8 @@ _CAU_VONG = (
     Member("bs-lan", "BS.", "Trịnh", ("Ngọc", "Lan"), True, "noi", "Nội - Nhi"),
     Member("bs-thuy", "BS.", "Phan", ("Thu", "Thủy"), True, "san", "Sản phụ khoa"),
     Member("bs-nam", "BS.", "Lê", ("Hoài", "Nam"), False, "cap-cuu", "Cấp cứu"),
-    Member("ktv-hoa", "KTV.", "Nông", ("Văn", "Hòa"), False, "xn", "Xét nghiệm"),
-    Member("dd-duyen", "ĐD.", "Ka", ("Duyên",), True, "noi", "Điều dưỡng"),
+    Member("ktv-hoa", "KTV.", "Trương", ("Văn", "Hòa"), False, "xn", "Xét nghiệm"),
+    Member("dd-duyen", "ĐD.", "Hồ", ("Mỹ", "Duyên"), True, "noi", "Điều dưỡng"),
 )
 _MEMBERS = {"hoa-sen": _HOA_SEN, "cau-vong": _CAU_VONG}
 

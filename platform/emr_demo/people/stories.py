@@ -162,7 +162,7 @@ def _child(rng: Random, profile: HospitalProfile, today: date) -> Chart:
 
 
 def _mother(rng: Random, profile: HospitalProfile, today: date) -> Chart:
-    name = Name("Phạm", "Ngọc", "Trâm") if profile.slug == HOA_SEN.slug else Name("Nông", "Thị", "Thu")
+    name = Name("Phạm", "Ngọc", "Trâm") if profile.slug == HOA_SEN.slug else Name("Lê", "Thị", "Thu")
     born = date(today.year - 28, 6, 2)
     person = _person(profile, Sketch(4823, name, female=True, born=born, group="DN4"), today)
     recorder = Recorder(rng, person, House(profile), today)
@@ -195,7 +195,7 @@ def _canary(rng: Random, profile: HospitalProfile, today: date) -> Chart:
 def _person(profile: HospitalProfile, sketch: Sketch, today: date) -> Person:
     ward = next(ward for ward in WARDS if ward.province == profile.province)
     serial = profile.first_serial // 1000 * 10 + sketch.serial % 10
-    line = "27 Lê Lợi" if ward.name.startswith("Phường") else "Thôn 3"
+    line = "27 Lê Lợi" if ward.name.startswith("Phường") else "Ấp 3"
     number = numbers.bhyt(group=sketch.group, province=profile.province, serial=serial)
     return Person(
         record_number=numbers.record_number(profile.record_prefix, sketch.serial),
