@@ -17,7 +17,9 @@ outbox = Table(
     Column("version", Integer, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("batch", BigInteger, comment="the delivery that has claimed it"),
-    Index("outbox_unclaimed", "seq", postgresql_where=text("batch IS NULL")),
+    Column("error", Text, comment="why it cannot be delivered; set aside until somebody replays it"),
+    Index("outbox_unclaimed", "seq", postgresql_where=text("batch IS NULL AND error IS NULL")),
+    Index("outbox_error", "seq", postgresql_where=text("error IS NOT NULL")),
     Index("outbox_batch", "batch", postgresql_where=text("batch IS NOT NULL")),
 )
 
@@ -44,6 +46,7 @@ deliveries = Table(
     Column("id", Text, primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("batch", BigInteger, nullable=False),
+    Column("table_version", BigInteger, comment="the destination's own version that holds it"),
     Column("delivered_at", DateTime(timezone=True), nullable=False),
 )
 

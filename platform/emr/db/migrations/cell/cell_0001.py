@@ -56,6 +56,9 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("batch", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "table_version", sa.BigInteger(), nullable=True, comment="the destination's own version that holds it"
+        ),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("destination", "tenant", "type", "id", "version"),
         schema="cell",
@@ -96,6 +99,9 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("batch", sa.BigInteger(), nullable=True, comment="the delivery that has claimed it"),
+        sa.Column(
+            "error", sa.Text(), nullable=True, comment="why it cannot be delivered; set aside until somebody replays it"
+        ),
         sa.PrimaryKeyConstraint("seq"),
         schema="cell",
     )
@@ -103,7 +109,15 @@ def upgrade() -> None:
         "outbox_batch", "outbox", ["batch"], unique=False, schema="cell", postgresql_where=sa.text("batch IS NOT NULL")
     )
     op.create_index(
-        "outbox_unclaimed", "outbox", ["seq"], unique=False, schema="cell", postgresql_where=sa.text("batch IS NULL")
+        "outbox_error", "outbox", ["seq"], unique=False, schema="cell", postgresql_where=sa.text("error IS NOT NULL")
+    )
+    op.create_index(
+        "outbox_unclaimed",
+        "outbox",
+        ["seq"],
+        unique=False,
+        schema="cell",
+        postgresql_where=sa.text("batch IS NULL AND error IS NULL"),
     )
 
     for statement in _ROW_SECURITY:

@@ -1,0 +1,127 @@
+"""Moves rows of the journal into the hospital's own trail and seals them, a batch in one transaction.
+
+Rows get gapless numbers in the order of the journal; each batch gets a Merkle root chained to the batch before
+(`emr.audit.seals`). Any number of workers may seal: a transaction-level advisory lock lets one at a time work on a
+hospital, and the batch number is a key, so that a chain cannot fork even without the lock.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from emr.audit import seals
+from emr.db.connection import Connection, Row
+from emr.db.pools import Cell
+from emr.kernel.clock import Clock
+from emr.kernel.tenant import SCHEMA
+from emr.telemetry import metrics
+
+BATCH_ROWS: Final = 5_000
+
+_WAITING: Final = """
+SELECT tenant, extract(epoch FROM clock_timestamp() - min(at))::float8 AS age FROM cell.audit_journal
+GROUP BY tenant ORDER BY age DESC
+"""
+_LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('emr.audit.seal.' || $1, 0))"
+_TAKE: Final = """
+DELETE FROM cell.audit_journal WHERE seq = ANY (ARRAY(
+  SELECT seq FROM cell.audit_journal WHERE tenant = $1 ORDER BY seq LIMIT $2)) RETURNING seq, at, row
+"""
+_BECOME: Final = "SELECT set_config('role', $1, true), set_config('search_path', $1, true)"
+_HEAD: Final = "SELECT batch, last, hash FROM audit_seals ORDER BY batch DESC LIMIT 1"
+_SEAL: Final = """
+INSERT INTO audit_seals (batch, first, last, root, previous, hash, sealed_at, format)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+_COLUMNS: Final = ("number", "at", "action", "actor", "patients", "row")
+
+Event = tuple[int, datetime, str, str, list[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Seals the hospitals of one cell. `reached` hears of the points that fault tests name."""
+
+    name: str
+    cell: Cell
+    clock: Clock
+    hospital_of: Callable[[str], str | None]
+    reached: Callable[[str], None]
+
+    async def turn(self) -> bool:
+        """Seal a batch of each hospital that has rows in the journal. True when a hospital may have more."""
+        async with self.cell.audit.connection() as connection:
+            waiting = await connection.fetch(_WAITING, name="audit.waiting")
+        metrics.AUDIT_SEAL_LAG_SECONDS.labels(self.name).set(waiting[0]["age"] if waiting else 0)
+        more = False
+        for row in waiting:
+            sealed = await self.seal(row["tenant"])
+            more = more or sealed == BATCH_ROWS
+        return more
+
+    async def seal(self, stream: str) -> int:
+        """Seal one batch of this hospital and say how many rows it has; 0 when another worker is at it.
+
+        Raises `ValueError` for a name that is no hospital's schema.
+        """
+        if not SCHEMA.fullmatch(stream):
+            raise ValueError("a row of the journal belongs to no hospital")
+        async with self.cell.audit.transaction() as connection:
+            if not await connection.fetchval(_LOCK, stream, name="audit.lock"):
+                return 0
+            taken = await connection.fetch(_TAKE, stream, BATCH_ROWS, name="audit.take")
+            if not taken:
+                return 0
+            self.reached("sealer-taken")
+            await connection.execute(_BECOME, stream, name="audit.become")
+            await self._append(connection, stream, taken)
+            self.reached("sealer-before-commit")
+        self.reached("sealer-after-commit")
+        metrics.AUDIT_SEALED_ROWS.labels(metrics.hospital_label(self.hospital_of(stream))).inc(len(taken))
+        return len(taken)
+
+    async def _append(self, connection: Connection, stream: str, taken: Sequence[Row]) -> None:
+        found = await connection.fetchrow(_HEAD, name="audit.head")
+        head = seals.Head(found["batch"], found["last"], found["hash"]) if found else seals.Head()
+        now = self.clock().astimezone(UTC)
+        # Hashing and parsing thousands of rows would hold up whatever else the worker does.
+        events, seal = await asyncio.to_thread(_sealed, stream, head, taken, now)
+        await connection.driver.copy_records_to_table("audit_events", records=events, columns=_COLUMNS)
+        self.reached("sealer-rows-written")
+        await connection.execute(
+            _SEAL, seal.batch, seal.first, seal.last, seal.root, seal.previous, seal.hash(), seal.sealed_at,
+            seal.format, name="audit.seal",
+        )  # fmt: skip
+
+
+def _sealed(stream: str, head: seals.Head, taken: Sequence[Row], sealed_at: datetime) -> tuple[list[Event], seals.Seal]:
+    ordered = sorted(taken, key=lambda row: int(row["seq"]))
+    numbered = list(enumerate(ordered, head.last + 1))
+    rows = [seals.Row(number, row["row"].encode()) for number, row in numbered]
+    return [event(number, row["at"], row["row"]) for number, row in numbered], seals.seal(stream, head, rows, sealed_at)
+
+
+def event(number: int, at: datetime, text: str) -> Event:
+    """The columns beside a row's text, derived from it, so that they can be derived again when it is verified."""
+    row = json.loads(text)
+    actor = (row.get("actor") or {}).get("subject") or ""
+    return number, at, row["action"], actor, list(row.get("patients") or ()), text
+
+
+async def stored_chain(connection: Connection, stream: str) -> tuple[list[seals.Kept], list[seals.Row]]:
+    """All seals and rows of the hospital whose role the connection has, for `seals.verify`."""
+    kept = await connection.fetch(_ALL_SEALS, name="audit.seals")
+    rows = await connection.fetch(_ALL_ROWS, name="audit.rows")
+    return [_kept(stream, row) for row in kept], [seals.Row(row["number"], row["row"].encode()) for row in rows]
+
+
+_ALL_SEALS: Final = "SELECT batch, first, last, root, previous, hash, sealed_at, format FROM audit_seals ORDER BY batch"
+_ALL_ROWS: Final = "SELECT number, row FROM audit_events ORDER BY number"
+
+
+def _kept(stream: str, row: Row) -> seals.Kept:
+    names = ("batch", "first", "last", "root", "previous", "sealed_at", "format")
+    return seals.Kept(seals.Seal(stream, **{name: row[name] for name in names}), row["hash"])
