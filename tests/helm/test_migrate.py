@@ -1,0 +1,61 @@
+"""The job before each install and upgrade: schemas first, then the hospitals as their files say."""
+
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.helm.chart import EVERYTHING, ROOT, environment, one, render
+
+pytestmark = pytest.mark.server
+
+
+def hospitals_of_the_repository() -> dict[str, Any]:
+    """The files of tenants/ as the chart's value."""
+    return {path.stem: YAML(typ="safe").load(path) for path in sorted((ROOT / "tenants").glob("*.yaml"))}
+
+
+class TestJob:
+    def test_it_runs_before_anything_else_changes(self) -> None:
+        annotations = one("Job", "emr-migrate")["metadata"]["annotations"]
+        assert annotations == {
+            "helm.sh/hook": "pre-install,pre-upgrade",
+            "helm.sh/hook-weight": "0",
+            "helm.sh/hook-delete-policy": "before-hook-creation",
+        }
+
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [("ServiceAccount", "emr-migrate"), ("ConfigMap", "emr-hospitals"), ("NetworkPolicy", "emr-migrate")],
+    )
+    def test_what_it_needs_is_there_before_it(self, kind: str, name: str) -> None:
+        annotations = one(kind, name)["metadata"]["annotations"]
+        assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade"
+        assert int(annotations["helm.sh/hook-weight"]) < 0
+
+    def test_it_migrates_before_it_onboards(self) -> None:
+        pod = one("Job", "emr-migrate")["spec"]["template"]["spec"]
+        assert [c["args"] for c in pod["initContainers"]] == [["migrate"]]
+        assert [c["args"] for c in pod["containers"]] == [["tenants", "apply"]]
+        assert pod["restartPolicy"] == "Never"
+
+    def test_it_finds_the_hospitals_where_it_is_told(self) -> None:
+        (container,) = one("Job", "emr-migrate")["spec"]["template"]["spec"]["containers"]
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert environment(container)["EMR_TENANTS"] == mounts["hospitals"]
+
+    def test_it_alone_may_ask_the_identity_provider_for_organizations(self) -> None:
+        with_address = [
+            m["metadata"]["name"] for m in render(EVERYTHING) if "EMR_IDENTITY__ADMIN_URL" in str(m.get("spec"))
+        ]
+        assert with_address == ["emr-migrate"]
+
+
+class TestHospitals:
+    def test_their_files_arrive_as_they_were_written(self) -> None:
+        files = hospitals_of_the_repository()
+        assert len(files) >= 2
+        data = one("ConfigMap", "emr-hospitals", {"hospitals": files})["data"]
+        assert {name: YAML(typ="safe").load(text) for name, text in data.items()} == {
+            f"{slug}.yaml": hospital for slug, hospital in files.items()
+        }

@@ -1,0 +1,77 @@
+"""Who may speak to whom, and what the outside can reach."""
+
+import pytest
+
+from tests.helm.chart import EVERYTHING, Manifest, one, render
+
+pytestmark = pytest.mark.server
+
+
+def let_in(name: str, port: str, values: Manifest | None = None) -> list[Manifest]:
+    """The peers that a process's policy lets in on a port."""
+    rules = one("NetworkPolicy", f"emr-{name}", values)["spec"]["ingress"]
+    return [peer for rule in rules for entry in rule["ports"] if entry["port"] == port for peer in rule["from"]]
+
+
+class TestPolicies:
+    @pytest.mark.parametrize("name", ["serve", "worker", "dicom", "migrate"])
+    def test_each_process_has_one_for_both_directions(self, name: str) -> None:
+        policy = one("NetworkPolicy", f"emr-{name}")["spec"]
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == name
+
+    def test_pages_come_through_the_ingress_only(self) -> None:
+        labels = {"kubernetes.io/metadata.name": "ingress-nginx"}
+        assert let_in("serve", "http") == [{"namespaceSelector": {"matchLabels": labels}}]
+
+    @pytest.mark.parametrize("name", ["serve", "worker", "dicom"])
+    def test_metrics_are_for_monitoring_only(self, name: str) -> None:
+        labels = {"kubernetes.io/metadata.name": "monitoring"}
+        assert let_in(name, "management") == [{"namespaceSelector": {"matchLabels": labels}}]
+
+    def test_images_come_from_the_hospitals_devices_only(self) -> None:
+        assert let_in("dicom", "dicom") == [{"ipBlock": {"cidr": "10.20.0.0/24"}}]
+
+    def test_without_a_listed_device_nobody_sends_images(self) -> None:
+        values = {"hospitals": {"hoa-sen": {"dicom": {"peers": []}}}, "network": {"metricsFrom": []}}
+        assert one("NetworkPolicy", "emr-dicom", values)["spec"]["ingress"] == []
+
+    def test_nobody_speaks_to_the_job(self) -> None:
+        assert one("NetworkPolicy", "emr-migrate")["spec"]["ingress"] == []
+
+    def test_no_process_may_speak_to_any_port(self) -> None:
+        for policy in (m for m in render() if m["kind"] == "NetworkPolicy"):
+            assert all(rule["ports"] for rule in policy["spec"]["egress"])
+
+    def test_a_cluster_that_fences_otherwise_can_go_without(self) -> None:
+        assert not [m for m in render({"network": {"enabled": False}}) if m["kind"] == "NetworkPolicy"]
+
+
+class TestIngress:
+    def test_there_is_none_unless_asked_for(self) -> None:
+        assert not [m for m in render() if m["kind"] == "Ingress"]
+
+    def test_it_leads_to_pages_and_nowhere_else(self) -> None:
+        (rule,) = one("Ingress", "emr", EVERYTHING)["spec"]["rules"]
+        (path,) = rule["http"]["paths"]
+        assert rule["host"] == "emr.example"
+        assert path["backend"] == {"service": {"name": "emr", "port": {"name": "http"}}}
+
+    def test_no_service_offers_the_management_port(self) -> None:
+        ports = [
+            port["targetPort"] for m in render(EVERYTHING) if m["kind"] == "Service" for port in m["spec"]["ports"]
+        ]
+        assert sorted(ports) == ["dicom", "http"]
+
+    def test_its_access_log_keeps_no_query_string(self) -> None:
+        annotations = one("Ingress", "emr", EVERYTHING)["metadata"]["annotations"]
+        assert annotations["nginx.ingress.kubernetes.io/enable-access-log"] == "false"
+        assert annotations["example.com/a"] == "b"
+
+    def test_it_speaks_tls(self) -> None:
+        assert one("Ingress", "emr", EVERYTHING)["spec"]["tls"] == [{"hosts": ["emr.example"], "secretName": "emr-tls"}]
+
+
+class TestDicomService:
+    def test_a_load_balancer_keeps_the_devices_addresses(self) -> None:
+        assert one("Service", "emr-dicom", EVERYTHING)["spec"]["externalTrafficPolicy"] == "Local"
