@@ -199,8 +199,17 @@ class Name:
 
 def draw_name(rng: Random, *, female: bool, birth_year: int, ethnicity: str) -> Name:
     """A name that fits sex, generation and ethnic group."""
-    if ethnicity == "16":
-        return Name("Ka", "", rng.choice(
+    family = pick(rng, _FAMILY_OF.get(ethnicity, _FAMILY))
+    young = birth_year >= 2005
+    if female:
+        middle = pick(rng, _MIDDLE_GIRLS if young else _MIDDLE_WOMEN)
+        given = _GIVEN_GIRLS if young else _GIVEN_WOMEN if birth_year >= 1975 else _GIVEN_OLD_WOMEN
+    else:
+        middle = pick(rng, _MIDDLE_BOYS if young else _MIDDLE_MEN)
+        given = _GIVEN_BOYS if young else _GIVEN_MEN if birth_year >= 1975 else _GIVEN_OLD_MEN
+    return Name(family, middle, rng.choice([one for one in given if one != middle]))
+
+
 def pick(rng: Random, options: Weighted) -> str:
     """One of the options, by weight."""
     return rng.choices([option for option, _ in options], [weight for _, weight in options])[0]
