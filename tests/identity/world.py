@@ -4,7 +4,8 @@ import base64
 import html
 import re
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -224,6 +225,7 @@ class World:
     portal: BlockingPortal
     runtime: Runtime
     identity: Identity
+    app: FastAPI
 
     def tenant(self, slug: str) -> Tenant:
         return self.runtime.registry.by_slug(slug)
@@ -261,12 +263,21 @@ class World:
 
     def bearer(self, token: str, slug: str = "hoa-sen") -> httpx.Response:
         return httpx.get(
-            f"{self.base_url}/h/{slug}/whoami", headers={"Authorization": f"Bearer {token}"}, trust_env=False
+            f"{self.base_url}/h/{slug}/whoami", headers={"Authorization": f"Bearer {token}".encode()}, trust_env=False
         )
 
     def age_tokens(self) -> None:
         """Make every session's access token look as if it had expired."""
         self.sql("UPDATE directory.sessions SET token_expires_at = now() - interval '1 second'")
+
+    def eventually(self, fact: Callable[[], bool]) -> bool:
+        """Whether something comes true within five seconds."""
+        limit = time.monotonic() + 5
+        while not fact():
+            if time.monotonic() > limit:
+                return False
+            time.sleep(0.05)
+        return True
 
 
 def app(parts: Runtime, identity: Identity) -> FastAPI:
@@ -339,16 +350,15 @@ def world(kind: str, cluster: Cluster, folder: Path) -> Iterator[World]:
         parts = portal.call(runtime, settings)
         identity = portal.call(Identity, settings, parts.databases.directory, clock)
         portal.call(parts.open)
+        application = app(parts, identity)
         server = uvicorn.Server(
-            uvicorn.Config(
-                app(parts, identity), host="127.0.0.1", port=port, log_level="warning", lifespan="off", ws="none"
-            )
+            uvicorn.Config(application, host="127.0.0.1", port=port, log_level="warning", lifespan="off", ws="none")
         )
         served = portal.start_task_soon(server.serve)
         try:
             while not server.started:
                 assert not served.done()
-            yield World(provider, base_url, settings, superuser_url, clock, portal, parts, identity)
+            yield World(provider, base_url, settings, superuser_url, clock, portal, parts, identity, application)
         finally:
             server.should_exit = True
             served.result(timeout=10)

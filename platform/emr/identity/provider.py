@@ -26,6 +26,7 @@ _LOG = structlog.get_logger(__name__)
 _FRESH: Final = timedelta(minutes=10)
 _RETRY: Final = timedelta(seconds=10)
 _RECENT: Final = timedelta(seconds=5)
+_CLOCK_STEP: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,9 @@ class Provider:
         return cached
 
     def _age(self, moment: datetime | None) -> timedelta:
-        return timedelta.max if moment is None else self._clock() - moment
+        """How long ago that was; for ever if never, or if the clock has been set back since."""
+        age = timedelta.max if moment is None else self._clock() - moment
+        return timedelta.max if age < -_CLOCK_STEP else age
 
     async def _fetch(self) -> bool:
         self._tried = self._clock()

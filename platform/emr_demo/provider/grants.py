@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import uuid4
 
-from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidRequestError, OAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidGrantError, InvalidRequestError, OAuth2Payload, OAuth2Request
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode, UserInfo
@@ -198,10 +198,12 @@ class _RefreshGrant(RefreshTokenGrant):
         found = cast("State", self.server.state).sign_ins.by_refresh_token(refresh_token)
         return None if found is None else _Credential(found)
 
-    def authenticate_user(self, refresh_token: _Credential) -> Grantee | None:
+    def authenticate_user(self, refresh_token: _Credential) -> Grantee:
         sign_in = refresh_token.sign_in
         account = cast("State", self.server.state).account(sign_in.subject)
-        return None if account is None else Grantee(account, sign_in.sid)
+        if account is None:
+            raise InvalidGrantError("User disabled")
+        return Grantee(account, sign_in.sid)
 
     def revoke_old_credential(self, refresh_token: _Credential) -> None:
         """Void since the next one was made."""
