@@ -1,39 +1,45 @@
-"""Page cursors: what comes next, signed for one hospital, so that nobody can write one."""
+"""Page cursors: what comes next, sealed for one hospital, so that nobody can write or read one.
+
+A cursor carries what was searched for, which may name a patient; addresses are kept by browsers and proxies. Hence it
+is encrypted and not only signed.
+"""
 
 import base64
 import binascii
 import hashlib
 import hmac
 import json
-from typing import Final
+import secrets
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from emr.kernel.errors import Malformed
 
-_TAG: Final = 16
+_NONCE: Final = 12
 
 
-def sign_cursor(key: bytes, audience: str, state: dict[str, object]) -> str:
-    """URL-safe text that carries `state` and holds only for `audience` (the hospital's schema name)."""
+def seal_cursor(key: bytes, audience: str, state: dict[str, Any]) -> str:
+    """URL-safe text that carries `state` and holds only for `audience`, which names the hospital and the use."""
     payload = json.dumps(state, separators=(",", ":"), ensure_ascii=False).encode()
-    return base64.urlsafe_b64encode(_tag(key, audience, payload) + payload).rstrip(b"=").decode()
+    nonce = secrets.token_bytes(_NONCE)
+    sealed = AESGCM(_own(key)).encrypt(nonce, payload, audience.encode())
+    return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
 
-def read_cursor(key: bytes, audience: str, cursor: str) -> dict[str, object]:
-    """The state inside a cursor; `Malformed` when it was not signed by this platform for this audience."""
+def open_cursor(key: bytes, audience: str, cursor: str) -> dict[str, Any]:
+    """The state inside a cursor; `Malformed` when this platform did not make it for this audience."""
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    except (ValueError, binascii.Error) as error:
-        raise _refused() from error
-    tag, payload = raw[:_TAG], raw[_TAG:]
-    if not hmac.compare_digest(tag, _tag(key, audience, payload)):
-        raise _refused()
-    state: dict[str, object] = json.loads(payload)
+        payload = AESGCM(_own(key)).decrypt(raw[:_NONCE], raw[_NONCE:], audience.encode())
+    except (ValueError, binascii.Error, InvalidTag) as error:
+        rule = "This page link was not made by this hospital's service."
+        raise Malformed("cursor-not-ours", rule, location="_cursor") from error
+    state: dict[str, Any] = json.loads(payload)
     return state
 
 
-def _tag(key: bytes, audience: str, payload: bytes) -> bytes:
-    return hmac.digest(key, audience.encode() + b"\0" + payload, hashlib.sha256)[:_TAG]
-
-
-def _refused() -> Malformed:
-    return Malformed("cursor-not-ours", "This page link was not made by this hospital's service.", location="_cursor")
+def _own(key: bytes) -> bytes:
+    """A key for cursors alone, made from the platform's signing key."""
+    return hmac.digest(key, b"emr page cursor 1", hashlib.sha256)

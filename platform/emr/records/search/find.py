@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from emr.access.permissions import demand_sight, sight
 from emr.definitions.extract import extract
 from emr.definitions.values import Link
-from emr.kernel.paging import sign_cursor
-from emr.records.search.plan import Plan, fingerprint, plan
+from emr.kernel.paging import open_cursor, seal_cursor
+from emr.records.errors import SearchRefused
+from emr.records.search.plan import Place, Plan, plan
 from emr.records.search.question import Question, understand
 from emr.records.search.statements import count_statement, page_statement
 from emr.records.stored import Stored
@@ -40,8 +41,9 @@ class Page:
 async def search(work: UnitOfWork, resource_type: str, pairs: Iterable[tuple[str, str]]) -> Page:
     """One page of a search. Raises `SearchRefused`, `Forbidden`."""
     demand_sight(work.principal, resource_type)
-    question = understand(resource_type, pairs)
-    planned = plan(work, question)
+    asked, place = _place(work, resource_type, list(pairs))
+    question = understand(resource_type, asked)
+    planned = plan(work, question, place)
     total = await _total(work, question, planned)
     if question.count_only:
         work.trail.note(type=resource_type, parameters=_names(question), total=total)
@@ -88,8 +90,25 @@ def _asked(question: Question, value: Link) -> bool:
 
 def _cursor(work: UnitOfWork, question: Question, at: datetime | str, pk: int) -> str:
     value = at.astimezone(UTC).isoformat() if isinstance(at, datetime) else at
-    state: dict[str, object] = {"q": fingerprint(question), "v": value, "pk": pk}
-    return sign_cursor(work.runtime.signing_key, f"search:{work.tenant.schema}", state)
+    state = {"asked": question.echo, "value": value, "pk": pk}
+    return seal_cursor(work.runtime.signing_key, _audience(work, question.type), state)
+
+
+def _place(
+    work: UnitOfWork, resource_type: str, pairs: list[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], Place | None]:
+    """What was asked when the page link was made, and where to go on; a first page is as it is asked now."""
+    cursors = [value for name, value in pairs if name == "_cursor"]
+    if not cursors:
+        return pairs, None
+    if len(pairs) > 1:
+        raise SearchRefused("cursor-alone", "A page link already says everything; add nothing to it.", "_cursor")
+    state = open_cursor(work.runtime.signing_key, _audience(work, resource_type), cursors[0])
+    return [(name, value) for name, value in state["asked"]], Place(state["value"], state["pk"])
+
+
+def _audience(work: UnitOfWork, resource_type: str) -> str:
+    return f"search:{work.tenant.schema}:{resource_type}"
 
 
 def _names(question: Question) -> list[str]:

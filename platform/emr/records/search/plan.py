@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from emr.access.permissions import sight
 from emr.definitions.dates import range_of
 from emr.definitions.model import resource_types
-from emr.kernel.paging import read_cursor
 from emr.records.errors import SearchRefused
 from emr.records.index import folded
 from emr.records.keys import key_of, link_value, parameter_key
@@ -42,6 +41,14 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The last resource of a page: its sort value as text, and its pk."""
+
+    value: str
+    pk: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A shape and its values by parameter name."""
 
@@ -49,8 +56,8 @@ class Plan:
     values: dict[str, Any]
 
 
-def plan(work: UnitOfWork, question: Question) -> Plan:
-    """How to ask. Raises `SearchRefused` for a value that cannot be read, `Malformed` for a cursor not ours."""
+def plan(work: UnitOfWork, question: Question, place: Place | None) -> Plan:
+    """How to ask, from the beginning or after a place. Raises `SearchRefused` for a value that cannot be read."""
     values: dict[str, Any] = {"type": question.type, "sight": sight(work.principal), "limit": question.count + 1}
     parts = tuple(
         _part(work, question.type, clause, values, f"c{number}") for number, clause in enumerate(question.clauses)
@@ -58,9 +65,11 @@ def plan(work: UnitOfWork, question: Question) -> Plan:
     sort = {"_lastUpdated": "updated", "_id": "id"}.get(question.sort.name) or f"{question.sort.kind}s"
     if sort in ("dates", "strings"):
         values["sort_key"] = parameter_key(work.tenant.index_key, question.type, question.sort.name)
-    if question.cursor is not None:
-        values["after"], values["after_pk"] = _after(work, question, sort)
-    return Plan(Shape(parts, sort, question.sort.descending, question.cursor is not None), values)
+    if place is not None:
+        moment = sort in ("updated", "dates")
+        values["after"] = datetime.fromisoformat(place.value).astimezone(UTC) if moment else place.value
+        values["after_pk"] = place.pk
+    return Plan(Shape(parts, sort, question.sort.descending, place is not None), values)
 
 
 def _part(work: UnitOfWork, resource_type: str, clause: Clause, values: dict[str, Any], name: str) -> Part:
@@ -165,19 +174,3 @@ def _shifted(moment: datetime, by: timedelta) -> datetime:
         return moment + by
     except OverflowError:
         return moment
-
-
-def _after(work: UnitOfWork, question: Question, sort: str) -> tuple[Any, int]:
-    assert question.cursor is not None
-    state = read_cursor(work.runtime.signing_key, f"search:{work.tenant.schema}", question.cursor)
-    if state.get("q") != fingerprint(question):
-        raise SearchRefused("cursor-not-ours", "This page link belongs to another search.", "_cursor")
-    value, pk = state["v"], state["pk"]
-    assert isinstance(value, str)
-    assert isinstance(pk, int)
-    return (datetime.fromisoformat(value).astimezone(UTC) if sort in ("updated", "dates") else value), pk
-
-
-def fingerprint(question: Question) -> str:
-    """What a cursor is bound to: the type and the criteria, in the order in which they were asked."""
-    return "&".join([question.type, *(f"{name}={value}" for name, value in question.echo)])

@@ -14,9 +14,9 @@ _VALUES_MOST: Final = 500
 _CLAUSES_MOST: Final = 30
 _TEXT_MOST: Final = 1_000
 _PREFIX: Final = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=\d)")
-_CONTROL: Final = frozenset({"_count", "_sort", "_include", "_summary", "_total", "_format", "_pretty", "_cursor"})
+_CONTROL: Final = frozenset({"_count", "_sort", "_include", "_summary", "_total", "_format", "_pretty"})
 _FORMATS: Final = ("json", "application/json", "application/fhir+json", "application/fhir json")
-_KINDS: Final = frozenset({"token", "string", "date", "reference", "uri"})
+SEARCHABLE: Final = frozenset({"token", "string", "date", "reference", "uri"})
 
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 Total = Literal["none", "estimate", "accurate"]
@@ -61,7 +61,6 @@ class Question:
     includes: tuple[Include, ...]
     count_only: bool
     total: Total
-    cursor: str | None
     echo: tuple[tuple[str, str], ...]
 
 
@@ -84,8 +83,7 @@ def understand(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Question
         includes=tuple(_include(resource_type, value) for name, value in asked if name == "_include"),
         count_only=control.get("_summary") == "count" or control.get("_count") == "0",
         total=_total(control.get("_total", "none")),
-        cursor=control.get("_cursor"),
-        echo=tuple(pair for pair in asked if pair[0] != "_cursor"),
+        echo=tuple(asked),
     )
 
 
@@ -141,7 +139,7 @@ def _kind(resource_type: str, base: str, name: str) -> tuple[str, SearchParamete
         raise SearchRefused(
             "search-parameter-unknown", f"{resource_type} has no search parameter {base[:64]}.", name[:64]
         )
-    if known.kind not in _KINDS or known.unsupported:
+    if known.kind not in SEARCHABLE or known.unsupported:
         raise _unsupported(name, f"the parameter {base}")
     return ("identifier", known) if known.kind == "token" and base == "identifier" else (known.kind, known)
 

@@ -1,0 +1,133 @@
+"""`POST [base]`: transactions and batches (FHIR R4, http.html#transaction)."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+
+from emr.definitions.model import resource_types
+from emr.definitions.validate import demand_valid
+from emr.fhir.bundles import bundle, response_of
+from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers, refuse_other_bodies
+from emr.fhir.search import pairs_of, searchset
+from emr.kernel import json
+from emr.kernel.errors import Malformed, NotFound, Refusal
+from emr.records.create import create_resource
+from emr.records.delete import delete
+from emr.records.read import read, vread
+from emr.records.search.find import search
+from emr.records.stored import Stored
+from emr.records.transaction import Entry, entries_of, transaction
+from emr.records.update import update_resource
+from emr.web.body import read_body
+from emr.web.errors import outcome_of, status_of
+from emr.web.idempotency import once
+from emr.web.work import Work
+from emr.work.unit import UnitOfWork
+
+_REASONS: Final = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
+
+
+async def post_bundle(request: Request, work: Work) -> Response:
+    """All entries or none for a transaction, each by itself for a batch."""
+    refuse_other_answers(request)
+    refuse_other_bodies(request)
+    body = await read_body(request)
+
+    async def produce() -> Response:
+        given = json.parse(body).value
+        if given.get("resourceType") != "Bundle" or given.get("type") not in ("transaction", "batch"):
+            raise Malformed("bundle-type", "Post a Bundle of type transaction or batch.", location="Bundle.type")
+        entries = entries_of(given) if isinstance(given.get("entry", []), list) else []
+        demand_valid(given, expected_type="Bundle")
+        if given["type"] == "batch":
+            answers = [await _alone(work, entry) for entry in entries]
+            return Response(bundle("batch-response", (), answers), 200, None, MEDIA_TYPE)
+        done = await transaction(work, entries, answer_get)
+        return Response(bundle("transaction-response", (), _answers(done)), 200, None, MEDIA_TYPE)
+
+    return await once(request, work, produce, body=body)
+
+
+async def answer_get(work: UnitOfWork, url: str) -> bytes:
+    """The GET of an entry: a resource, one of its versions, or a search."""
+    parts = urlsplit(url)
+    path = parts.path.strip("/").split("/")
+    if path[0] not in resource_types():
+        raise NotFound("type-unknown", "There is no resource type of this name in R4.")
+    match path:
+        case [resource_type]:
+            return searchset(work, await search(work, resource_type, pairs_of(parts.query)))
+        case [resource_type, resource_id]:
+            return (await read(work, resource_type, resource_id)).body
+        case [resource_type, resource_id, "_history", version]:
+            return (await vread(work, resource_type, resource_id, version)).body
+        case _:
+            raise Malformed("entry-url", "A GET in a Bundle is a read, a vread or a search.")
+
+
+async def _alone(work: UnitOfWork, entry: Entry) -> bytes:
+    """One entry of a batch, undone alone when it is refused."""
+    try:
+        async with work.db.savepoint():
+            return await _DO[entry.method](work, entry)
+    except KeyError:
+        refusal: Refusal = Malformed("entry-method", f"{entry.method} is not supported here.", location=entry.location)
+    except Refusal as error:
+        refusal = error
+    work.trail.note(refused=[*work.trail.detail.get("refused", []), refusal.code][:50])
+    status = status_of(refusal)
+    return json.dumps({"response": {"status": str(status), "outcome": outcome_of(refusal)}})
+
+
+async def _post(work: UnitOfWork, entry: Entry) -> bytes:
+    stored = await create_resource(work, entry.resource, if_none_exist=entry.if_none_exist)
+    return _written(stored, 201 if stored.created else 200)
+
+
+async def _put(work: UnitOfWork, entry: Entry) -> bytes:
+    stored = await update_resource(work, entry.resource | {"id": entry.resource.get("id")}, if_match=entry.if_match)
+    return _written(stored, 201 if stored.created else 200)
+
+
+async def _delete(work: UnitOfWork, entry: Entry) -> bytes:
+    await delete(work, entry.type, entry.id, if_match=entry.if_match)
+    return json.dumps({"response": {"status": _REASONS[204]}})
+
+
+async def _get(work: UnitOfWork, entry: Entry) -> bytes:
+    return _shown(await answer_get(work, entry.url))
+
+
+_DO: Final[dict[str, Callable[[UnitOfWork, Entry], Awaitable[bytes]]]] = {
+    "POST": _post,
+    "PUT": _put,
+    "DELETE": _delete,
+    "GET": _get,
+}
+
+
+def _answers(entries: Sequence[Entry]) -> list[bytes]:
+    return [_answer(entry) for entry in entries]
+
+
+def _answer(entry: Entry) -> bytes:
+    if entry.answer is not None:
+        return _shown(entry.answer)
+    if entry.method == "DELETE":
+        return json.dumps({"response": {"status": _REASONS[204]}})
+    if entry.draft is None:
+        assert entry.found is not None
+        return _written(entry.found, 200)
+    stored = entry.draft.stored()
+    return _written(stored, 201 if stored.created else 200)
+
+
+def _written(stored: Stored, status: int) -> bytes:
+    response: dict[str, Any] = response_of(stored, _REASONS[status])
+    return json.dumps({"response": response})
+
+
+def _shown(body: bytes) -> bytes:
+    return b'{"resource":' + body + b',"response":{"status":"200 OK"}}'

@@ -1,0 +1,89 @@
+"""`GET [base]/metadata`: the CapabilityStatement, made from what the code can do (FHIR R4, http.html#capabilities)."""
+
+from functools import lru_cache
+from typing import Any, Final
+
+from fastapi import Request, Response
+
+from emr.definitions.model import FHIR_VERSION, resource_types
+from emr.definitions.search import parameters
+from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers
+from emr.kernel import json
+from emr.records.search.question import SEARCHABLE
+from emr.web.sign_in import runtime_of
+from emr.web.work import refuse_closed, refuse_tenant_headers
+
+_INTERACTIONS: Final = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+_SYSTEM: Final = ("transaction", "batch")
+_SPECIAL: Final = (("_id", "token"), ("_lastUpdated", "date"))
+_PUBLISHED: Final = "2026-11-22"
+
+
+async def metadata(request: Request) -> Response:
+    """Public: what this server can do, the same for everybody."""
+    refuse_other_answers(request)
+    runtime = runtime_of(request)
+    refuse_tenant_headers(request)
+    tenant = runtime.registry.by_slug(request.path_params["slug"])
+    refuse_closed(tenant, runtime.revisions)
+    settings = runtime.settings
+    base = f"{settings.http.base_url.rstrip('/')}/h/{tenant.slug}/fhir"
+    issuer = settings.identity.issuer
+    return Response(_statement(base, tenant.name, issuer), 200, {"Cache-Control": "max-age=300"}, MEDIA_TYPE)
+
+
+@lru_cache(maxsize=500)
+def _statement(base: str, name: str, issuer: str) -> bytes:
+    statement: dict[str, Any] = {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": _PUBLISHED,
+        "kind": "instance",
+        "software": {"name": "EMR"},
+        "implementation": {"description": name, "url": base},
+        "fhirVersion": FHIR_VERSION,
+        "format": ["application/fhir+json", "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "security": {
+                    "cors": False,
+                    "service": [
+                        {
+                            "coding": [
+                                {
+                                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                                    "code": "OAuth",
+                                }
+                            ]
+                        }
+                    ],
+                    "description": f"OpenID Connect; bearer tokens of {issuer}" if issuer else "OpenID Connect",
+                },
+                "resource": [_resource(resource_type) for resource_type in sorted(resource_types())],
+                "interaction": [{"code": code} for code in _SYSTEM],
+            }
+        ],
+    }
+    return json.dumps(statement)
+
+
+def _resource(resource_type: str) -> dict[str, Any]:
+    known = [each for each in parameters(resource_type).values() if each.kind in SEARCHABLE and not each.unsupported]
+    searched = [{"name": name, "type": kind} for name, kind in _SPECIAL]
+    searched += [{"name": each.name, "type": each.kind} for each in sorted(known, key=lambda each: each.name)]
+    followed = [f"{resource_type}:{each.name}" for each in known if each.kind == "reference"]
+    return {
+        "type": resource_type,
+        "interaction": [{"code": code} for code in _INTERACTIONS],
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "not-match",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", "enforced", "local"],
+        "searchInclude": sorted(followed),
+        "searchParam": searched,
+    }

@@ -1,0 +1,130 @@
+"""`emr tenants …` and `emr migrate`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+
+from emr.db.migrate import owner_engine
+from emr.fleet import migration, onboarding
+from emr.fleet.files import FilesBroken, read_hospitals
+from emr.fleet.organizations import organizations_of
+from emr.settings import Settings
+from emr.tenancy.definition import json_schema
+
+tenants = typer.Typer(no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+Folder = Annotated[Path | None, typer.Argument(help="Folder of the hospitals' files.")]
+
+
+@tenants.command("plan")
+def plan(folder: Folder = None, *, as_json: Json = False) -> None:
+    """Show every difference between the hospitals' files and the world; change nothing."""
+    rows = [
+        {"hospital": each.slug, "difference": each.kind, "fields": ", ".join(each.fields)}
+        for each in _or_exit(lambda: onboarding.plan(_settings(folder)))
+    ]
+    _show(rows, as_json=as_json, empty="Files and world agree.")
+
+
+@tenants.command("apply")
+def apply(folder: Folder = None, *, as_json: Json = False) -> None:
+    """Make the world as the files say; a second time changes nothing."""
+    settings = _settings(folder)
+    outcomes = _or_exit(lambda: onboarding.apply(settings, organizations_of(settings)))
+    rows = [{"hospital": each.slug, "difference": each.kind, "error": each.error or ""} for each in outcomes]
+    _show(rows, as_json=as_json, empty="Nothing to do.")
+    if any(each.error for each in outcomes):
+        raise typer.Exit(1)
+
+
+@tenants.command("list")
+def list_(*, as_json: Json = False) -> None:
+    """Every hospital of the directory."""
+    query = (
+        "SELECT slug, definition->>'name' AS name, state, cell, schema, revision FROM directory.tenants ORDER BY slug"
+    )
+    with owner_engine(Settings().database.owner_url).connect() as connection:
+        rows = [dict(row._mapping) for row in connection.execute(text(query))]  # noqa: SLF001 - SQLAlchemy's public name
+    _show(rows, as_json=as_json, empty="There is no hospital yet.")
+
+
+@tenants.command("show")
+def show(slug: str, *, as_json: Json = False) -> None:
+    """All that the directory knows of one hospital; no key and no patient."""
+    query = (
+        "SELECT id, slug, schema, cell, state, managed_by, organization_id, revision, created_at::text,"
+        " updated_at::text, definition FROM directory.tenants WHERE slug = :slug"
+    )
+    with owner_engine(Settings().database.owner_url).connect() as connection:
+        row = connection.execute(text(query), {"slug": slug}).mappings().first()
+    if row is None:
+        typer.echo(f"There is no hospital {slug}.", err=True)
+        raise typer.Exit(1)
+    if as_json:
+        typer.echo(json.dumps(dict(row), ensure_ascii=False))
+    else:
+        _show([{"field": name, "value": _text(value)} for name, value in row.items()], as_json=False, empty="")
+
+
+@tenants.command("values")
+def values(folder: Folder = None) -> None:
+    """The chart's value `hospitals`, made from the files, as JSON (which is YAML too)."""
+    hospitals = _or_exit(lambda: read_hospitals(_settings(folder).tenants))
+    typer.echo(
+        json.dumps({"hospitals": {each.slug: each.as_json() for each in hospitals}}, ensure_ascii=False, indent=2)
+    )
+
+
+@tenants.command("schema")
+def schema() -> None:
+    """The JSON schema of a hospital's file, as `tenants/schema.json` holds it."""
+    typer.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))
+
+
+def migrate(
+    *, plan_only: Annotated[bool, typer.Option("--plan", help="Only show.")] = False, as_json: Json = False
+) -> None:
+    """Bring directory, cells and every hospital to the newest revision."""
+    database = Settings().database
+    steps = migration.plan(database) if plan_only else migration.migrate(database)
+    _show(list(migration.steps_of(steps)), as_json=as_json, empty="Every schema stands at the newest revision.")
+    if any(step.error for step in steps):
+        raise typer.Exit(1)
+
+
+def _settings(folder: Path | None) -> Settings:
+    return Settings(tenants=folder) if folder else Settings()
+
+
+def _or_exit(action: Any) -> Any:
+    try:
+        return action()
+    except FilesBroken as broken:
+        for fault in broken.faults:
+            typer.echo(str(fault), err=True)
+        raise typer.Exit(2) from broken
+
+
+def _show(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> None:
+    if as_json:
+        typer.echo(json.dumps(list(rows), ensure_ascii=False))
+        return
+    if not rows:
+        typer.echo(empty)
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    Console().print(table)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

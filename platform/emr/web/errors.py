@@ -1,0 +1,185 @@
+"""The one table that turns refusals into HTTP: a status, and a body in the language of the path.
+
+`OperationOutcome` under `/fhir`, a page for a browser, `application/problem+json` (RFC 9457) for everybody else.
+"""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+
+from emr.kernel import errors, json
+from emr.telemetry.activity import request_id
+from emr.telemetry.logs import exception_facts, get_logger
+from emr.web.answers import render_public
+from emr.web.i18n import mark
+
+STATUS: Final[tuple[tuple[type[errors.Refusal], int, str], ...]] = (
+    (errors.Gone, 410, "deleted"),
+    (errors.NotFound, 404, "not-found"),
+    (errors.Unauthenticated, 401, "login"),
+    (errors.Forbidden, 403, "forbidden"),
+    (errors.PreconditionFailed, 412, "conflict"),
+    (errors.Conflict, 409, "conflict"),
+    (errors.UnsupportedMedia, 415, "not-supported"),
+    (errors.NotAcceptable, 406, "not-supported"),
+    (errors.Malformed, 400, "invalid"),
+    (errors.Invalid, 422, "processing"),
+    (errors.TooLarge, 413, "too-long"),
+    (errors.TooManyRequests, 429, "throttled"),
+    (errors.Unavailable, 503, "transient"),
+)
+"""Class, HTTP status, and the code of OperationOutcome.issue.code; the first that fits."""
+
+_ISSUE_CODES: Final = {
+    "unknown-element": "structure",
+    "cardinality": "structure",
+    "wrong-type": "structure",
+    "required": "required",
+    "format": "value",
+    "code": "code-invalid",
+    "duplicate": "duplicate",
+    "search-unsupported": "not-supported",
+    "search-parameter-unknown": "not-found",
+    "multiple-matches": "multiple-matches",
+    "reference-broken": "not-found",
+}
+_SIGN_IN: Final = "/auth/sign-in?to="
+_SAID: Final = {
+    401: (mark("Cần đăng nhập"), mark("Phiên làm việc đã hết hoặc chưa bắt đầu. Hãy đăng nhập rồi thử lại.")),
+    403: (mark("Không có quyền"), mark("Tài khoản này không được phép mở trang hoặc làm việc này.")),
+    404: (mark("Không tìm thấy"), mark("Không có gì ở địa chỉ này, hoặc nó không thuộc bệnh viện này.")),
+    409: (mark("Chưa lưu được"), mark("Dữ liệu vừa được người khác thay đổi. Hãy mở lại rồi thử lại.")),
+    410: (mark("Đã xóa"), mark("Nội dung này đã được xóa; lịch sử của nó vẫn được giữ.")),
+    412: (mark("Chưa lưu được"), mark("Dữ liệu vừa được người khác thay đổi. Hãy mở lại rồi thử lại.")),
+    413: (mark("Quá lớn"), mark("Nội dung gửi lên vượt quá giới hạn. Chưa có gì được lưu.")),
+    500: (mark("Có lỗi ở phía hệ thống"), mark("Lỗi đã được ghi nhận. Chưa có gì được lưu; hãy thử lại.")),
+    503: (mark("Tạm thời chưa phục vụ được"), mark("Một phần của hệ thống chưa trả lời. Hãy thử lại sau ít phút.")),
+}
+_OTHERWISE: Final = (mark("Không thực hiện được"), mark("Yêu cầu không đúng quy cách. Chưa có gì được lưu."))
+_DETAILS: Final = {
+    "hospital-suspended": mark("Dịch vụ của bệnh viện này đang tạm dừng."),
+    "hospital-being-upgraded": mark("Dữ liệu của bệnh viện này đang được nâng cấp."),
+    "hospital-read-only": mark("Hồ sơ của bệnh viện này đang ở chế độ chỉ đọc."),
+    "not-a-member": mark("Tài khoản này không thuộc bệnh viện này."),
+    "foreign-form": mark("Biểu mẫu đã cũ. Hãy mở lại trang rồi gửi lại."),
+    "audit-unavailable": mark("Không ghi được nhật ký truy cập, nên không có gì được hiển thị."),
+}
+
+
+def status_of(refusal: errors.Refusal) -> int:
+    """The HTTP status of a refusal."""
+    return _entry(refusal)[1]
+
+
+def outcome_of(refusal: errors.Refusal) -> dict[str, Any]:
+    """The refusal as an OperationOutcome."""
+    fallback = _entry(refusal)[2]
+    issues: list[dict[str, Any]] = []
+    for issue in refusal.issues:
+        said: dict[str, Any] = {
+            "severity": "error",
+            "code": _ISSUE_CODES.get(issue.code, fallback),
+            "details": {"coding": [{"system": "urn:emr:issue", "code": issue.code}], "text": issue.message},
+            "diagnostics": issue.message,
+        }
+        if issue.location:
+            said["expression"] = [issue.location]
+        issues.append(said)
+    return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def install(app: FastAPI) -> None:
+    """Give the application its answers to everything that goes wrong."""
+    app.add_exception_handler(errors.Refusal, _refused)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(Exception, _failed)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.Refusal)
+    status = status_of(error)
+    if status == 401 and _wants_page(request) and request.method in ("GET", "HEAD"):
+        return RedirectResponse(_SIGN_IN + quote(request.url.path, safe="/"), status_code=303)
+    return answer(request, error, status)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kinds: dict[int, type[errors.Refusal]] = {404: errors.NotFound, 405: errors.Malformed}
+    refusal = kinds.get(error.status_code, errors.Malformed)("no-such-route", "There is nothing at this address.")
+    response = answer(request, refusal, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _not_understood(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    issues = tuple(
+        errors.Issue("request-invalid", str(each["msg"]), ".".join(str(part) for part in each["loc"]))
+        for each in error.errors()
+    )
+    return answer(request, errors.Malformed("request-invalid", "The request cannot be read.", issues=issues), 400)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    get_logger().error("request failed", **exception_facts(error))
+    refusal = errors.Unavailable("internal", "Something went wrong on our side; it has been noted.")
+    return answer(request, refusal, 500)
+
+
+def answer(request: Request, refusal: errors.Refusal, status: int) -> Response:
+    """A refusal in the form that the path and the caller speak."""
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status in (429, 503):
+        headers["Retry-After"] = "5"
+    if _speaks_fhir(request):
+        return Response(json.dumps(outcome_of(refusal)), status, headers, "application/fhir+json")
+    if _wants_page(request):
+        return _page(request, refusal, status)
+    problem = {
+        "type": f"urn:emr:problem:{refusal.code}",
+        "title": refusal.message,
+        "status": status,
+        "code": refusal.code,
+        "errors": [
+            {"code": issue.code, "detail": issue.message, "pointer": issue.location or ""} for issue in refusal.issues
+        ],
+    }
+    return Response(json.dumps(problem), status, headers, "application/problem+json")
+
+
+def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
+    title, text = _SAID.get(status, _OTHERWISE)
+    steps = [(_SIGN_IN + quote(request.url.path, safe="/"), mark("Đăng nhập"))] if status == 401 else []
+    return render_public(
+        request,
+        "web/error.html",
+        status=status,
+        title=title,
+        text=text,
+        detail=_DETAILS.get(refusal.code, ""),
+        steps=[*steps, ("/", mark("Về trang chọn bệnh viện"))],
+        request_id=request_id(),
+    )
+
+
+def _entry(refusal: errors.Refusal) -> tuple[type[errors.Refusal], int, str]:
+    return next(entry for entry in STATUS if isinstance(refusal, entry[0]))
+
+
+def _speaks_fhir(request: Request) -> bool:
+    parts = request.url.path.split("/")
+    return len(parts) > 3 and parts[1] == "h" and parts[3] == "fhir"
+
+
+def _wants_page(request: Request) -> bool:
+    parts = request.url.path.split("/")
+    machine = len(parts) > 3 and parts[1] == "h" and parts[3] in ("fhir", "dicomweb")
+    return not machine and "text/html" in request.headers.get("accept", "")

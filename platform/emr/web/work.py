@@ -1,0 +1,87 @@
+"""From a request to a unit of work: which hospital, who is asking, then one transaction that ends before the answer.
+
+Every route below `/h/{slug}/` takes `Work`; there is no other way to the data.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+
+from emr.audit.rows import AuditRow
+from emr.identity.principal import Principal
+from emr.kernel.errors import Forbidden, Malformed, NotFound, Refusal, Unavailable
+from emr.kernel.tenant import Tenant
+from emr.telemetry.activity import note_hospital, request_id
+from emr.web.sign_in import principal_of, runtime_of
+from emr.work.unit import Request as Asked
+from emr.work.unit import UnitOfWork, refused, unit_of_work
+
+_NAMES_A_TENANT: Final = re.compile(
+    r"tenant|hospital|organi[sz]ation-?id|(^|-)schema($|-)|(^|-)facility($|-)", re.IGNORECASE
+)
+
+
+async def hospital_of(request: Request) -> Tenant:
+    """The hospital of the path. Raises `NotFound`, `Malformed` for a header that names one, `Unavailable`.
+
+    What is refused before a hospital is known leaves its row in the directory.
+    """
+    runtime = runtime_of(request)
+    try:
+        refuse_tenant_headers(request)
+        tenant = runtime.registry.by_slug(request.path_params["slug"])
+    except (Malformed, NotFound) as refusal:
+        await runtime.audit.record_directory([_row(request, None, None, refusal)])
+        raise
+    note_hospital(tenant.slug)
+    refuse_closed(tenant, runtime.revisions)
+    return tenant
+
+
+def refuse_tenant_headers(request: Request) -> None:
+    """Only the path says which hospital: a header that names a tenant is a mistake or an attack."""
+    for name in request.headers:
+        if _NAMES_A_TENANT.search(name):
+            raise Malformed("tenant-header", "Only the address says which hospital; no header may.", location=name[:64])
+
+
+def refuse_closed(tenant: Tenant, revisions: frozenset[str]) -> None:
+    """Raise `Unavailable` for a hospital that is suspended or at a schema revision that this build does not serve."""
+    if not tenant.open:
+        raise Unavailable("hospital-suspended", "This hospital's service is suspended.")
+    if tenant.revision not in revisions:
+        raise Unavailable("hospital-being-upgraded", "This hospital's data is being upgraded.")
+
+
+async def principal_in(request: Request, tenant: Tenant) -> Principal:
+    """Who is asking in this hospital; a refusal leaves a row in its journal."""
+    try:
+        return await principal_of(request, tenant)
+    except Forbidden as refusal:
+        runtime = runtime_of(request)
+        await runtime.audit.record(tenant.cell, [_row(request, tenant, None, refusal)])
+        raise
+
+
+async def _work(request: Request) -> AsyncIterator[UnitOfWork]:
+    tenant = await hospital_of(request)
+    principal = await principal_in(request, tenant)
+    async with unit_of_work(runtime_of(request), tenant, principal, asked(request, tenant)) as work:
+        yield work
+
+
+Work = Annotated[UnitOfWork, Depends(_work, scope="function")]
+"""A unit of work that commits after the endpoint and before the answer leaves."""
+
+
+def asked(request: Request, tenant: Tenant) -> Asked:
+    """The request as a use case may know it. `base_url` is the hospital's FHIR endpoint."""
+    base = runtime_of(request).settings.http.base_url.rstrip("/")
+    return Asked(request_id(), f"{base}/h/{tenant.slug}/fhir")
+
+
+def _row(request: Request, tenant: Tenant | None, principal: Principal | None, refusal: Refusal) -> AuditRow:
+    runtime = runtime_of(request)
+    return refused(work_of=(tenant, principal, Asked(request_id())), refusal=refusal, at=runtime.clock())
