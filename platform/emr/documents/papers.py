@@ -9,6 +9,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 LOINC: Final = "http://loinc.org"
+OTHER: Final = "34109-9"
+"""What a paper is when nobody has said."""
 
 
 @dataclass(frozen=True, slots=True)

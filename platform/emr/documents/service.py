@@ -1,0 +1,205 @@
+"""The verbs: file a paper, list what is filed, open it, take back what was filed by mistake."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from emr.documents.errors import DocumentNotFound, EmptyFile
+from emr.documents.intake import Received
+from emr.documents.kinds import kind_of
+from emr.documents.names import safe_name
+from emr.documents.press import Press
+from emr.documents.resources import (
+    DocumentSummary,
+    Filed,
+    UploadDocument,
+    attachment_of,
+    binary_resource,
+    document_reference,
+    inline_bytes,
+    object_key,
+    summary,
+)
+from emr.records.create import create_resource
+from emr.records.read import read
+from emr.records.search.find import search
+from emr.records.update import update_resource
+from emr.work.unit import UnitOfWork
+from emr.work.use_case import use_case
+
+PAGE_ROWS: Final = 40
+RETRACTED: Final = "entered-in-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file that was read to its end: its media type by content, the file ending, how many pages."""
+
+    received: Received
+    media_type: str
+    ending: str
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes that may be shown: `key` names them within the hospital, `chunks` gives them, also after the commit."""
+
+    key: str
+    media_type: str
+    size: int
+    file_name: str
+    chunks: Callable[[], AsyncGenerator[bytes, None]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDocument:
+    """A document and, when its bytes are here, its content."""
+
+    summary: DocumentSummary
+    retracted: bool
+    content: Content | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Some of a patient's documents, newest first, how many there are in all, and the cursor of the next page."""
+
+    documents: tuple[DocumentSummary, ...]
+    total: int
+    cursor: str | None
+
+
+async def examine(press: Press, received: Received, declared: str) -> Examined:
+    """Find out what came in, before anything is stored.
+
+    Raises `EmptyFile`, `DocumentUnsupported`, `DocumentDamaged`, `DocumentProtected`, `PictureTooLarge`, `PressBusy`.
+    """
+    if received.size == 0:
+        raise EmptyFile
+    kind = kind_of(received.head, received.tail, declared)
+    return Examined(received, kind.media_type, kind.ending, await press.examine(received.path, kind.media_type))
+
+
+@use_case("document:write", "document.uploaded")
+async def upload_document(work: UnitOfWork, request: UploadDocument, file: Examined) -> DocumentSummary:
+    """File a paper in a patient's record.
+
+    Raises `ResourceNotFound` for a patient or visit that is not here, `StoreUnavailable` (nothing is stored then).
+    """
+    await read(work, "Patient", request.patient)
+    blob = await work.blobs.put(
+        file.received.chunks(), media_type=file.media_type, limit=file.received.size, retention_class="record"
+    )
+    filed = Filed(blob, file.received.sha1, file.pages)
+    await update_resource(work, binary_resource(blob, request.patient))
+    reference = document_reference(request, filed, work.principal, work.clock())
+    stored = await create_resource(work, reference)
+    work.trail.note(bytes=blob.size, pages=file.pages, media_type=blob.media_type)
+    return summary(stored.resource())
+
+
+@use_case("document:read", "document.listed")
+async def list_documents(work: UnitOfWork, patient: str, cursor: str = "") -> DocumentPage:
+    """A patient's documents, newest first; those taken back are left out."""
+    asked = [("patient", patient), ("_sort", "-date"), ("_count", str(PAGE_ROWS)), ("_total", "accurate")]
+    asked.append(("status", "current,superseded"))
+    page = await search(work, "DocumentReference", asked + ([("_cursor", cursor)] if cursor else []))
+    rows = tuple(summary(stored.resource()) for stored in page.matches)
+    return DocumentPage(rows, page.total or 0, page.cursor)
+
+
+@use_case("document:read", "document.opened")
+async def open_document(work: UnitOfWork, document: str) -> OpenDocument:
+    """A document with its content. Raises `ResourceNotFound`, `ResourceGone`."""
+    return await _open(work, document)
+
+
+@use_case("document:read", "document.downloaded")
+async def open_original(work: UnitOfWork, document: str) -> Content:
+    """The bytes as they were filed. Raises `ResourceNotFound`, `DocumentNotFound` when the bytes are not here."""
+    return _here(await _open(work, document))
+
+
+@use_case("document:read", "document.page-shown")
+async def open_page(work: UnitOfWork, document: str) -> Content:
+    """The bytes of which a page is about to be drawn. Raises as `open_original`."""
+    return _here(await _open(work, document))
+
+
+@use_case("record:read", "binary.read")
+async def open_binary(work: UnitOfWork, binary: str) -> Content:
+    """The bytes of a FHIR Binary (R4 binary.html#rest). Raises `ResourceNotFound`, `DocumentNotFound`."""
+    return await _binary(work, binary, "")
+
+
+@use_case("document:write", "document.retracted")
+async def retract_document(work: UnitOfWork, document: str) -> DocumentSummary:
+    """Take back what was filed by mistake: it stays in the history and leaves the lists."""
+    stored = await read(work, "DocumentReference", document)
+    resource = stored.resource() | {"status": RETRACTED}
+    changed = await update_resource(work, resource, if_match=stored.version)
+    return summary(changed.resource())
+
+
+async def _open(work: UnitOfWork, document: str) -> OpenDocument:
+    stored = await read(work, "DocumentReference", document)
+    resource = stored.resource()
+    found = summary(resource)
+    return OpenDocument(found, resource.get("status") == RETRACTED, await _content(work, resource, found))
+
+
+async def _content(work: UnitOfWork, resource: Mapping[str, Any], found: DocumentSummary) -> Content | None:
+    attachment = attachment_of(resource)
+    title = str(attachment.get("title", "")) or found.title
+    if found.binary:
+        return await _binary(work, found.binary, title)
+    inside = inline_bytes(attachment)
+    return _inside(f"DocumentReference/{found.id}", found.media_type, title, inside) if inside is not None else None
+
+
+async def _binary(work: UnitOfWork, binary: str, title: str) -> Content:
+    stored = await read(work, "Binary", binary)
+    resource = stored.resource()
+    _concerns(work, resource)
+    inside = inline_bytes(resource)
+    if inside is not None:
+        return _inside(f"Binary/{binary}/{stored.version}", str(resource.get("contentType", "")), title, inside)
+    key = object_key(binary)
+    if key is None:
+        raise DocumentNotFound
+    # What the bytes are is in our own row: a Binary that somebody has rewritten cannot make them something else.
+    blob = await work.blobs.find(key)
+    return Content(key, blob.media_type, blob.size, _name(title, blob.media_type), lambda: work.blobs.open(blob))
+
+
+def _inside(key: str, media_type: str, title: str, content: bytes) -> Content:
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield content
+
+    kind = media_type.partition(";")[0].strip().lower()
+    return Content(key, kind, len(content), _name(title, kind), chunks)
+
+
+def _here(document: OpenDocument) -> Content:
+    if document.content is None:
+        raise DocumentNotFound
+    return document.content
+
+
+def _name(title: str, media_type: str) -> str:
+    endings = {
+        "application/pdf": "pdf",
+        "image/jpeg": "jpg",
+        "image/png": "png",
+        "image/tiff": "tif",
+        "text/plain": "txt",
+    }
+    return safe_name(title, endings.get(media_type, "bin"))
+
+
+def _concerns(work: UnitOfWork, binary: Mapping[str, Any]) -> None:
+    reference = str(binary.get("securityContext", {}).get("reference", ""))
+    kind, _, patient = reference.partition("/")
+    if kind == "Patient":
+        work.trail.concerns(patient)
