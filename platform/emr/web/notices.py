@@ -9,4 +9,5 @@ NOTICES = {
     "problem-saved": mark("Đã lưu vấn đề sức khỏe"),
     "allergy-saved": mark("Đã lưu dị ứng"),
     "document-saved": mark("Đã lưu tài liệu"),
+    "document-retracted": mark("Đã thu hồi tài liệu"),
 }
