@@ -8,10 +8,12 @@ from emr.definitions.findings import Findings, Path
 
 Json = dict[str, Any]
 
+MAX_ENTRIES: Final = 5_000
+"""Entries of one Bundle; the largest sample patient has 1,240."""
 _REQUESTED: Final = frozenset({"batch", "transaction", "history"})
 _ANSWERED: Final = frozenset({"batch-response", "transaction-response", "history"})
 _URL = re.compile(
-    r"(?:([A-Z][A-Za-z]{1,63})(?:/(?!\.\.?(?:[/?]|$))[A-Za-z0-9.$-]{1,64}){0,4}|metadata|\$[a-z-]+)?(?:\?\S*)?",
+    r"(?:([A-Z][A-Za-z]{1,63})(?:/(?!\.\.?(?:[/?]|$))[A-Za-z0-9.$-]{1,64}){0,2}(?:/_history(?:/[A-Za-z0-9.-]{1,64})?)?|_history|metadata|\$[a-z-]+)?(?:\?\S*)?",
     re.ASCII,
 ).fullmatch
 

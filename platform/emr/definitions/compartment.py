@@ -50,9 +50,9 @@ def _routes(type_: str) -> tuple[Route, ...]:
 
 
 def references(resource: Json) -> Iterator[tuple[str, str]]:
-    """FHIRPath and text of every `Reference.reference` in a valid resource, contained ones and extensions included.
+    """FHIRPath and text of every `Reference.reference` in a valid resource, also in contained ones and extensions.
 
-    Two elements of type uri bear the same name (`DetectedIssue.reference`, `Immunization.education.reference`); they and
+    Elements of type uri with the same name (`DetectedIssue.reference`, `Immunization.education.reference`) and those of
     expressions are left out.
     """
     name = resource.get("resourceType")

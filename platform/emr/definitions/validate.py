@@ -3,6 +3,7 @@
 from typing import Any
 
 from emr.definitions import model
+from emr.definitions.bundles import MAX_ENTRIES
 from emr.definitions.findings import Findings
 from emr.definitions.shapes import check_resource
 from emr.kernel.errors import Invalid, Issue, Malformed, TooLarge
@@ -23,6 +24,9 @@ def validate(resource: Any, *, expected_type: str | None = None) -> list[Issue]:
         return [Issue(TYPE_FAULT, "A resource names its type, one of R4.", "resourceType")]
     if expected_type is not None and name != expected_type:
         return [Issue(TYPE_FAULT, f"Expected is a resource of type {expected_type}.", f"{name}.resourceType")]
+    entries = resource.get("entry")
+    if name == "Bundle" and type(entries) is list and len(entries) > MAX_ENTRIES:
+        return [Issue("too-long", f"A Bundle has at most {MAX_ENTRIES} entries.", "Bundle.entry")]
     found = Findings()
     check_resource(resource, (None, name, None), found)
     return found.issues
