@@ -83,10 +83,23 @@ class Warehouse(BaseModel):
         "", description="Delta Lake table: a folder or s3://bucket/path; empty: pointers wait in the outbox."
     )
     endpoint: str = Field("", description="S3 endpoint URL of the warehouse, if it is not the provider's own.")
+    region: str = Field("us-east-1", description="The region that the S3 service expects in signatures.")
     access_key: str = Field("", description="Access key for the warehouse.")
     secret_key: SecretStr = Field(SecretStr(""), description="Secret key for the warehouse.")
     batch_rows: int = Field(2_000, ge=1, description="The most resource versions in one commit.")
     poll_ms: int = Field(250, ge=10, description="Milliseconds between two looks into the outbox.")
+    linger_ms: int = Field(
+        1_000, ge=0, description="Milliseconds that a version waits for others at most, so that commits are not tiny."
+    )
+
+
+class Worker(BaseModel):
+    """The process that relays, seals and tidies."""
+
+    lease_seconds: float = Field(
+        10, gt=0, description="How long after a worker's sudden end another one takes over what it held."
+    )
+    drain_seconds: float = Field(25, gt=0, description="The longest that a stopping worker finishes what it began.")
 
 
 class Telemetry(BaseModel):
@@ -157,6 +170,7 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     identity: Identity = Identity()
     warehouse: Warehouse = Warehouse()
+    worker: Worker = Worker()
     telemetry: Telemetry = Telemetry()
     http: Http = Http()
     dicom: Dicom = Dicom()

@@ -64,9 +64,14 @@ AUDIT_SEAL_LAG_SECONDS: Final = Gauge(
     "emr_audit_seal_lag_seconds", "Age of the oldest audit row that no seal covers.", ("cell",), registry=REGISTRY
 )
 OUTBOX_LAG_SECONDS: Final = Gauge(
-    "emr_outbox_lag_seconds", "Age of the oldest pointer that no destination has.", ("cell",), registry=REGISTRY
+    "emr_outbox_lag_seconds", "Age of the oldest pointer that nobody has claimed.", ("cell",), registry=REGISTRY
 )
-OUTBOX_ROWS: Final = Gauge("emr_outbox_pending_rows", "Pointers that no destination has.", ("cell",), registry=REGISTRY)
+OUTBOX_ROWS: Final = Gauge(
+    "emr_outbox_pending_rows",
+    "Pointers that nobody has claimed, counted up to one batch.",
+    ("cell",),
+    registry=REGISTRY,
+)
 WAREHOUSE_DELIVERED_ROWS: Final = Counter(
     "emr_warehouse_delivered_rows", "Resource versions with a receipt.", ("hospital",), registry=REGISTRY
 )

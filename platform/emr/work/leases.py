@@ -4,12 +4,20 @@ Time is the database's own, so that clocks of machines need not agree. A holder 
 stopped by `guard`, which locks the lease inside the transaction that would change something.
 """
 
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
+
 from emr.db.connection import Connection
 from emr.db.pools import RolePool
-from emr.kernel.errors import Conflict
+from emr.kernel.errors import Conflict, Unavailable
+from emr.telemetry.logs import exception_facts, get_logger
 
 _ACQUIRE: Final = """
 INSERT INTO cell.jobs AS j (name, holder, fence, leased_until)
@@ -25,6 +33,11 @@ UPDATE cell.jobs SET leased_until = clock_timestamp() + $4 * interval '1 second'
 WHERE name = $1 AND holder = $2 AND fence = $3 AND leased_until > clock_timestamp()
 """
 _RELEASE: Final = "UPDATE cell.jobs SET leased_until = '-infinity' WHERE name = $1 AND holder = $2 AND fence = $3"
+_DUE: Final = """
+UPDATE cell.jobs SET state = jsonb_build_object('began_at', clock_timestamp())
+WHERE name = $1 AND fence = $2
+  AND coalesce((state ->> 'began_at')::timestamptz, '-infinity') < clock_timestamp() - $3 * interval '1 second'
+"""
 _GUARD: Final = """
 SELECT 1 FROM cell.jobs
 WHERE name = $1 AND holder = $2 AND fence = $3 AND leased_until > clock_timestamp() FOR UPDATE
@@ -70,10 +83,67 @@ class Leases:
         if done != "UPDATE 1":
             raise LeaseLost(lease.name)
 
+    async def due(self, lease: Lease, seconds: float) -> bool:
+        """Whether so long has passed since this last said yes, in this process or another. Yes is remembered."""
+        async with self._pool.connection() as connection:
+            done = await connection.execute(_DUE, lease.name, lease.fence, seconds, name="lease.due")
+        return done == "UPDATE 1"
+
     async def release(self, lease: Lease) -> None:
         """Let another process have it at once."""
         async with self._pool.connection() as connection:
             await connection.execute(_RELEASE, lease.name, lease.holder, lease.fence, name="lease.release")
+
+    @asynccontextmanager
+    async def held(self, name: str) -> AsyncIterator[Lease]:
+        """Hold it while the body runs; `LeaseLost` at once when another process does, and at the end if it ran out."""
+        lease = await self.acquire(name)
+        if lease is None:
+            raise LeaseLost(name)
+        async with self.renewed(lease):
+            yield lease
+
+    @asynccontextmanager
+    async def renewed(self, lease: Lease) -> AsyncIterator[None]:
+        """Keep the lease while the body runs, then give it back.
+
+        When it is lost, the body is cancelled and `LeaseLost` raised.
+        """
+        body, lost = asyncio.current_task(), asyncio.Event()
+
+        async def keep() -> None:
+            await self._renew_until_lost(lease)
+            lost.set()
+            if body is not None:
+                body.cancel()
+
+        keeping = asyncio.create_task(keep(), name=f"renew {lease.name}")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost.is_set() and body is not None:
+                body.uncancel()
+                raise LeaseLost(lease.name) from None
+            raise
+        finally:
+            keeping.cancel()
+            if not lost.is_set():
+                with contextlib.suppress(Unavailable, asyncpg.PostgresError, OSError):
+                    await self.release(lease)
+
+    async def _renew_until_lost(self, lease: Lease) -> None:
+        kept_until = time.monotonic() + self.seconds
+        while time.monotonic() < kept_until:
+            await asyncio.sleep(self.seconds / 3)
+            try:
+                await self.renew(lease)
+            except LeaseLost:
+                return
+            except (Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                # The database may be back before the lease has run out.
+                get_logger().warning("lease not renewed", job=lease.name, **exception_facts(error))
+                continue
+            kept_until = time.monotonic() + self.seconds
 
 
 async def guard(connection: Connection, lease: Lease) -> None:

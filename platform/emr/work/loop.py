@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,12 +75,8 @@ class Loop:
         lease = await job.leases.acquire(job.name)
         if lease is None:
             return
-        try:
-            async with _renewed(job.leases, lease):
-                await self._turns(job, lease)
-        finally:
-            with contextlib.suppress(Exception):
-                await job.leases.release(lease)
+        async with job.leases.renewed(lease):
+            await self._turns(job, lease)
 
     async def _turns(self, job: Job, lease: Lease | None) -> None:
         while not self._stopping.is_set():
@@ -104,40 +100,6 @@ async def _turn(job: Job, lease: Lease | None) -> bool:
         metrics.JOB_SECONDS.labels(job.name, outcome).observe(time.perf_counter() - began)
     metrics.JOB_LAST_SUCCESS.labels(job.name).set_to_current_time()
     return more
-
-
-@contextlib.asynccontextmanager
-async def _renewed(leases: Leases, lease: Lease) -> AsyncIterator[None]:
-    """Keep the lease while the body runs. When it is lost the body is cancelled and `LeaseLost` raised."""
-    body = asyncio.current_task()
-    lost = False
-
-    async def renew() -> None:
-        nonlocal lost
-        kept_until = time.monotonic() + leases.seconds
-        while time.monotonic() < kept_until:
-            await asyncio.sleep(leases.seconds / 3)
-            try:
-                await leases.renew(lease)
-                kept_until = time.monotonic() + leases.seconds
-            except LeaseLost:
-                break
-            except Exception as error:  # noqa: BLE001 - the database may be back before the lease runs out
-                get_logger().warning("lease not renewed", job=lease.name, **exception_facts(error))
-        lost = True
-        if body is not None:
-            body.cancel()
-
-    renewing = asyncio.create_task(renew(), name=f"renew {lease.name}")
-    try:
-        yield
-    except asyncio.CancelledError:
-        if lost and body is not None:
-            body.uncancel()
-            raise LeaseLost(lease.name) from None
-        raise
-    finally:
-        renewing.cancel()
 
 
 def _back_off(every: float, failures: int) -> float:

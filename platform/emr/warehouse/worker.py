@@ -1,0 +1,128 @@
+"""`emr worker`: relay, sealer and upkeep of every cell in one process, as many processes as one likes."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvloop
+
+from emr.audit.sealing import Sealer
+from emr.db.pools import Cell
+from emr.db.roles import refuse_powerful_login
+from emr.settings import Settings
+from emr.telemetry.health import Readiness
+from emr.telemetry.logs import configure_logs, get_logger
+from emr.telemetry.management import serve_management
+from emr.telemetry.tracing import configure_tracing
+from emr.warehouse.bodies import Bodies
+from emr.warehouse.outbox import DESTINATION, Outbox
+from emr.warehouse.relay import Relay
+from emr.warehouse.table import Table
+from emr.work.faults import kill_points
+from emr.work.leases import Lease, Leases
+from emr.work.loop import Job, Loop
+from emr.work.runtime import Runtime, runtime
+from emr.work.upkeep import upkeep_jobs
+
+_SEAL_SECONDS: Final = 1.0
+
+
+def run(settings: Settings, management_port: int) -> int:
+    """Work until SIGTERM or SIGINT, then finish what was begun; the exit code is 0 if that took no longer than it may.
+
+    Raises `LoginTooPowerful`, and `Unavailable` when the database does not answer at the start.
+    """
+    configure_logs(settings.telemetry, "worker")
+    refuse_powerful_login(settings.database.url)
+    flush = configure_tracing(settings.telemetry, "worker")
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_work(settings, management_port))
+    finally:
+        flush()
+
+
+async def _work(settings: Settings, management_port: int) -> int:
+    parts = runtime(settings)
+    await parts.open()
+    loop = Loop(worker_jobs(parts))
+    readiness = Readiness({"runtime": _runtime_check(parts), "jobs": _jobs_check(loop)})
+    management = await serve_management(management_port, readiness, host=settings.telemetry.management_host)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop, loop, readiness)
+    get_logger().info("worker started", pid=os.getpid(), port=management.port)
+    try:
+        drained = await loop.run(drain_seconds=settings.worker.drain_seconds)
+    finally:
+        await management.stop()
+        await parts.close()
+    get_logger().info("worker stopped", outcome="drained" if drained else "cut off")
+    if not drained:
+        # A thread that waits for a dead object store would keep the interpreter from leaving.
+        os._exit(1)
+    return 0
+
+
+def _stop(loop: Loop, readiness: Readiness) -> None:
+    readiness.drain()
+    loop.stop()
+
+
+def worker_jobs(parts: Runtime) -> list[Job]:
+    """Everything that a worker does: a relay (where a warehouse is set) and a sealer for each cell, and upkeep."""
+    holder = f"{socket.gethostname()}/{os.getpid()}/{os.urandom(4).hex()}"
+    seconds = parts.settings.worker.lease_seconds
+    cells = parts.databases.cells
+    leases = {name: Leases(cell.relay, holder, seconds) for name, cell in cells.items()}
+    jobs = upkeep_jobs(parts, leases)
+    for name, cell in cells.items():
+        jobs.append(Job(f"sealer:{name}", _SEAL_SECONDS, _sealing(parts, name, cell)))
+        if parts.settings.warehouse.url:
+            jobs.append(_relaying(parts, name, cell, leases[name]))
+    return jobs
+
+
+def _sealing(parts: Runtime, name: str, cell: Cell) -> Callable[[Lease | None], "asyncio.Future[bool]"]:
+    sealer = Sealer(name, cell, parts.clock, _slugs(parts), kill_points(parts.settings))
+    return lambda _: asyncio.ensure_future(sealer.turn())
+
+
+def _relaying(parts: Runtime, name: str, cell: Cell, leases: Leases) -> Job:
+    relay = Relay(
+        cell=name,
+        settings=parts.settings.warehouse,
+        outbox=Outbox(cell.relay),
+        bodies=Bodies(cell, parts.registry),
+        table=Table(parts.settings.warehouse, name),
+        slug_of=_slugs(parts),
+        reached=kill_points(parts.settings),
+    )
+
+    async def turn(lease: Lease | None) -> bool:
+        return lease is not None and await relay.turn(lease)
+
+    return Job(f"relay:{DESTINATION}", parts.settings.warehouse.poll_ms / 1000, turn, leases)
+
+
+def _slugs(parts: Runtime) -> Callable[[str], str | None]:
+    def slug(schema: str) -> str | None:
+        return next((tenant.slug for tenant in parts.registry.all() if tenant.schema == schema), None)
+
+    return slug
+
+
+def _runtime_check(parts: Runtime) -> Callable[[], "asyncio.Future[str | None]"]:
+    async def check() -> str | None:
+        return " ".join((await parts.reasons_not_ready()).values()) or None
+
+    return lambda: asyncio.ensure_future(check())
+
+
+def _jobs_check(loop: Loop) -> Callable[[], "asyncio.Future[str | None]"]:
+    async def check() -> str | None:
+        return ", ".join(f"{job} fails ({why})" for job, why in loop.failing.items()) or None
+
+    return lambda: asyncio.ensure_future(check())

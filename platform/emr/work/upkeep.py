@@ -1,0 +1,82 @@
+"""What a worker clears away: sessions that are long over, answers kept for retries, objects that no row names."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from emr.db.pools import DEFAULT_CELL, Databases
+from emr.kernel.tenant import Tenant
+from emr.storage.sweep import sweep
+from emr.telemetry.logs import get_logger
+from emr.work.leases import Lease, Leases
+from emr.work.loop import Job
+from emr.work.runtime import Runtime
+
+_HOUR: Final = 3600.0
+_DAY: Final = 24 * _HOUR
+_LOOK: Final = 60.0
+
+_SESSIONS: Final = "DELETE FROM directory.sessions WHERE expires_at < now() - interval '7 days'"
+_ANSWERS: Final = "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'"
+
+
+def upkeep_jobs(runtime: Runtime, leases: dict[str, Leases]) -> list[Job]:
+    """Jobs for every cell; what concerns the directory is led in the default cell."""
+
+    async def sessions() -> None:
+        async with runtime.databases.directory.connection() as connection:
+            done = await connection.execute(_SESSIONS, name="upkeep.sessions")
+        get_logger().info("old sessions removed", rows=int(done.split()[-1]))
+
+    jobs = [_job("upkeep-sessions", leases[DEFAULT_CELL], _HOUR, sessions)]
+    for cell, own in leases.items():
+        jobs.append(_job(f"upkeep-answers:{cell}", own, _HOUR, _of_each(runtime, cell, _forget_answers)))
+        jobs.append(_job(f"upkeep-orphans:{cell}", own, _DAY, _of_each(runtime, cell, _remove_orphans)))
+    return jobs
+
+
+def _job(name: str, leases: Leases, period: float, action: Callable[[], Awaitable[None]]) -> Job:
+    async def turn(lease: Lease | None) -> bool:
+        if lease is not None and await leases.due(lease, period):
+            await action()
+        return False
+
+    return Job(name, _LOOK, turn, leases)
+
+
+def _of_each(
+    runtime: Runtime, cell: str, action: Callable[[Runtime, Tenant], Awaitable[None]]
+) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        for tenant in runtime.registry.all():
+            if tenant.cell == cell and tenant.open:
+                await action(runtime, tenant)
+
+    return run
+
+
+async def _forget_answers(runtime: Runtime, tenant: Tenant) -> None:
+    async with runtime.databases.hospital(tenant) as connection:
+        await connection.execute(_ANSWERS, name="upkeep.answers")
+
+
+async def _remove_orphans(runtime: Runtime, tenant: Tenant) -> None:
+    store = runtime.stores.of(tenant.schema)
+    swept = await sweep(store, _ShortTransactions(runtime.databases, tenant), runtime.clock())
+    get_logger().info("orphans removed", hospital=tenant.slug, count=swept.seen, rows=swept.removed, bytes=swept.size)
+
+
+@dataclass(frozen=True, slots=True)
+class _ShortTransactions:
+    """Statements in a transaction each: listing a hospital's objects takes longer than a transaction should."""
+
+    databases: Databases
+    tenant: Tenant
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Any]:
+        async with self.databases.hospital(self.tenant) as connection:
+            return await connection.fetch(sql, *args, name="upkeep.orphans")
+
+    async def execute(self, sql: str, *args: object) -> str:
+        async with self.databases.hospital(self.tenant) as connection:
+            return await connection.execute(sql, *args, name="upkeep.orphans")
