@@ -12,7 +12,7 @@ RELATED = "multipart/related"
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """One range of an Accept header. syntax: the transfer syntax asked for, '*' when any will do."""
+    """One range of an Accept header. syntax: the transfer syntax asked for, '*' for any, '' when none is named."""
 
     kind: str
     inner: str
@@ -32,7 +32,7 @@ def _range(text: str) -> Range:
         quality = float(parameters.get("q", "1"))
     except ValueError:
         quality = 0.0
-    return Range(kind, parameters.get("type", "").lower(), parameters.get("transfer-syntax", "*"), quality)
+    return Range(kind, parameters.get("type", "").lower(), parameters.get("transfer-syntax", ""), quality)
 
 
 def choose(header: str | None, offered: dict[str, str]) -> str:

@@ -60,3 +60,7 @@ class RenderingBusy(Unavailable):
 
 class SeriesElsewhere(Conflict):
     """The series is already kept in another study."""
+
+
+class StudyElsewhere(Conflict):
+    """The instance is of another study than the one that was named."""

@@ -16,12 +16,13 @@ import pydicom
 from pydicom import config as pydicom_config
 from pydicom.dataset import Dataset
 
-from emr.imaging.attributes import PARSER_FAILURES, Facts, Identity, facts_of
+from emr.imaging.attributes import PARSER_FAILURES, Facts, Identity, facts_of, whole
 from emr.imaging.errors import BadIdentifier, BrokenStructure, NotDicom
 from emr.imaging.picture import Picture, picture_of
 from emr.imaging.scan import Buffer, Bulk, Structure, scan
 
 _STEP = 1024 * 1024
+_DOCUMENT = 0x00420011
 
 STUDY_TAGS = (
     *("00080020", "00080030", "00080050", "00080090", "00080201", "00081030"),
@@ -85,7 +86,7 @@ def _parse(data: memoryview, size: int) -> Parsed:
         digest=_digest(data, structure),
         size=size,
         picture=picture_of(header, structure, data),
-        bulk=tuple(structure.bulk),
+        bulk=tuple(_trimmed(bulk, header) for bulk in structure.bulk),
         metadata=zlib.compress(json.dumps(model, ensure_ascii=False).encode("utf-8", "replace"), 6),
         series_attributes={tag: model[tag] for tag in (*STUDY_TAGS, *SERIES_TAGS) if tag in model},
         instance_attributes={tag: model[tag] for tag in INSTANCE_TAGS if tag in model},
@@ -112,6 +113,14 @@ def _check_meta(header: Dataset, identity: Identity) -> None:
     ):
         if meta.get(keyword) not in (None, "", expected):
             raise BadIdentifier("dicom-meta", f"{keyword} is not that of the dataset", location=keyword)
+
+
+def _trimmed(bulk: Bulk, header: Dataset) -> Bulk:
+    """An encapsulated document without the byte that pads it to an even length (PS3.3 section C.24.2)."""
+    length = whole(header, "EncapsulatedDocumentLength")
+    if bulk.tag != _DOCUMENT or length is None or not 0 < length <= bulk.length:
+        return bulk
+    return Bulk(bulk.tag, bulk.vr, bulk.offset, length)
 
 
 def _digest(data: memoryview, structure: Structure) -> str:

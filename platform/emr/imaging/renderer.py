@@ -5,14 +5,16 @@ late, the process is replaced and the one request is refused.
 """
 
 import asyncio
+import functools
 import multiprocessing
 import resource
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from emr.imaging.errors import BadPicture, PictureTooLarge, RenderingBusy
 from emr.imaging.picture import Picture
-from emr.imaging.render import Wish, check_size, render
+from emr.imaging.render import Wish, check_size, decode, render
 
 MEMORY = 2 * 1024 * 1024 * 1024
 SECONDS = 20.0
@@ -32,6 +34,13 @@ def _attempt(picture: Picture, parts: list[bytes], wish: Wish) -> bytes | tuple[
         return refusal.code, refusal.message
 
 
+def _attempt_decode(picture: Picture, parts: list[bytes]) -> bytes | tuple[str, str]:
+    try:
+        return decode(picture, parts).tobytes()
+    except (BadPicture, PictureTooLarge) as refusal:
+        return refusal.code, refusal.message
+
+
 class Renderer:
     """Owns the decoding processes of one service process; the first request starts them, `close` ends them."""
 
@@ -42,13 +51,20 @@ class Renderer:
 
     async def render(self, picture: Picture, parts: list[bytes], wish: Wish) -> bytes:
         """`parts`: the bytes of the frame's ranges. Raises BadPicture, PictureTooLarge, RenderingBusy."""
+        return await self._run(picture, functools.partial(_attempt, picture, parts, wish))
+
+    async def decode(self, picture: Picture, parts: list[bytes]) -> bytes:
+        """The frame's values as native little endian pixel data; colour as RGB, by pixel. Raises as `render`."""
+        return await self._run(picture, functools.partial(_attempt_decode, picture, parts))
+
+    async def _run(self, picture: Picture, attempt: Callable[[], bytes | tuple[str, str]]) -> bytes:
         check_size(picture)
         if self._waiting >= WAITING:
             raise RenderingBusy("rendering-busy", "too many pictures are being made; try again")
         self._waiting += 1
         pool = self._running()
         try:
-            running = asyncio.get_running_loop().run_in_executor(pool, _attempt, picture, parts, wish)
+            running = asyncio.get_running_loop().run_in_executor(pool, attempt)
             answer = await asyncio.wait_for(running, SECONDS)
         except BrokenProcessPool as failure:
             self._drop(pool)

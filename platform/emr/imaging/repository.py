@@ -152,6 +152,17 @@ async def instances_to_open(db: Connection, matching: Matching) -> list[KeptInst
     return [_kept(row) for row in await _fetch(db, found)]
 
 
+async def frame_counts(db: Connection, matching: Matching) -> list[tuple[str, int]]:
+    """SOP Instance UID and number of frames, in the order of series and instance numbers."""
+    found = (
+        select(_instances.c.sop_uid, _instances.c.frames)
+        .join(_series, _series.c.series_uid == _instances.c.series_uid)
+        .where(*_series_conditions(matching), *_instance_conditions(matching))
+        .order_by(_series.c.number, _series.c.series_uid, _instances.c.number, _instances.c.sop_uid)
+    )
+    return [(row["sop_uid"], row["frames"]) for row in await _fetch(db, found)]
+
+
 async def metadata_of(db: Connection, instances: Sequence[str]) -> dict[str, bytes]:
     """By SOP Instance UID the zlib-compressed DICOM JSON."""
     rows = await db.fetch(

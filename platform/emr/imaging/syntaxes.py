@@ -26,3 +26,19 @@ ENCAPSULATED = frozenset(
 """Kept as they come. Retired big-endian files and deflated ones (a decompression bomb by design) are refused."""
 
 SYNTAXES = NATIVE | ENCAPSULATED
+
+FRAME_TYPES = {
+    RLE_LOSSLESS: "image/dicom-rle",
+    "1.2.840.10008.1.2.4.50": "image/jpeg",
+    "1.2.840.10008.1.2.4.51": "image/jpeg",
+    "1.2.840.10008.1.2.4.57": "image/jpeg",
+    "1.2.840.10008.1.2.4.70": "image/jpeg",
+    "1.2.840.10008.1.2.4.80": "image/jls",
+    "1.2.840.10008.1.2.4.81": "image/jls",
+    "1.2.840.10008.1.2.4.90": "image/jp2",
+    "1.2.840.10008.1.2.4.91": "image/jp2",
+    "1.2.840.10008.1.2.4.201": "image/jphc",
+    "1.2.840.10008.1.2.4.202": "image/jphc",
+    "1.2.840.10008.1.2.4.203": "image/jphc",
+}
+"""Media types of single compressed frames (PS3.18 table 8.7.3-5)."""

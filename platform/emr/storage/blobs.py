@@ -22,6 +22,7 @@ _INSERT: Final = (
     " VALUES ($1, $2, $3, $4, $5, $6, $7)"
 )
 _FIND: Final = "SELECT key, encode(digest, 'hex'), size, media_type, key_id FROM blobs WHERE key = $1"
+_FIND_MANY: Final = "SELECT key, encode(digest, 'hex'), size, media_type, key_id FROM blobs WHERE key = ANY ($1)"
 _DELETE: Final = "DELETE FROM blobs WHERE key = $1"
 
 
@@ -94,6 +95,10 @@ class BlobStore:
         if not rows:
             raise NotFound("content-not-found", "There is no such content.")
         return Blob(*rows[0])
+
+    async def find_many(self, keys: Sequence[str]) -> dict[str, Blob]:
+        """By key, those of `keys` that are here, in one exchange."""
+        return {row[0]: Blob(*row) for row in await self._rows.fetch(_FIND_MANY, list(keys))}
 
     async def open(self, blob: Blob, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The plain bytes from `start` up to but not including `end`; needs no transaction once it has begun.

@@ -10,4 +10,5 @@ NOTICES = {
     "allergy-saved": mark("Đã lưu dị ứng"),
     "document-saved": mark("Đã lưu tài liệu"),
     "document-retracted": mark("Đã thu hồi tài liệu"),
+    "study-matched": mark("Đã ghép hình ảnh vào bệnh án"),
 }

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,29 @@ async def open_instances(work: UnitOfWork, matching: Matching) -> list[Opened]:
         if kept.patient:
             work.trail.concerns(kept.patient)
     work.trail.note(instances=len(found))
-    return [Opened(kept, await work.blobs.find(kept.blob), work.blobs) for kept in found]
+    blobs = await work.blobs.find_many([kept.blob for kept in found])
+    return [Opened(kept, blobs[kept.blob], work.blobs) for kept in found]
+
+
+@use_case("imaging:read", "imaging.retrieved")
+async def open_picture(work: UnitOfWork, matching: Matching, number: int | None = None) -> tuple[Opened, int]:
+    """Picture `number` (from 1) of what `matching` finds, counting every frame of every instance, and its frame.
+
+    None takes the one in the middle. Raises InstanceNotFound, and NoPicture when nothing there can be shown.
+    """
+    counts = await repository.frame_counts(work.db, matching)
+    if not counts:
+        raise InstanceNotFound("not-found", "There is no such study, series or instance here.")
+    total = sum(frames for _, frames in counts)
+    if not total:
+        raise NoPicture("dicom-no-picture", "nothing here has frames")
+    left = (total + 1) // 2 if number is None else number
+    for instance, frames in counts if left > 0 else ():
+        if left <= frames:
+            [opened] = await open_instances(work, Matching(instances=(instance,)))
+            return opened, left
+        left -= frames
+    raise InstanceNotFound("not-found", "There is no such picture here.")
 
 
 @use_case("imaging:read", "imaging.metadata")
@@ -70,11 +92,6 @@ async def read_frame(opened: Opened, frame: int) -> list[bytes]:
 async def picture_of_frame(renderer: Renderer, opened: Opened, frame: int, wish: Wish) -> bytes:
     """A JPEG or PNG of one frame. Raises as `read_frame`, and BadPicture, RenderingBusy."""
     return await renderer.render(opened.picture, await read_frame(opened, frame), wish)
-
-
-def only(opened: Sequence[Opened]) -> Opened:
-    """The one instance that a full path names."""
-    return opened[0]
 
 
 async def _joined(chunks: AsyncGenerator[bytes, None]) -> bytes:
