@@ -1,6 +1,6 @@
 // Build the islands and the styles into ../emr/web/static, under names that hold a digest of their content, and gzip them once.
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
@@ -21,10 +21,11 @@ const result = await build({
 await mkdir(out, { recursive: true });
 for (const name of await readdir(out)) await rm(new URL(name, out));
 const names = {};
-for (const file of result.outputFiles) {
+const icon = { path: "icon.svg", contents: await readFile("icon.svg") };
+for (const file of [...result.outputFiles, icon]) {
   const plain = file.path.split(/[\\/]/).pop();
   const digest = createHash("sha256").update(file.contents).digest("hex").slice(0, 12);
-  const named = plain.replace(/\.(js|css)$/, `-${digest}.$1`);
+  const named = plain.replace(/\.(js|css|svg)$/, `-${digest}.$1`);
   const gzipped = gzipSync(file.contents, { level: 9 });
   await writeFile(new URL(named, out), file.contents);
   await writeFile(new URL(`${named}.gz`, out), gzipped);

@@ -33,6 +33,10 @@ def observation(code: str, value: str | None, unit: str, when: str, **more: Any)
     return item
 
 
+def in_category(code: str, item: dict[str, Any]) -> dict[str, Any]:
+    return item | {"category": [{"coding": [{"code": code}]}]}
+
+
 def pressure(systolic: str, diastolic: str, when: str) -> dict[str, Any]:
     part = lambda code, value: {  # noqa: E731
         "code": {"coding": [{"system": LOINC, "code": code}]},
@@ -158,8 +162,7 @@ def hoa() -> Gathered:
             medicine("Metformin 850 mg", "uống sau ăn sáng và chiều", 2, 21),
             medicine("Atorvastatin 20 mg", "uống buổi tối", 1, 21),
         ],
-        vital_signs=signs,
-        results=results,
+        observations=[*(in_category("vital-signs", item) for item in signs), *(in_category("laboratory", item) for item in results)],
         encounters=[
             encounter("AMB", 0.2, 0.1, "Chóng mặt, đau đầu vùng chẩm", "BS. Trần Minh Quân", status="in-progress"),
             encounter("AMB", 45, 45, "Tái khám tăng huyết áp", "BS. Lê Thu Hằng"),

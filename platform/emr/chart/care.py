@@ -160,7 +160,9 @@ def _dose(dosage: Resource) -> str:
     if not frequency or not period or not per_day:
         return ""
     times = frequency * per_day / period
-    amount = next((decimal((rate.get("doseQuantity") or {}).get("value")) for rate in dosage.get("doseAndRate", ())), None)
+    amount = next(
+        (decimal((rate.get("doseQuantity") or {}).get("value")) for rate in dosage.get("doseAndRate", ())), None
+    )
     return f"{_plain(amount or Decimal(1))} × {_plain(times)}"
 
 

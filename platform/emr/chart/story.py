@@ -1,4 +1,4 @@
-"""View models of what happened: encounters on a timeline, notes, documents, images. Pure."""
+"""View models of what happened: encounters on a timeline, notes, images. Pure."""
 
 import base64
 import binascii
@@ -70,16 +70,6 @@ class NoteRow:
 
 
 @dataclass(frozen=True)
-class DocumentRow:
-    """One document that is no plain note. form: what kind of file."""
-
-    id: str
-    title: str
-    when: str
-    form: str
-
-
-@dataclass(frozen=True)
 class StudyRow:
     """One imaging study. uid: its DICOM UID; series_uid: the first series, for a thumbnail; images: how many."""
 
@@ -89,15 +79,6 @@ class StudyRow:
     modality: str
     uid: str
     images: int
-
-
-_FORMS = {
-    "application/pdf": "PDF",
-    "image/jpeg": mark("ảnh"),
-    "image/png": mark("ảnh"),
-    "image/tiff": mark("bản quét"),
-    "text/plain": mark("văn bản"),
-}
 
 
 def visits(encounters: Iterable[Resource], zone: ZoneInfo) -> list[VisitRow]:
@@ -175,26 +156,6 @@ def note_text(document: Resource) -> str:
             except (binascii.Error, UnicodeDecodeError):
                 return ""
     return ""
-
-
-def papers(documents: Iterable[Resource], zone: ZoneInfo) -> list[DocumentRow]:
-    """Documents that are no notes, newest first."""
-    kept = [item for item in documents if _counts(item) and not is_note(item)]
-    kept.sort(key=lambda item: str(item.get("date", "")), reverse=True)
-    return [
-        DocumentRow(
-            id=str(item.get("id", "")),
-            title=str(item.get("description") or concept(item.get("type"))),
-            when=shown(str(item.get("date", ""))[:10], zone),
-            form=_form(item),
-        )
-        for item in kept
-    ]
-
-
-def _form(item: Resource) -> str:
-    kinds = [str(part.get("attachment", {}).get("contentType", "")) for part in item.get("content", ())]
-    return next((_FORMS[kind.partition(";")[0]] for kind in kinds if kind.partition(";")[0] in _FORMS), "")
 
 
 def studies(items: Iterable[Resource], zone: ZoneInfo) -> list[StudyRow]:

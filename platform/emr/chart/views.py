@@ -9,6 +9,7 @@ from emr.chart import care, story
 from emr.chart.readings import Reading, Resource, readings
 from emr.chart.results import ResultRow, new_ones, result_rows
 from emr.chart.vitals import Vitals, vital_table
+from emr.documents.parts import DocumentRow, document_rows
 from emr.web.moments import local, months_between
 from emr.web.patient import Banner, build_banner
 
@@ -18,15 +19,14 @@ CHILD_MONTHS = 19 * 12
 
 @dataclass(frozen=True)
 class Gathered:
-    """Everything that the chart is made from. vital_signs, results: Observations by category."""
+    """Everything that the chart is made from."""
 
     patient: Resource
     allergies: Sequence[Resource] = ()
     coverages: Sequence[Resource] = ()
     conditions: Sequence[Resource] = ()
     medicines: Sequence[Resource] = ()
-    vital_signs: Sequence[Resource] = ()
-    results: Sequence[Resource] = ()
+    observations: Sequence[Resource] = ()
     encounters: Sequence[Resource] = ()
     documents: Sequence[Resource] = ()
     studies: Sequence[Resource] = ()
@@ -48,7 +48,7 @@ class ChartView:
     fresh: int
     visits: tuple[story.VisitRow, ...]
     notes: tuple[story.NoteRow, ...]
-    papers: tuple[story.DocumentRow, ...]
+    papers: tuple[DocumentRow, ...]
     studies: tuple[story.StudyRow, ...]
     child: bool
 
@@ -58,7 +58,8 @@ def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
     today = now.astimezone(zone)
     months = age_in_months(found.patient, today, zone)
     conditions = care.problems(found.conditions, zone)
-    rows = result_rows(readings(found.results, zone), today)
+    signs, tests = by_category(found.observations)
+    rows = result_rows(readings(tests, zone), today)
     return ChartView(
         banner=build_banner(found.patient, found.allergies, found.coverages, now=now, zone=zone),
         allergies=tuple(care.allergies(found.allergies, zone)),
@@ -66,15 +67,26 @@ def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
         past_problems=tuple(row for row in conditions if not row.active),
         medicines=tuple(care.medicines(found.medicines, today, zone)),
         vaccines=tuple(care.vaccines(found.immunizations, zone)),
-        vitals=vital_signs(found.vital_signs, months, zone),
+        vitals=vital_signs(signs, months, zone),
         results=tuple(rows[:RESULTS_SHOWN]),
         fresh=new_ones(rows),
         visits=tuple(story.visits(found.encounters, zone)),
         notes=tuple(story.notes(found.documents, zone)),
-        papers=tuple(story.papers(found.documents, zone)),
+        papers=document_rows([item for item in found.documents if not story.is_note(item)], zone),
         studies=tuple(story.studies(found.studies, zone)),
         child=months is not None and months < CHILD_MONTHS,
     )
+
+
+def by_category(observations: Sequence[Resource]) -> tuple[list[Resource], list[Resource]]:
+    """Vital signs, and results of tests; questionnaires and social history are neither."""
+    signs = [item for item in observations if "vital-signs" in _categories(item)]
+    tests = [item for item in observations if _categories(item) & {"laboratory", "procedure", "imaging", "exam"}]
+    return signs, tests
+
+
+def _categories(item: Resource) -> set[str]:
+    return {str(coding.get("code")) for said in item.get("category", ()) for coding in said.get("coding", ())}
 
 
 def vital_signs(observations: Sequence[Resource], months: int | None, zone: ZoneInfo) -> Vitals:

@@ -19,10 +19,14 @@ _LINES = {"\n", "\t"}
 
 @dataclass(frozen=True)
 class Range:
-    """Plausible values of a figure. Outside `possible`: refused. Outside `usual`: asked again, kept if confirmed."""
+    """Plausible values of a figure. Outside `possible`: refused. Outside `usual`: asked again, kept if confirmed.
+
+    places: how many decimals the figure may have.
+    """
 
     possible: tuple[Decimal, Decimal]
     usual: tuple[Decimal, Decimal]
+    places: int = 0
 
 
 @dataclass
@@ -79,6 +83,11 @@ class Form:
         if value is None or not low <= value <= high:
             self.refuse(name, mark("{label}: phải từ {low} đến {high}"), label=label, low=low, high=high)
             return None
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and -exponent > allowed.places:
+            text = mark("{label}: nhiều nhất {places} số lẻ") if allowed.places else mark("{label}: phải là số nguyên")
+            self.refuse(name, text, label=label, places=allowed.places)
+            return None
         low, high = allowed.usual
         if not low <= value <= high:
             self.doubts[name] = Said(
@@ -88,16 +97,16 @@ class Form:
         return value
 
     def moment(self, name: str, *, zone: ZoneInfo, now: datetime) -> datetime:
-        """A `datetime-local` field in the hospital's zone; empty is now, the future is refused."""
+        """dd/mm/yyyy hh:mm, or hh:mm of today, in the hospital's zone; empty is now, the future is refused."""
         typed = self.values.get(name, "").strip()
         if not typed:
             return now
+        text = typed if "/" in typed else f"{now.astimezone(zone):%d/%m/%Y} {typed}"
         try:
-            moment = datetime.fromisoformat(typed)
+            moment = datetime.strptime(text, "%d/%m/%Y %H:%M").replace(tzinfo=zone)
         except ValueError:
-            self.refuse(name, mark("Thời điểm không đọc được"))
+            self.refuse(name, mark("Viết ngày/tháng/năm giờ:phút, ví dụ 22/11/2026 09:30"))
             return now
-        moment = moment.replace(tzinfo=zone)
         if moment.timestamp() > now.timestamp() + 60:
             self.refuse(name, mark("Thời điểm ở tương lai"))
         return moment

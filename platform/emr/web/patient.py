@@ -191,13 +191,15 @@ def _worst_first(allergies: Sequence[Resource]) -> list[Resource]:
 
 def _allergy(item: Resource) -> Allergy:
     reactions = [concept(what) for reaction in item.get("reaction", ()) for what in reaction.get("manifestation", ())]
-    return Allergy(concept(item.get("code")), next(iter(reactions), "") or CERTAINTIES.get(item.get("criticality", ""), ""))
+    return Allergy(
+        concept(item.get("code")), next(iter(reactions), "") or CERTAINTIES.get(item.get("criticality", ""), "")
+    )
 
 
-def _insurance(
-    patient: Resource, coverages: Sequence[Resource], *, now: datetime, zone: ZoneInfo
-) -> Insurance | None:
-    dated = [(local(item.get("period", {}).get("end"), zone), item) for item in coverages if item.get("status") == "active"]
+def _insurance(patient: Resource, coverages: Sequence[Resource], *, now: datetime, zone: ZoneInfo) -> Insurance | None:
+    dated = [
+        (local(item.get("period", {}).get("end"), zone), item) for item in coverages if item.get("status") == "active"
+    ]
     numbers = [str(item.get("value", "")) for item in patient.get("identifier", ()) if kind_of(item) == "BHYT"]
     if dated:
         until, coverage = max(dated, key=lambda pair: pair[0] or datetime.max.replace(tzinfo=zone))

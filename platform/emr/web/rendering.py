@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from emr.web import i18n
-from emr.web.assets import Assets, read_assets
+from emr.web.assets import Assets
 from emr.web.i18n import Language, Speech, read_catalogues
 
 ROOMS = Path(__file__).parent.parent
@@ -45,9 +45,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class Pages:
-    """The templates of this build, once a language."""
+    """The templates of this build, once a language, and the headers that every page carries."""
 
     environments: Mapping[Language, Environment]
+    headers: Mapping[str, str] = field(default_factory=dict)
     navigation: tuple[NavItem, ...] = ()
 
     def page(self, template: str, scene: Scene, /, **context: object) -> str:
@@ -56,12 +57,14 @@ class Pages:
         return environment.get_template(template).render(scene=scene, navigation=self.navigation, **context)
 
 
-def build_pages(*, navigation: tuple[NavItem, ...] = (), assets: Assets | None = None) -> Pages:
-    """Compile the environments; refuses when the browser code was not built."""
+def build_pages(
+    assets: Assets, *, headers: Mapping[str, str] | None = None, navigation: tuple[NavItem, ...] = ()
+) -> Pages:
+    """Make the environments of both languages; a template is compiled at its first use."""
     catalogue = read_catalogues(ROOMS)
-    built = assets or read_assets()
     return Pages(
-        environments={language: _environment(Speech(language, catalogue), built) for language in i18n.LANGUAGES},
+        environments={language: _environment(Speech(language, catalogue), assets) for language in i18n.LANGUAGES},
+        headers=headers or {},
         navigation=navigation,
     )
 

@@ -17,7 +17,7 @@ htmx.config.timeout = 20000;
 htmx.config.responseHandling = [
   { code: "204", swap: false },
   { code: "[23]..", swap: true },
-  { code: "422", swap: true },
+  { code: "4(13|15|22)", swap: true },
   { code: "[45]..", swap: false, error: true },
 ];
 

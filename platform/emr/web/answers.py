@@ -1,0 +1,130 @@
+"""The answers of pages: a rendered template, a redirect after something was stored, a form that was read."""
+
+import gzip
+from typing import Final
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from emr.access.permissions import GRANTS
+from emr.identity.principal import Principal
+from emr.identity.service import Identity
+from emr.kernel.ids import uuid7
+from emr.kernel.tenant import Tenant
+from emr.web.forms import Form
+from emr.web.i18n import mark
+from emr.web.notices import NOTICE_COOKIE, NOTICES
+from emr.web.paths import home_of
+from emr.web.preferences import language_of, theme_of
+from emr.web.rendering import Pages, Scene
+from emr.work.unit import UnitOfWork
+
+CSRF_FIELD: Final = "_csrf"
+_SMALL: Final = 700
+_MOST_FIELDS: Final = 200
+ROLE_NAMES: Final = {
+    "reception": mark("Tiếp đón"),
+    "nurse": mark("Điều dưỡng"),
+    "doctor": mark("Bác sĩ"),
+    "lab": mark("Xét nghiệm"),
+    "imaging": mark("Chẩn đoán hình ảnh"),
+    "pharmacist": mark("Dược sĩ"),
+    "cashier": mark("Thu ngân"),
+    "archivist": mark("Lưu trữ hồ sơ"),
+    "admin": mark("Quản trị bệnh viện"),
+    "ops": mark("Vận hành, Sở Y tế"),
+    "auditor": mark("Kiểm tra, Sở Y tế"),
+}
+
+
+def render(request: Request, work: UnitOfWork, template: str, *, status: int = 200, **context: object) -> Response:
+    """A page of a hospital for the principal of the unit of work."""
+    scene = scene_of(request, work.tenant, work.principal)
+    return _answer(request, scene, template, status, context)
+
+
+def render_public(request: Request, template: str, *, status: int = 200, **context: object) -> Response:
+    """A page that belongs to no hospital: choosing one, signing in, errors before a hospital is known."""
+    scene = Scene(language=language_of(request), theme=theme_of(request), path=request.url.path)
+    return _answer(request, scene, template, status, context)
+
+
+def saved(request: Request, work: UnitOfWork, path: str, notice: str) -> Response:
+    """Go on to `path` below the hospital after something was stored, and say so once there."""
+    target = f"{home_of(work.tenant)}{path}"
+    answer: Response
+    if "hx-request" in request.headers:
+        answer = Response(status_code=204, headers={"HX-Redirect": target})
+    else:
+        answer = RedirectResponse(target, status_code=303)
+    say_once(answer, request, work, notice)
+    return answer
+
+
+def say_once(answer: Response, request: Request, work: UnitOfWork, notice: str) -> None:
+    """Let the next page of the hospital say a notice; an answer that is given again says it again."""
+    answer.set_cookie(
+        NOTICE_COOKIE,
+        notice,
+        max_age=60,
+        path=home_of(work.tenant),
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+
+
+async def read_form(request: Request, work: UnitOfWork) -> Form:
+    """The submitted fields. Raises `ForeignForm` without the token that was served to this session here."""
+    fields = await request.form(max_files=0, max_fields=_MOST_FIELDS)
+    values = {name: value for name, value in fields.items() if isinstance(value, str)}
+    identity_of(request).check_form(work.principal, values.pop(CSRF_FIELD, None))
+    return Form.of(values)
+
+
+def new_key() -> str:
+    """An Idempotency-Key for a form that is about to be shown."""
+    return uuid7()
+
+
+def identity_of(request: Request) -> Identity:
+    """The identity service that the application was built with."""
+    identity: Identity = request.app.state.identity
+    return identity
+
+
+def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
+    """Who looks, where, and how they like it."""
+    prefix = home_of(tenant)
+    token = identity_of(request).form_token(principal)
+    return Scene(
+        language=language_of(request),
+        theme=theme_of(request),
+        hospital=tenant.name,
+        prefix=prefix,
+        person=principal.name,
+        role=ROLE_NAMES.get(principal.role, principal.role),
+        permissions=GRANTS[principal.role].verbs if tenant.writable else _reading(principal.role),
+        hidden=lambda: {CSRF_FIELD: token},
+        notice=NOTICES.get(request.cookies.get(NOTICE_COOKIE, ""), ""),
+        path=request.url.path.removeprefix(prefix),
+    )
+
+
+def _reading(role: str) -> frozenset[str]:
+    """What a page offers while a hospital is read-only."""
+    return frozenset(verb for verb in GRANTS[role].verbs if verb.endswith((":read", ":find", ":search", ":history")))
+
+
+def _answer(request: Request, scene: Scene, template: str, status: int, context: dict[str, object]) -> Response:
+    pages: Pages = request.app.state.pages
+    body = pages.page(template, scene, **context).encode()
+    headers = dict(pages.headers)
+    # Pages are gzipped here and not by a middleware: FHIR answers are many and small, and gain nothing.
+    if len(body) > _SMALL and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, 5, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    answer = HTMLResponse(body, status_code=status, headers=headers)
+    if scene.notice:
+        answer.delete_cookie(NOTICE_COOKIE, path=scene.prefix or "/")
+    return answer

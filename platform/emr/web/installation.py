@@ -1,0 +1,20 @@
+"""Fits the pages into an application: templates, built browser code, their routes."""
+
+from fastapi import FastAPI
+
+from emr.settings import Settings
+from emr.web import design, preferences, static_files
+from emr.web.assets import read_assets
+from emr.web.rendering import NavItem, build_pages
+from emr.web.security import content_security_policy, page_headers
+
+
+def install(app: FastAPI, settings: Settings, *, navigation: tuple[NavItem, ...] = ()) -> None:
+    """Give the application its pages. `/design` exists in demo and test only."""
+    app.state.assets = read_assets()
+    headers = page_headers(content_security_policy(issuer=settings.identity.issuer))
+    app.state.pages = build_pages(app.state.assets, headers=headers, navigation=navigation)
+    app.include_router(static_files.router)
+    app.include_router(preferences.router)
+    if settings.profile != "production":
+        app.include_router(design.router)
