@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helm.chart import EVERYTHING, Manifest, one, render
+from tests.helm.chart import EVERYTHING, Manifest, environment, one, render
 
 pytestmark = pytest.mark.server
 
@@ -67,6 +67,10 @@ class TestIngress:
         annotations = one("Ingress", "emr", EVERYTHING)["metadata"]["annotations"]
         assert annotations["nginx.ingress.kubernetes.io/enable-access-log"] == "false"
         assert annotations["example.com/a"] == "b"
+
+    def test_the_service_believes_its_pods_and_nobody_else(self) -> None:
+        (container,) = one("Deployment", "emr-serve")["spec"]["template"]["spec"]["containers"]
+        assert environment(container)["EMR_HTTP__PROXIES"] == "10.0.0.0/8"
 
     def test_it_speaks_tls(self) -> None:
         assert one("Ingress", "emr", EVERYTHING)["spec"]["tls"] == [{"hosts": ["emr.example"], "secretName": "emr-tls"}]

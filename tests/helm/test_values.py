@@ -31,6 +31,7 @@ class TestRefused:
             ({"baseUrl": "https://emr.example/path"}, "/baseUrl"),
             ({"identity": {"issuer": "http://id.example"}}, "/identity/issuer"),
             ({"storage": {"endpoint": "https://s3.example"}}, "/storage/endpoint"),
+            ({"network": {"proxies": "*"}}, "/network/proxies"),
             ({"telemetry": {"sampleRatio": 2}}, "/telemetry/sampleRatio"),
             ({"image": {"digest": "sha256:abc"}}, "/image/digest"),
             ({"hospitals": {"Hoa Sen": {"slug": "Hoa Sen"}}}, "Hoa Sen"),

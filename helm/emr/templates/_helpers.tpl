@@ -84,6 +84,7 @@ readinessProbe:
 {{- define "emr.settings" -}}
 EMR_PROFILE: production
 EMR_HTTP__BASE_URL: {{ .Values.baseUrl }}
+EMR_HTTP__PROXIES: {{ .Values.network.proxies | quote }}
 EMR_DATABASE__POOL_SIZE: {{ .Values.database.poolSize | quote }}
 EMR_STORAGE__ENDPOINT: {{ .Values.storage.endpoint }}
 EMR_STORAGE__SECURE: {{ .Values.storage.secure | quote }}
