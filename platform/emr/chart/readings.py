@@ -33,9 +33,9 @@ _WORDS = {
 class Reading:
     """One measured value.
 
-    value: the figure as recorded, None for a word or for nothing. text: the word, or why there is nothing. unit: as a ward
-    writes it. low, high: the reference range that the laboratory gave. flag: how it stands to it; `odd` is a word that
-    worries. critical: the laboratory said so.
+    value: the figure as recorded, None for a word or for nothing. text: the word, or why there is nothing. unit: as a
+    ward writes it. low, high: the reference range that the laboratory gave. flag: how it stands to it; `odd` is a word
+    that worries. critical: the laboratory said so.
     """
 
     id: str
@@ -139,7 +139,7 @@ def neat(value: Decimal) -> Decimal:
 def unit_of(quantity: Mapping[str, Any]) -> str:
     """The unit as a ward writes it."""
     units = lexicon().units
-    for known in (quantity.get("code"), quantity.get("unit")):
+    for known in (str(quantity.get("code")), str(quantity.get("unit"))):
         if known in units:
             return units[known]
     return str(quantity.get("unit") or quantity.get("code") or "")

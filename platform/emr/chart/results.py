@@ -1,4 +1,4 @@
-"""Results: one row for each thing that was measured, the newest value first, what is new and what is abnormal on top."""
+"""Results: one row for each thing that was measured, the newest value first, what is new and abnormal on top."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ OTHER = mark("Khác")
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One thing that was measured. is_new: it came within the last three days. earlier: the values before, newest first."""
+    """One thing that was measured. is_new: it came within three days. earlier: the values before, newest first."""
 
     code: str
     name: str

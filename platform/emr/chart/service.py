@@ -61,8 +61,9 @@ async def read_chart(work: UnitOfWork, patient_id: str) -> ChartView:
 
 @use_case("patient:find", "patient.searched")
 async def find_patients(work: UnitOfWork, text: str) -> Sequence[Mapping[str, Any]]:
-    """Patients by words of the name in any order and without accents, by a number, a phone or a birth date; a year beside
-    a name narrows it. The closest first, at most `FOUND`.
+    """Patients by words of the name in any order and without accents, by a number, a phone or a birth date.
+
+    A year beside a name narrows it. The closest first, at most `FOUND`.
     """
     asked = " ".join(text.split())
     if born := fhir_date(asked):
@@ -83,7 +84,7 @@ async def find_patients(work: UnitOfWork, text: str) -> Sequence[Mapping[str, An
 async def read_results(
     work: UnitOfWork, patient_id: str, *, code: str = "", cursor: str = ""
 ) -> tuple[list[Reading], str]:
-    """One page of results, newest first, of one kind (LOINC code) or all; and the cursor of the next page, "" at the end."""
+    """One page of results, newest first, of one kind (LOINC code) or all; the next page's cursor, "" at the end."""
     criteria = [("patient", patient_id), ("_sort", "-date"), ("_count", str(PER_PAGE * 4))]
     criteria += [("code", code)] if code else [("category", "laboratory")]
     page = await search(work, "Observation", [*criteria, *_from(cursor)])

@@ -78,7 +78,7 @@ class Vitals:
 
 
 def vital_table(found: Sequence[Reading], *, years: int | None, columns: int = 3) -> Vitals:
-    """The last occasions of measuring. years: the patient's age, for whose range the figures are flagged; None: not at all."""
+    """The last occasions of measuring. years: the age, by whose range figures are flagged; None: not at all."""
     by_code: dict[str, list[Reading]] = {}
     for item in found:
         by_code.setdefault(item.code, []).append(item)

@@ -1,4 +1,4 @@
-"""What may be stored from a form: plausible ranges of vital signs, what must be said about a problem or an allergy. Pure."""
+"""What may be stored from a form: plausible vital signs, what must be said of a problem or an allergy. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ class Entry:
 
 
 def vital_signs(vitals: Vitals, entry: Entry) -> list[Resource]:
-    """Observations of FHIR's vital signs profiles: blood pressure as one panel, BMI where weight and height are there."""
+    """Observations of FHIR's vital signs profiles: blood pressure as one panel, BMI from weight and height."""
     figures = vitals.figures
     found = [
         _observation(sign.code, _quantity(value, sign), vitals.when, entry)

@@ -1,4 +1,4 @@
-"""The built browser code: found by its manifest, served under names that hold its digest, gzipped once at build time."""
+"""The built browser code: found by its manifest, served under names that hold its digest, gzipped once."""
 
 import json
 from dataclasses import dataclass

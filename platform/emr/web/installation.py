@@ -5,11 +5,17 @@ from fastapi import FastAPI
 from emr.settings import Settings
 from emr.web import design, preferences, static_files
 from emr.web.assets import read_assets
+from emr.web.i18n import mark
 from emr.web.rendering import NavItem, build_pages
 from emr.web.security import content_security_policy, page_headers
 
+NAVIGATION = (
+    NavItem("/", mark("Người bệnh"), "patient:find", "f"),
+    NavItem("/imaging/unmatched", mark("Ảnh chờ ghép"), "imaging:store"),
+)
 
-def install(app: FastAPI, settings: Settings, *, navigation: tuple[NavItem, ...] = ()) -> None:
+
+def install(app: FastAPI, settings: Settings, *, navigation: tuple[NavItem, ...] = NAVIGATION) -> None:
     """Give the application its pages. `/design` exists in demo and test only."""
     app.state.assets = read_assets()
     headers = page_headers(content_security_policy(issuer=settings.identity.issuer))

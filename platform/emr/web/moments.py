@@ -51,7 +51,7 @@ def months_between(earlier: date, later: date) -> int:
 
 
 def age_at(birth: object, today: date) -> Age:
-    """Days up to a month, months up to three years, years after that; a year of birth alone gives about how many years."""
+    """Days up to a month, months up to three years, years after that; a bare year of birth gives about how many."""
     if not isinstance(birth, str) or not birth[:4].isdigit():
         return Age(mark("chưa rõ tuổi"))
     if len(birth) < 10:

@@ -112,7 +112,7 @@ def build_banner(
 
 
 def full_name(patient: Resource) -> str:
-    """The name as it is said in Vietnamese: family, middle, given; foreign names in their own order when `text` says so."""
+    """The name as it is said in Vietnamese: family, middle, given; in another order when `text` says so."""
     names = [name for name in patient.get("name", ()) if name.get("use") != "old"]
     names.sort(key=lambda name: name.get("use") != "official")
     if not names:

@@ -1,6 +1,6 @@
 """How a reader likes the pages: language and light or dark, kept in two cookies that say nothing about anybody."""
 
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
@@ -30,7 +30,9 @@ def theme_of(request: Request) -> str:
 
 
 @router.post("/preferences")
-async def choose(request: Request, language: str = Form(""), theme: str = Form("")) -> Response:
+async def choose(
+    request: Request, language: Annotated[str, Form()] = "", theme: Annotated[str, Form()] = ""
+) -> Response:
     """Keep a preference and go back. It needs no session; only our own pages may ask for it."""
     refuse_foreign(request)
     answer = RedirectResponse(back(request), status_code=303)

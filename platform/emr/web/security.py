@@ -6,7 +6,7 @@ ONE_YEAR = 31_536_000
 
 
 def content_security_policy(*, issuer: str = "", content_origin: str = "") -> str:
-    """The policy of our pages. Signing out posts to us and is redirected to the issuer, so its origin may be a form's end."""
+    """The policy of our pages. Signing out is redirected to the issuer, so a form may reach its origin."""
     issuer_origin = _origin(issuer)
     own = " ".join(filter(None, ["'self'", _origin(content_origin)]))
     return "; ".join(

@@ -1,4 +1,4 @@
-"""Loads what every page of a patient needs: the strip, the encounter that is open, and the last vital signs for forms."""
+"""Loads what every page of a patient needs: the strip, the age, the encounter that is under way."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
