@@ -36,10 +36,10 @@ class RolePool:
     def __init__(self, url: str, role: str, *, size: int) -> None:
         if not _ROLE.fullmatch(role):
             raise ValueError(f"not a platform role: {role!r}")
-        self._pool = _pool(url, size=size, settings={"role": role, "search_path": role.removeprefix("emr_")})
+        self._pool = _Pool(url, size, {"role": role, "search_path": role.removeprefix("emr_")})
 
     async def open(self) -> None:
-        await _open(self._pool)
+        await self._pool.open()
 
     async def close(self) -> None:
         await self._pool.close()
@@ -47,13 +47,13 @@ class RolePool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection where each statement is its own transaction."""
-        async with _acquired(self._pool) as driver:
+        async with self._pool.acquired() as driver:
             yield Connection(driver)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection inside one transaction."""
-        async with _acquired(self._pool) as driver, driver.transaction():
+        async with self._pool.acquired() as driver, driver.transaction():
             yield Connection(driver)
 
 
@@ -66,12 +66,12 @@ class Cell:
     def __init__(self, url: str, settings: Database) -> None:
         self.relay = RolePool(url, "emr_cell", size=4)
         self.audit = RolePool(url, "emr_audit", size=4)
-        self._slices = tuple(_pool(url, size=settings.pool_size, settings={}) for _ in range(settings.pool_slices))
+        self._slices = tuple(_Pool(url, settings.pool_size, {}) for _ in range(settings.pool_slices))
         self._timeout = settings.statement_timeout_ms
         self._prologues: dict[str, str] = {}
 
     async def open(self) -> None:
-        await asyncio.gather(self.relay.open(), self.audit.open(), *(_open(pool) for pool in self._slices))
+        await asyncio.gather(self.relay.open(), self.audit.open(), *(pool.open() for pool in self._slices))
 
     async def close(self) -> None:
         await asyncio.gather(self.relay.close(), self.audit.close(), *(pool.close() for pool in self._slices))
@@ -80,7 +80,7 @@ class Cell:
     async def hospital(self, schema: str) -> AsyncIterator[Connection]:
         """A transaction as the hospital's role, seeing only its schema; commits unless an exception passes."""
         pool = self._slices[zlib.crc32(schema.encode()) % len(self._slices)]
-        async with _acquired(pool) as driver:
+        async with pool.acquired() as driver:
             await driver.execute(self._prologue(schema))
             try:
                 yield Connection(driver)
@@ -142,16 +142,43 @@ def databases(settings: Database) -> Databases:
     )
 
 
-def _pool(url: str, *, size: int, settings: dict[str, str]) -> asyncpg.Pool:
-    return asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=size,
-        max_inactive_connection_lifetime=300,
-        server_settings={"application_name": "emr", "jit": "off"} | settings,
-        reset=_keep,
-        init=_prepare,
-    )
+class _Pool:
+    """An asyncpg pool that is made when it is opened, so that it belongs to the loop that uses it."""
+
+    def __init__(self, url: str, size: int, settings: dict[str, str]) -> None:
+        self._url, self._size, self._settings = url, size, settings
+        self._made: asyncpg.Pool | None = None
+
+    async def open(self) -> None:
+        """Ready to connect; a database that is down is found out by the first who asks."""
+        self._made = asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=self._size,
+            max_inactive_connection_lifetime=300,
+            server_settings={"application_name": "emr", "jit": "off"} | self._settings,
+            reset=_keep,
+            init=_prepare,
+        )
+        await self._made
+
+    async def close(self) -> None:
+        if self._made is not None:
+            await self._made.close()
+
+    @asynccontextmanager
+    async def acquired(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """A connection for a while; `Unavailable` when there is none within 10 s."""
+        if self._made is None:
+            raise RuntimeError("the pool has not been opened")
+        try:
+            driver = await self._made.acquire(timeout=10)
+        except (*_UNREACHABLE, TimeoutError) as error:
+            raise Unavailable("database-unavailable", "The database does not answer.") from error
+        try:
+            yield driver
+        finally:
+            await self._made.release(driver)
 
 
 async def _keep(connection: asyncpg.Connection) -> None:
@@ -162,25 +189,6 @@ async def _keep(connection: asyncpg.Connection) -> None:
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
-
-
-async def _open(pool: asyncpg.Pool) -> None:
-    try:
-        await pool
-    except _UNREACHABLE as error:
-        raise Unavailable("database-unavailable", "The database does not answer.") from error
-
-
-@asynccontextmanager
-async def _acquired(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-    try:
-        driver = await pool.acquire(timeout=10)
-    except (*_UNREACHABLE, TimeoutError) as error:
-        raise Unavailable("database-unavailable", "The database does not answer.") from error
-    try:
-        yield driver
-    finally:
-        await pool.release(driver)
 
 
 async def _roll_back(driver: asyncpg.pool.PoolConnectionProxy) -> None:

@@ -128,3 +128,22 @@ def _text(value: Any) -> str:
     if value is None:
         return "–"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def settings_page(settings: type[Settings]) -> str:
+    """Every setting as Markdown: its variable, what it is for, and its default."""
+    lines = ["| variable | for | default |", "|---|---|---|"]
+    for group, field in settings.model_fields.items():
+        parts = getattr(field.annotation, "model_fields", None)
+        named = (
+            {f"EMR_{group}__{name}".upper(): part for name, part in parts.items()}
+            if parts
+            else {f"EMR_{group}".upper(): field}
+        )
+        lines += [f"| `{name}` | {part.description} | {_default(part.default)} |" for name, part in named.items()]
+    return "\n".join(lines)
+
+
+def _default(value: Any) -> str:
+    shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    return f"`{shown}`" if shown not in ("", None) and not repr(shown).startswith("PydanticUndefined") else "–"

@@ -78,7 +78,7 @@ def read_hospital(path: Path) -> HospitalFile:
 def _parsed(path: Path) -> CommentedMap:
     if path.stat().st_size > _LARGEST:
         raise FilesBroken([FileFault(path.name, 1, "", f"a hospital's file has at most {_LARGEST // 1024} KiB")])
-    reader = YAML(typ="rt", pure=True)  # type: ignore[no-untyped-call]
+    reader = YAML(typ="rt", pure=True)
     try:
         tree = reader.load(path.read_text("utf-8"))
     except MarkedYAMLError as error:

@@ -18,7 +18,7 @@ from emr.settings import Settings
 from emr.storage.keys import MasterKeys, new_data_key, wrap
 from emr.tenancy.definition import HospitalFile
 
-Organizations = Callable[[HospitalFile, str | None], str | None]
+MakeOrganization = Callable[[HospitalFile, str | None], str | None]
 """Makes a hospital's organization at the identity provider, or finds the one with the id known so far; gives its id."""
 
 _KNOWN: Final = text("SELECT slug, id, schema, state, definition, organization_id, managed_by FROM directory.tenants")
@@ -64,10 +64,10 @@ def plan(settings: Settings) -> list[Difference]:
     """Every difference between files and world. Raises `FilesBroken`."""
     hospitals = read_hospitals(settings.tenants)
     with owner_engine(settings.database.owner_url).connect() as connection:
-        return _differences(hospitals, _world(connection), organizations=bool(settings.identity.issuer))
+        return _differences(hospitals, _world(connection), organizations=bool(settings.identity.admin_url))
 
 
-def apply(settings: Settings, organizations: Organizations) -> list[Outcome]:
+def apply(settings: Settings, organizations: MakeOrganization) -> list[Outcome]:
     """Make the world as the files say, each hospital in its own transaction; a second time changes nothing.
 
     A hospital that is in no file is left alone: leaving has its own command. Raises `FilesBroken`, before anything.
@@ -75,7 +75,9 @@ def apply(settings: Settings, organizations: Organizations) -> list[Outcome]:
     hospitals = {hospital.slug: hospital for hospital in read_hospitals(settings.tenants)}
     engine = owner_engine(settings.database.owner_url)
     with engine.connect() as connection:
-        found = _differences(list(hospitals.values()), _world(connection), organizations=bool(settings.identity.issuer))
+        found = _differences(
+            list(hospitals.values()), _world(connection), organizations=bool(settings.identity.admin_url)
+        )
     return [
         _settle(engine, settings, hospitals[difference.slug], difference, organizations)
         for difference in found
@@ -84,7 +86,7 @@ def apply(settings: Settings, organizations: Organizations) -> list[Outcome]:
 
 
 def _settle(
-    engine: Engine, settings: Settings, hospital: HospitalFile, difference: Difference, organizations: Organizations
+    engine: Engine, settings: Settings, hospital: HospitalFile, difference: Difference, organizations: MakeOrganization
 ) -> Outcome:
     fixed = [name for name in difference.fields if name in _FIXED]
     if difference.kind == "change" and fixed:
@@ -137,7 +139,7 @@ def _change(connection: Connection, hospital: HospitalFile, difference: Differen
     _event(connection, tenant_id, "hospital.changed", {"fields": sorted(difference.fields)})
 
 
-def _join_organization(connection: Connection, hospital: HospitalFile, organizations: Organizations) -> None:
+def _join_organization(connection: Connection, hospital: HospitalFile, organizations: MakeOrganization) -> None:
     known = connection.scalar(
         text("SELECT organization_id FROM directory.tenants WHERE slug = :slug"), {"slug": hospital.slug}
     )

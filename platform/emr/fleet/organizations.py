@@ -1,17 +1,19 @@
 """The hospital's organization at the identity provider: made in Keycloak if the platform may, else left as it is."""
 
-from emr.fleet.onboarding import Organizations
+from emr.fleet.onboarding import MakeOrganization
+from emr.identity.provisioning import Organization, Organizations
 from emr.settings import Settings
 from emr.tenancy.definition import HospitalFile
 
 
-def organizations_of(settings: Settings) -> Organizations:
+def organizations_of(settings: Settings) -> MakeOrganization:
     """How organizations come about under these settings."""
-    if not settings.identity.admin_url:
-        return _as_known
-    raise NotImplementedError
+    provider = Organizations(settings.identity)
 
+    def make(hospital: HospitalFile, known: str | None) -> str | None:
+        if not provider.configured:
+            return known
+        part = hospital.identity
+        return provider.ensure(Organization(part.organization, hospital.name, part.domains), known)
 
-def _as_known(hospital: HospitalFile, known: str | None) -> str | None:
-    del hospital
-    return known
+    return make

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from emr.audit.writer import AuditWriter
+from emr.db.migrate import History, head
 from emr.db.pools import Databases, databases
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.errors import Unavailable
@@ -56,6 +57,8 @@ class Runtime:
     keyrings: Keyrings
     audit: AuditWriter
     signing_key: bytes = field(repr=False)
+    revisions: frozenset[str]
+    """The revisions of a hospital's schema that this build can serve."""
     clock: Clock = utc_now
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -86,6 +89,10 @@ class Runtime:
             reasons["storage"] = refusal.message
         return reasons
 
+    async def reason_not_ready(self) -> str | None:
+        """The same as one sentence, or None."""
+        return " ".join((await self.reasons_not_ready()).values()) or None
+
 
 def runtime(settings: Settings) -> Runtime:
     """Put the parts together; nothing connects before `open`."""
@@ -98,5 +105,6 @@ def runtime(settings: Settings) -> Runtime:
         stores=stores,
         keyrings=Keyrings(pools, stores),
         audit=AuditWriter(pools),
+        revisions=frozenset({head(History.TENANT)}),
         signing_key=base64.b64decode(settings.keys.signing.get_secret_value()),
     )

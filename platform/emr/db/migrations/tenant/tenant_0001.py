@@ -140,7 +140,9 @@ def upgrade() -> None:
         sa.Column("study_time", sa.Text(), server_default="", nullable=False, comment="HHMMSS or empty"),
         sa.Column("accession", sa.Text(), server_default="", nullable=False),
         sa.Column("study_number", sa.Text(), server_default="", nullable=False, comment="Study ID as sent"),
-        sa.Column("referrer", sa.Text(), server_default="", nullable=False, comment="folded; components parted by a space"),
+        sa.Column(
+            "referrer", sa.Text(), server_default="", nullable=False, comment="folded; components parted by a space"
+        ),
         sa.Column("instances", sa.Integer(), nullable=False, comment="instances kept"),
         sa.Column("listed", sa.Integer(), nullable=False, comment="instances that the ImagingStudy resource speaks of"),
         sa.Column(

@@ -1,0 +1,112 @@
+"""The web service, put together: what it is made of, its routes, how it starts and how it stops."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from emr.dicomweb import api as dicomweb_api
+from emr.documents import pages as documents_pages
+from emr.fhir import api as fhir_api
+from emr.identity.service import Identity
+from emr.imaging import pages as imaging_pages
+from emr.imaging.renderer import Renderer
+from emr.settings import Settings
+from emr.telemetry.health import Readiness
+from emr.telemetry.http import ObserveRequests
+from emr.telemetry.logs import configure_logs
+from emr.telemetry.management import ManagementServer, serve_management
+from emr.telemetry.tracing import configure_tracing
+from emr.web import errors, home, installation, sign_in
+from emr.work.runtime import Runtime, runtime
+
+MANAGEMENT_PORT: Final = "EMR_SERVE_MANAGEMENT_PORT"
+MANAGEMENT_PORTS: Final = "EMR_SERVE_MANAGEMENT_PORTS"
+"""How `emr serve` tells its processes where they may listen: the first port, and how many from there."""
+
+ROUTERS: Final = (
+    home.router,
+    sign_in.router,
+    fhir_api.router,
+    dicomweb_api.router,
+    documents_pages.router,
+    imaging_pages.router,
+)
+
+
+def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
+    """The application. Nothing connects before its lifespan begins; `app.state.readiness` tells how it is."""
+    parts = parts or runtime(settings)
+    app = FastAPI(
+        title="EMR",
+        docs_url="/docs" if settings.http.docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.http.docs else None,
+        lifespan=_live,
+    )
+    app.state.runtime = parts
+    app.state.identity = Identity(settings, parts.databases.directory, parts.clock)
+    app.state.renderer = Renderer()
+    app.state.readiness = Readiness({"platform": parts.reason_not_ready})
+    app.state.stop_tracing = lambda: None
+    app.state.management_ports = range(0)
+    for router in ROUTERS:
+        app.include_router(router)
+    installation.install(app, settings)
+    errors.install(app)
+    app.add_api_route("/healthz", _alive, include_in_schema=False)
+    app.add_api_route("/readyz", _ready, include_in_schema=False)
+    app.add_middleware(ObserveRequests)
+    return app
+
+
+def create() -> FastAPI:
+    """The application of `emr serve`, from the environment: one in each of its processes."""
+    settings = Settings()
+    configure_logs(settings.telemetry, "serve")
+    app = build(settings)
+    app.state.stop_tracing = configure_tracing(settings.telemetry, "serve")
+    app.state.management_ports = range(
+        int(os.environ[MANAGEMENT_PORT]), int(os.environ[MANAGEMENT_PORT]) + int(os.environ[MANAGEMENT_PORTS])
+    )
+    return app
+
+
+@asynccontextmanager
+async def _live(app: FastAPI) -> AsyncIterator[None]:
+    await app.state.runtime.open()
+    management = await _manage(app)
+    try:
+        yield
+    finally:
+        if management is not None:
+            await management.stop()
+        app.state.stop_tracing()
+        app.state.renderer.close()
+        await app.state.identity.close()
+        await app.state.runtime.close()
+
+
+async def _manage(app: FastAPI) -> ManagementServer | None:
+    """Listen on the first management port that no other process of this service has taken."""
+    host = app.state.runtime.settings.telemetry.management_host
+    for port in app.state.management_ports:
+        try:
+            return await serve_management(port, app.state.readiness, host=host)
+        except OSError:
+            continue
+    return None
+
+
+async def _alive() -> Response:
+    """The process turns."""
+    return PlainTextResponse("ok")
+
+
+async def _ready(request: Request) -> Response:
+    """Whether requests may be sent here, and if not, why."""
+    report = await request.app.state.readiness.report()
+    return JSONResponse(report.as_json(), 200 if report.ready else 503, {"Cache-Control": "no-store"})

@@ -1,0 +1,60 @@
+"""What every test may ask for. Servers start when first asked for, once in a run."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from emr.work.runtime import Runtime, runtime
+from emr_demo.postgres import Cluster, temporary
+from tests.house import CAU_VONG, House, house, served
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the service does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that forgets everything at the end."""
+    with temporary() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def standing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Two hospitals with all their accounts; nothing listens but the provider."""
+    with house(cluster, tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def live(standing: House) -> Iterator[House]:
+    """The same with the web service listening."""
+    with served(standing) as made:
+        yield made
+
+
+@pytest.fixture
+async def parts(standing: House) -> AsyncIterator[Runtime]:
+    """A runtime of the test's own, for use cases that are called directly."""
+    made = runtime(standing.settings)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def doctor(live: House) -> Iterator[httpx.Client]:
+    """doctor@hoa-sen over FHIR."""
+    with live.client() as client:
+        yield client
+
+
+@pytest.fixture
+def neighbour(live: House) -> Iterator[httpx.Client]:
+    """doctor@cau-vong over FHIR."""
+    with live.client(slug=CAU_VONG) as client:
+        yield client

@@ -1,0 +1,194 @@
+"""The platform as the tests find it: real PostgreSQL, migrated; two hospitals; a provider; and, where asked, a server."""
+
+import asyncio
+import base64
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import uvicorn
+
+from emr.app import build
+from emr.db.migrate import owner_engine
+from emr.db.pools import databases
+from emr.fleet.files import read_hospitals
+from emr.fleet.onboarding import make_hospital
+from emr.identity.principal import Principal, kind_of
+from emr.kernel.tenant import Tenant
+from emr.settings import Database, Dicom, Http, Identity, Keys, Settings, Storage, Telemetry, Warehouse
+from emr.tenancy.registry import read_tenants
+from emr_demo.onboarding import make_hospitals, make_logins, make_members, provider_hospitals
+from emr_demo.postgres import Cluster
+from emr_demo.provider.config import ProviderConfig
+from emr_demo.provider.mint import mint_token
+from emr_demo.provider.run import running
+from emr_demo.provider.secrets_folder import web_secret
+
+ROOT = Path(__file__).parent.parent
+HOA_SEN, CAU_VONG = "hoa-sen", "cau-vong"
+
+
+@dataclass
+class House:
+    """Everything that stands. `url` answers only inside the `live` fixture."""
+
+    settings: Settings
+    cluster: Cluster
+    folder: Path
+    tenants: dict[str, Tenant]
+    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return self.settings.http.base_url
+
+    def fhir(self, slug: str = HOA_SEN) -> str:
+        return f"{self.url}/h/{slug}/fhir"
+
+    def token(self, role: str = "doctor", slug: str = HOA_SEN) -> str:
+        """A bearer token of `<role>@<slug>` from the demo's provider."""
+        if (role, slug) not in self._tokens:
+            self._tokens[role, slug] = mint_token(self.folder, tenant=slug, role=role)
+        return self._tokens[role, slug]
+
+    def client(self, role: str = "doctor", slug: str = HOA_SEN, **options: Any) -> httpx.Client:
+        """An HTTP client of one account, below the hospital's FHIR base."""
+        headers = {"Authorization": f"Bearer {self.token(role, slug)}"}
+        return httpx.Client(base_url=self.fhir(slug), headers=headers, timeout=30, trust_env=False, **options)
+
+    def principal(self, role: str = "doctor", slug: str = HOA_SEN) -> Principal:
+        """Somebody with a role, for use cases that are called directly."""
+        return Principal(f"test:{role}", f"{role}@{slug}", role, kind_of(role), self.tenants[slug].id)
+
+    def sql(self, statement: str, *parameters: Any, role: str = "postgres") -> list[tuple[Any, ...]]:
+        """Look behind the curtain, as the superuser unless told otherwise."""
+        with psycopg.connect(self.cluster.url(role=role, database="emr"), autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def counts(self, slug: str = HOA_SEN) -> dict[str, int]:
+        """How many rows each of a hospital's tables has, but for its audit trail."""
+        schema = self.tenants[slug].schema
+        names = [row[0] for row in self.sql("SELECT tablename FROM pg_tables WHERE schemaname = %s", schema)]
+        kept = [name for name in names if not name.startswith("audit_")]
+        return {name: self.sql(f"SELECT count(*) FROM {schema}.{name}")[0][0] for name in kept}
+
+    def objects(self, slug: str = HOA_SEN) -> list[str]:
+        """The hospital's objects in the demo's folder."""
+        folder = self.folder / "objects" / self.tenants[slug].schema
+        return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+    def refusals(self, slug: str | None = HOA_SEN) -> int:
+        """How many refusals are in the hospital's journal and trail, or with None in the directory's."""
+        if slug is None:
+            return self.sql("SELECT count(*) FROM directory.audit_events WHERE row LIKE '%%\"refused\"%%'")[0][0]
+        schema = self.tenants[slug].schema
+        query = 'SELECT count(*) FROM cell.audit_journal WHERE tenant = %s AND row LIKE \'%%"outcome":"refused"%%\''
+        sealed = f'SELECT count(*) FROM {schema}.audit_events WHERE row LIKE \'%%"outcome":"refused"%%\''
+        return self.sql(query, schema)[0][0] + self.sql(sealed)[0][0]
+
+    def new_hospital(self, slug: str) -> Tenant:
+        """A third hospital, made as any other, for a test that wants to be alone."""
+        base = next(each for each in read_hospitals(ROOT / "tenants") if each.slug == HOA_SEN)
+        part = base.identity.model_copy(update={"organization": slug})
+        hospital = base.model_copy(
+            update={"slug": slug, "dicom": None, "facility_code": f"{secrets.randbelow(99999):05}", "identity": part}
+        )
+        with owner_engine(self.settings.database.owner_url).begin() as connection:
+            schema = make_hospital(connection, self.settings, hospital)
+        self.sql("UPDATE directory.tenants SET organization_id = %s WHERE slug = %s", f"org-{slug}", slug)
+        self.tenants = _tenants(self.settings)
+        assert self.tenants[slug].schema == schema
+        return self.tenants[slug]
+
+
+@contextmanager
+def house(cluster: Cluster, folder: Path) -> Iterator[House]:
+    """Two hospitals with all their accounts, and the demo's provider on loopback."""
+    logins = make_logins(cluster)
+    port, provider_port = free_port(), free_port()
+    settings = Settings(
+        profile="test",
+        tenants=ROOT / "tenants",
+        database=Database(url=logins.service, owner_url=logins.owner, pool_size=6, pool_slices=2),
+        storage=Storage(folder=folder / "objects", endpoint=""),
+        identity=Identity(issuer=f"http://127.0.0.1:{provider_port}", client_secret=web_secret(folder)),
+        warehouse=Warehouse(url=str(folder / "warehouse")),
+        telemetry=Telemetry(log_format="json"),
+        http=Http(base_url=f"http://127.0.0.1:{port}"),
+        dicom=Dicom(port=free_port(), spool=folder / "spool"),
+        keys=Keys(master=f"test:{_key()}", signing=_key(), sealing=_key()),
+    )
+    for name in ("objects", "warehouse", "spool"):
+        (folder / name).mkdir(exist_ok=True)
+    make_hospitals(settings)
+    _in_a_loop(make_members, settings)
+    provider = ProviderConfig(
+        profile="test",
+        issuer=settings.identity.issuer,
+        platform_url=settings.http.base_url,
+        folder=folder,
+        hospitals=provider_hospitals(settings),
+    )
+    with running(provider):
+        yield House(settings, cluster, folder, _tenants(settings))
+
+
+@contextmanager
+def served(standing: House) -> Iterator[House]:
+    """The web service, listening on loopback in a thread of its own."""
+    port = int(standing.url.rsplit(":", 1)[1])
+    config = uvicorn.Config(
+        build(standing.settings), host="127.0.0.1", port=port, access_log=False, log_config=None, lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="served", daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive(), "the service did not start"
+        assert time.monotonic() < deadline, "the service did not start in time"
+        time.sleep(0.02)
+    try:
+        yield standing
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _tenants(settings: Settings) -> dict[str, Tenant]:
+    async def read(settings: Settings) -> list[Tenant]:
+        pools = databases(settings.database)
+        await pools.directory.open()
+        async with pools.directory.connection() as connection:
+            found = await read_tenants(connection)
+        await pools.directory.close()
+        return found
+
+    return {tenant.slug: tenant for tenant in _in_a_loop(read, settings)}
+
+
+def _in_a_loop(function: Any, *arguments: Any) -> Any:
+    """Run a coroutine function to its end, also from inside a test that has a loop of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(function(*arguments))).result()
