@@ -26,6 +26,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.sql.elements import Grouping
 
 from emr.db.tables.tenant import dates, identifiers, links, resources, strings, tokens
 from emr.records.search.plan import Part, Shape
@@ -74,7 +75,8 @@ def _driver(shape: Shape) -> int | None:
 
 def _page_from_driver(shape: Shape, number: int) -> Select[Any]:
     table = _DRIVERS[shape.parts[number].table].alias("driver")
-    key = bindparam(f"c{number}", type_=ARRAY(BigInteger))
+    # Without the parentheses the dialect's cast would swallow the subscript: `$1::BIGINT[][1]`.
+    key = Grouping(bindparam(f"c{number}", type_=ARRAY(BigInteger)))
     conditions = [table.c.key == key[1], *_filters(shape, without=number)]
     if shape.cursor:
         conditions.append(tuple_(table.c.updated, table.c.pk) < _cursor(_MOMENT))

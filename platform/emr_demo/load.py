@@ -1,0 +1,159 @@
+"""Takes the made-up patients into the hospitals, through the platform's own verbs.
+
+May be cut short at any moment: each patient comes in one transaction and is known by their record number, each paper
+by its kind and file name, each image by its UID, so that the next start goes on where this one ended.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from emr.documents.intake import received
+from emr.documents.papers import LOINC, papers
+from emr.documents.press import Press
+from emr.documents.resources import UploadDocument
+from emr.documents.service import examine, upload_document
+from emr.identity.principal import Principal, system_principal
+from emr.imaging.actions.store import read_arrival, store_instances
+from emr.kernel import json
+from emr.kernel.errors import Invalid
+from emr.kernel.tenant import Tenant
+from emr.records.search.find import search
+from emr.records.transaction import entries_of, transaction
+from emr.settings import Settings
+from emr.work.runtime import Runtime, runtime
+from emr.work.unit import UnitOfWork, unit_of_work
+from emr_demo.folder import DemoFolder
+from emr_demo.people import PROFILES, HospitalProfile, generate
+from emr_demo.people.fhir import RECORD_NUMBER, Resource, as_bytes
+from emr_demo.people.files import MadeFile, files
+
+_SEED = 1
+
+
+def load_sample_data(settings: Settings, folder: DemoFolder, *, today: date, console: Console) -> None:
+    """Fill every hospital that has made-up patients and is not full yet. Raises what the platform's verbs raise."""
+    day = folder.born(today)
+    missing = [profile for slug, profile in PROFILES.items() if slug not in folder.loaded()]
+    if missing:
+        asyncio.run(_load_all(settings, missing, day, console))
+        folder.remember(loaded=sorted({*folder.loaded(), *(profile.slug for profile in missing)}))
+
+
+@dataclass(frozen=True)
+class _Ward:
+    """Where one hospital's patients go: the running parts, the hospital, who loads, the bar that moves."""
+
+    parts: Runtime
+    press: Press
+    tenant: Tenant
+    principal: Principal
+    bar: Progress
+    task: TaskID
+
+
+async def _load_all(settings: Settings, profiles: Sequence[HospitalProfile], day: date, console: Console) -> None:
+    parts, press = runtime(settings), Press()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    await parts.open()
+    try:
+        with Progress(*columns, console=console, transient=True) as bar:
+            await asyncio.gather(*(_load(parts, press, profile, day, bar) for profile in profiles))
+    finally:
+        press.close()
+        await parts.close()
+
+
+async def _load(parts: Runtime, press: Press, profile: HospitalProfile, day: date, bar: Progress) -> None:
+    """One hospital: its own resources first, then the patients, then what they bring along."""
+    tenant = parts.registry.by_slug(profile.slug)
+    bundles = await asyncio.to_thread(lambda: list(generate(profile, seed=_SEED, today=day)))
+    made = await asyncio.to_thread(lambda: list(files(profile, seed=_SEED, today=day)))
+    task = bar.add_task(profile.name, total=len(bundles) + len(made))
+    principal = system_principal("demo", tenant_id=tenant.id)
+    ward = _Ward(parts, press, tenant, principal, bar, task)
+    for bundle in bundles:
+        await _admit(ward, bundle)
+    for paper in (one for one in made if one.kind == "paper"):
+        await _file(ward, paper)
+    images = [one for one in made if one.kind == "image"]
+    for _, study in groupby(images, key=lambda image: (image.record_number, image.title, image.day)):
+        await _keep(ward, list(study))
+
+
+async def _admit(ward: _Ward, bundle: Resource) -> None:
+    """One transaction: a patient with everything, or the hospital's own resources."""
+    number = _record_number(bundle)
+    async with unit_of_work(ward.parts, ward.tenant, ward.principal) as work:
+        if number is None or await _patient(work, number) is None:
+            await transaction(work, entries_of(json.parse(as_bytes(bundle)).value), _no_reads)
+    ward.bar.advance(ward.task)
+
+
+async def _file(ward: _Ward, paper: MadeFile) -> None:
+    """A scanned paper, looked at by the same process apart that looks at uploads."""
+    async with received(_once(paper.content), len(paper.content)) as file:
+        examined = await examine(ward.press, file, paper.media_type)
+        async with unit_of_work(ward.parts, ward.tenant, ward.principal) as work:
+            patient = await _patient(work, paper.record_number)
+            if patient is not None and not await _filed(work, patient, paper):
+                request = UploadDocument(
+                    patient=patient,
+                    paper=papers()[paper.loinc],
+                    title=paper.title,
+                    day=paper.day.isoformat(),
+                    file_name=paper.filename,
+                )
+                await upload_document(work, request, examined)
+    ward.bar.advance(ward.task)
+
+
+async def _keep(ward: _Ward, images: Sequence[MadeFile]) -> None:
+    """The instances of one study."""
+    with tempfile.TemporaryDirectory(prefix="emr-demo-") as folder:
+        paths = [Path(folder) / image.filename for image in images]
+        for path, image in zip(paths, images, strict=True):
+            path.write_bytes(image.content)
+        arrivals = [await read_arrival(path) for path in paths]
+        async with unit_of_work(ward.parts, ward.tenant, ward.principal) as work:
+            for outcome in await store_instances(work, arrivals):
+                if outcome.refusal is not None:
+                    raise outcome.refusal
+    ward.bar.advance(ward.task, len(images))
+
+
+async def _patient(work: UnitOfWork, number: str) -> str | None:
+    page = await search(work, "Patient", [("identifier", f"{RECORD_NUMBER}|{number}")])
+    return page.matches[0].id if page.matches else None
+
+
+async def _filed(work: UnitOfWork, patient: str, paper: MadeFile) -> bool:
+    """Whether the patient has a document of this kind with the same file name."""
+    page = await search(work, "DocumentReference", [("patient", patient), ("type", f"{LOINC}|{paper.loinc}")])
+    attachments = [stored.resource()["content"][0]["attachment"] for stored in page.matches]
+    return any(attachment.get("title") == paper.filename for attachment in attachments)
+
+
+def _record_number(bundle: Resource) -> str | None:
+    first = bundle["entry"][0]["resource"]
+    if first["resourceType"] != "Patient":
+        return None
+    number: str = next(one["value"] for one in first["identifier"] if one["system"] == RECORD_NUMBER)
+    return number
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def _no_reads(work: UnitOfWork, url: str) -> bytes:
+    """The generator asks for nothing, so a GET entry is a mistake of ours."""
+    del work, url
+    raise Invalid("entry-get", "The made-up Bundles read nothing.")
