@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from emr.definitions import model
-from emr.definitions.validate import demand_valid, validate
+from emr.definitions.validate import demand_envelope, demand_valid, validate
 from emr.kernel.errors import Invalid, Malformed, TooLarge
 from tests.definitions.samples import Json, observation, patient
 
@@ -361,6 +361,17 @@ class TestPeriods:
         assert faults(observation(effectivePeriod=period)) == [
             ("invariant", "Observation.effectivePeriod".removesuffix("Period"))
         ]
+
+
+class TestDemandEnvelope:
+    def test_resources_are_left_to_their_entries(self) -> None:
+        entry = {"resource": patient(foo=1), "request": {"method": "POST", "url": "Patient"}}
+        demand_envelope({"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+
+    @pytest.mark.parametrize("entry", [None, 3, {}, {"resource": 3}, {"resource": patient()}, {"foo": 1}])
+    def test_the_entries_themselves_are_checked(self, entry: Any) -> None:
+        with pytest.raises(Invalid):
+            demand_envelope({"resourceType": "Bundle", "type": "batch", "entry": [entry]})
 
 
 class TestDemandValid:

@@ -23,6 +23,9 @@ INDEXED: Final[dict[str, frozenset[str]]] = {
 COMPUTED: Final = frozenset({("Patient", "deceased")})
 """Parameters whose expression is no path; `extract` computes them."""
 
+NOT_AS_SPECIFIED: Final = {"phonetic": "names are not matched by sound"}
+"""Parameters whose values could be indexed, but not in the way that the specification describes."""
+
 _BASES: Final = ("Resource", "DomainResource")
 
 
@@ -81,6 +84,8 @@ def _parameter(type_: str, name: str, entry: dict[str, Any]) -> SearchParameter:
     reason = None
     if (type_, name) in COMPUTED:
         pass
+    elif name in NOT_AS_SPECIFIED:
+        reason = NOT_AS_SPECIFIED[name]
     elif kind not in INDEXED:
         reason = f"parameters of kind {kind} are not indexed"
     elif not expression:

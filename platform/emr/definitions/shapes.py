@@ -1,9 +1,10 @@
 """Element tables turned into one small function per member, so that validating is a walk over what is there.
 
-A shape is compiled when its type is first met and kept.
+A shape is compiled when its type is first met, and kept.
 """
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, Final
 
 from emr.definitions import model, narrative
@@ -63,17 +64,28 @@ class Shape:
 
 
 _SHAPES: Final[dict[str, Shape]] = {}
+_COMPILING: Final = Lock()
 
 
 def shape_of(name: str) -> Shape:
-    """The shape of a type, compiled on first use."""
+    """The shape of a type; the first call compiles it with all that it reaches, and shows only complete ones."""
     shape = _SHAPES.get(name)
     if shape is None:
+        with _COMPILING:
+            made: dict[str, Shape] = {}
+            shape = _compile(name, made)
+            _SHAPES.update(made)
+    return shape
+
+
+def _compile(name: str, made: dict[str, Shape]) -> Shape:
+    shape = _SHAPES.get(name) or made.get(name)
+    if shape is None:
         type_ = model.type_of(name)
-        shape = _SHAPES[name] = Shape(type_)
+        shape = made[name] = Shape(type_)
         for element in type_.elements.values():
             for key, kind in element.keys().items():
-                _add_slots(shape, element, key, kind)
+                shape.slots.update(_slots(element, key, kind, made))
     return shape
 
 
@@ -102,24 +114,27 @@ def _ignore(_value: Any, _owner: Json, _path: Path, _found: Findings) -> None:
     """`resourceType` has been looked at before the shape was chosen."""
 
 
-def _add_slots(shape: Shape, element: model.Element, key: str, kind: str) -> None:
+def _slots(element: model.Element, key: str, kind: str, made: dict[str, Shape]) -> dict[str, Slot]:
+    """The member of an element, and for a primitive its companion too."""
     if kind == "xhtml":
-        shape.slots[key] = _one(element.name, _check_div)
-    elif kind in TESTS:
-        test, expected = TESTS[kind]
-        if kind == "code" and element.binding:
-            test, expected = bound_code(element.binding)
-        shape.slots[key] = (_many_primitives if element.many else _one_primitive)(element.name, test, expected)
-        shape.slots[f"_{key}"] = (_many_companions if element.many else _one)(element.name, shape_of("Element").check)
-    else:
-        check = _complex(element, kind)
-        shape.slots[key] = _many(element, check) if element.many else _one(element.name, check)
+        return {key: _one(element.name, _check_div)}
+    if kind not in TESTS:
+        check = _complex(element, kind, made)
+        return {key: _many(element, check) if element.many else _one(element.name, check)}
+    test, expected = bound_code(element.binding) if kind == "code" and element.binding else TESTS[kind]
+    companion = _compile("Element", made).check
+    if element.many:
+        return {
+            key: _many_primitives(element.name, test, expected),
+            f"_{key}": _many_companions(element.name, companion),
+        }
+    return {key: _one_primitive(element.name, test, expected), f"_{key}": _one(element.name, companion)}
 
 
-def _complex(element: model.Element, kind: str) -> Check:
+def _complex(element: model.Element, kind: str, made: dict[str, Shape]) -> Check:
     if kind == "Resource":
         return _check_contained if element.name == "contained" else check_resource
-    check = shape_of(kind).check
+    check = _compile(kind, made).check
     if element.binding and kind in {"Coding", "CodeableConcept"}:
         return _both(check, bound_concept(element.binding))
     if kind == "Reference" and element.targets:

@@ -1,6 +1,6 @@
 """Is a resource what R4 says it is? Structure, primitive formats, choices, required codes, invariants that matter."""
 
-from typing import Any
+from typing import Any, Final
 
 from emr.definitions import model
 from emr.definitions.bundles import MAX_ENTRIES
@@ -8,7 +8,9 @@ from emr.definitions.findings import Findings
 from emr.definitions.shapes import check_resource
 from emr.kernel.errors import Invalid, Issue, Malformed, TooLarge
 
-TYPE_FAULT = "resource-type"
+TYPE_FAULT: Final = "resource-type"
+
+Json = dict[str, Any]
 
 
 def validate(resource: Any, *, expected_type: str | None = None) -> list[Issue]:
@@ -30,6 +32,21 @@ def validate(resource: Any, *, expected_type: str | None = None) -> list[Issue]:
     found = Findings()
     check_resource(resource, (None, name, None), found)
     return found.issues
+
+
+def demand_envelope(bundle: Json) -> None:
+    """`demand_valid` for a Bundle whose entries answer for their resources one by one, as those of a batch do."""
+    entries = bundle.get("entry")
+    if type(entries) is list:
+        bundle = {**bundle, "entry": [_without_content(entry) for entry in entries]}
+    demand_valid(bundle, expected_type="Bundle")
+
+
+def _without_content(entry: Any) -> Any:
+    """An empty Parameters is a valid resource, and stands for that of the entry."""
+    if type(entry) is dict and type(entry.get("resource")) is dict:
+        return {**entry, "resource": {"resourceType": "Parameters"}}
+    return entry
 
 
 def demand_valid(resource: Any, *, expected_type: str | None = None) -> None:
