@@ -85,7 +85,7 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
         if management is not None:
             await management.stop()
         app.state.stop_tracing()
-        app.state.renderer.close()
+        await app.state.renderer.close()
         await app.state.identity.close()
         await app.state.runtime.close()
 

@@ -161,4 +161,4 @@ class TestRenderer:
                 await renderer.render(*_frame(_compressed(tmp_path, _jpeg(640, 480))), Wish())
             assert (await renderer.render(*good, Wish()))[:2] == b"\xff\xd8"
         finally:
-            renderer.close()
+            await renderer.close()

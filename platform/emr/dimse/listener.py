@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any, TypeVar
 
 from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
@@ -107,7 +108,9 @@ class Listener:
         """Stop listening, wait for running stores up to `seconds`, then close every association."""
         self.drain()
         assert self._server is not None
-        self._server.shutdown()
+        # The server's own `shutdown` expects to have been started by its application entity.
+        TCPServer.shutdown(self._server)
+        self._server.server_close()
         deadline = time.monotonic() + seconds
         while self._running and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -67,9 +67,7 @@ async def match(request: Request, work: Work, study: str) -> Response:
         return await _waiting(request, work, study, form)
     holders = await find_holders(work, number)
     if len(holders) != 1:
-        form.refuse(
-            "number", mark("Không có hồ sơ nào mang mã này") if not holders else mark("Nhiều hồ sơ cùng mang mã này")
-        )
+        form.refuse("number", DOUBTS[SEVERAL] if holders else DOUBTS[UNKNOWN_NUMBER])
         return await _waiting(request, work, study, form)
     [holder] = holders
     if form.text("patient") != holder["id"]:
