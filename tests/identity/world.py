@@ -254,6 +254,7 @@ class World:
         """A browser in which someone is signed in."""
         browser = browser or Browser()
         back = self.provider.answer(browser, self.begin(browser), username)
+        assert back, "the provider's pages do not lead back"
         answer = browser.get(back)
         assert answer.status_code == 303, answer.text
         return browser

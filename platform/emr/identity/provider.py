@@ -26,7 +26,7 @@ _LOG = structlog.get_logger(__name__)
 _FRESH: Final = timedelta(minutes=10)
 _RETRY: Final = timedelta(seconds=10)
 _RECENT: Final = timedelta(seconds=5)
-_CLOCK_STEP: Final = timedelta(minutes=1)
+_CLOCK_STEP: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
