@@ -1,8 +1,8 @@
 """Pages: counted, bounded, drawn, in a process that may break."""
 
+import asyncio
 import io
 import os
-import signal
 import struct
 import zlib
 from collections.abc import Callable
@@ -30,9 +30,9 @@ def header_only_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
 
 
-def exit_now(*_: object) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return 0
+def start_with(job: str) -> str:
+    """A bench whose readers do this instead."""
+    return f"import os, time; from emr.documents import bench, sheets; sheets.examine = lambda *_: {job}; bench.main()"
 
 
 class TestExamine:
@@ -83,25 +83,34 @@ class TestExamine:
         self, press: Press, save: Save, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         file = save(picture_bytes("PNG"))
-        with pytest.raises(DocumentDamaged):
-            await press._run(exit_now)
+        with monkeypatch.context() as patched:
+            patched.setattr(press_module, "_START", start_with("os.abort()"))
+            with pytest.raises(DocumentDamaged):
+                await press.examine(file, TYPES["PNG"])
         assert await press.examine(file, TYPES["PNG"]) == 1
 
-    async def test_one_that_takes_too_long_is_given_up(
+    async def test_one_that_takes_too_long_is_given_up(self, save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+        file, press = save(picture_bytes("PNG")), Press(seconds=3)
+        with monkeypatch.context() as patched:
+            patched.setattr(press_module, "_START", start_with("time.sleep(3600)"))
+            with pytest.raises(PressBusy):
+                await press.examine(file, TYPES["PNG"])
+        assert await press.examine(file, TYPES["PNG"]) == 1
+        press.close()
+
+    async def test_the_reader_knows_none_of_our_secrets(self, press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("EMR_KEYS__MASTER", "m1:secret")
+        monkeypatch.setattr(press_module, "_START", start_with("int('EMR_KEYS__MASTER' in os.environ)"))
+        assert await press.examine(Path("any"), TYPES["PNG"]) == 0
+
+    async def test_too_many_at_once_are_turned_away(
         self, press: Press, save: Save, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(press_module, "WAITING", 2)
         file = save(picture_bytes("PNG"))
-        await press.examine(file, TYPES["PNG"])
-        monkeypatch.setattr(press_module, "SECONDS", 0.2)
-        with pytest.raises(PressBusy):
-            await press._run(endless)
-        monkeypatch.setattr(press_module, "SECONDS", 20.0)
-        assert await press.examine(file, TYPES["PNG"]) == 1
-
-
-def endless() -> int:
-    while True:
-        pass
+        asked = [press.examine(file, TYPES["PNG"]) for _ in range(3)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [int, int, PressBusy]
 
 
 class TestDraw:

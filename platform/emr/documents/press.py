@@ -1,70 +1,51 @@
-"""A process apart that opens what strangers sent, so that a hostile file can hurt only that process.
+"""Opens what strangers sent, in a process apart, so that a hostile file can hurt only that process.
 
 Decoders are C libraries. They run under limits of memory and time; when the process dies or is late it is replaced and
 the one request is refused. Pages that were drawn are kept in memory, within a bound and under their hospital's name.
 """
 
 import asyncio
-import multiprocessing
-import resource
+import json
+import subprocess
+import sys
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import IO, Any, Final
 
-from emr.documents import sheets
-from emr.documents.errors import DocumentDamaged, DocumentNotFound, DocumentProtected, PictureTooLarge, PressBusy
+import emr
+from emr.documents.bench import CROSSING
+from emr.documents.errors import DocumentDamaged, PressBusy
 from emr.documents.sheets import Wish
 
-MEMORY_BYTES: Final = 2 << 30
 SECONDS: Final = 20.0
 WAITING: Final = 64
 CACHE_BYTES: Final = 32 << 20
-_CROSSING: Final = (DocumentDamaged, DocumentProtected, PictureTooLarge, DocumentNotFound)
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """A refusal on its way over the process border: the name of its class and the reason."""
-
-    name: str
-    why: str
-
-
-def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _attempt(job: Callable[..., R], arguments: tuple[Any, ...]) -> R | _Refused:
-    """In the process apart."""
-    try:
-        return job(*arguments)
-    except _CROSSING as refusal:
-        return _Refused(type(refusal).__name__, refusal.why)
-    except MemoryError:
-        return _Refused(PictureTooLarge.__name__, "it needs more memory than a page may take")
+_START: Final = "from emr.documents.bench import main; main()"
+_ENVIRONMENT: Final = {"PYTHONPATH": str(Path(emr.__file__).parent.parent), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
 class Press:
     """Owns the process apart and the pages that it drew; the first request starts it, `close` ends it."""
 
-    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
-        self._pool: ProcessPoolExecutor | None = None
+    def __init__(self, *, cache_bytes: int = CACHE_BYTES, seconds: float = SECONDS) -> None:
+        self._bench = _Bench(seconds)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="press")
         self._waiting = 0
         self._pages = _Pages(cache_bytes)
 
     async def examine(self, path: Path, media_type: str) -> int:
         """Number of pages of a file that was read to its end. Raises what `sheets.examine` raises, `PressBusy`."""
-        return await self._run(sheets.examine, str(path), media_type)
+        said, _ = await self._ask({"job": "examine", "path": str(path), "media_type": media_type})
+        return int(said["pages"])
 
     async def draw(self, path: Path, media_type: str, wish: Wish) -> bytes:
         """A page as a JPEG. Raises what `sheets.draw` raises, `PressBusy`."""
-        return await self._run(sheets.draw, str(path), media_type, wish)
+        _, page = await self._ask({"job": "draw", "path": str(path), "media_type": media_type, **asdict(wish)})
+        return page
 
     def drawn(self, place: tuple[str, str], wish: Wish) -> bytes | None:
         """A page that was drawn before; `place` is the hospital's prefix and the content's key."""
@@ -76,41 +57,87 @@ class Press:
 
     def close(self) -> None:
         """End the process apart."""
-        if self._pool is not None:
-            self._drop(self._pool)
+        self._bench.end()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._bench.end()
 
-    async def _run(self, job: Callable[..., R], *arguments: Any) -> R:
+    async def _ask(self, wish: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
         if self._waiting >= WAITING:
             raise PressBusy
         self._waiting += 1
-        pool = self._running()
         try:
-            running = asyncio.get_running_loop().run_in_executor(pool, _attempt, job, arguments)
-            answer = await asyncio.wait_for(running, SECONDS)
-        except BrokenProcessPool as failure:
-            self._drop(pool)
-            raise DocumentDamaged("it breaks the program that reads it") from failure
-        except TimeoutError as failure:
-            self._drop(pool)
-            raise PressBusy from failure
+            said, page = await asyncio.get_running_loop().run_in_executor(self._thread, self._bench.ask, wish)
         finally:
             self._waiting -= 1
-        if isinstance(answer, _Refused):
-            raise next(kind for kind in _CROSSING if kind.__name__ == answer.name)(answer.why)
-        return answer
+        if "refused" in said:
+            raise CROSSING[said["refused"]](said["why"])
+        return said, page
 
-    def _running(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_limit, max_tasks_per_child=2_000)
-        return self._pool
 
-    def _drop(self, pool: ProcessPoolExecutor) -> None:
-        if pool is self._pool:
-            self._pool = None
-        for process in list((pool._processes or {}).values()):  # noqa: SLF001  # Python 3.11 has no public way.
+class _Bench:
+    """The process, asked by one thread at a time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, wish: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
+        """One wish and its answer. `DocumentDamaged` when the process dies of it, `PressBusy` when it is late."""
+        process = self._process = self._process or self._started()
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
             process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
+
+        watch = threading.Timer(self._seconds, give_up)
+        watch.start()
+        try:
+            return self._exchange(process, wish)
+        except (OSError, ValueError) as broken:
+            self.end()
+            raise (PressBusy() if late.is_set() else DocumentDamaged("it breaks the program that reads it")) from broken
+        finally:
+            watch.cancel()
+
+    def end(self) -> None:
+        """Stop the process, if it runs."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                _close(pipe)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603  # Our own interpreter with our own words.
+            [sys.executable, "-c", _START],
+            env=_ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _exchange(self, process: subprocess.Popen[bytes], wish: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(wish).encode() + b"\n")
+        process.stdin.flush()
+        said: Mapping[str, Any] = json.loads(process.stdout.readline())
+        size = int(said.get("bytes", 0))
+        page = process.stdout.read(size)
+        if len(page) != size:
+            raise ValueError("the page breaks off")
+        return said, page
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    try:
+        if pipe is not None:
+            pipe.close()
+    except BrokenPipeError:
+        return
 
 
 class _Pages:
