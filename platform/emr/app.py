@@ -8,6 +8,8 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from emr.chart import pages as chart_pages
+from emr.consultation import pages as consultation_pages
 from emr.dicomweb import api as dicomweb_api
 from emr.documents import pages as documents_pages
 from emr.fhir import api as fhir_api
@@ -34,6 +36,8 @@ ROUTERS: Final = (
     dicomweb_api.router,
     documents_pages.router,
     imaging_pages.router,
+    consultation_pages.router,
+    chart_pages.router,
 )
 
 
