@@ -8,9 +8,11 @@ hospital, and the batch number is a key, so that a chain cannot fork even withou
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+
+import asyncpg
 
 from emr.audit import seals
 from emr.db.connection import Connection, Row
@@ -18,6 +20,7 @@ from emr.db.pools import Cell
 from emr.kernel.clock import Clock
 from emr.kernel.tenant import SCHEMA
 from emr.telemetry import metrics
+from emr.telemetry.logs import exception_facts, get_logger
 
 BATCH_ROWS: Final = 5_000
 
@@ -50,17 +53,27 @@ class Sealer:
     clock: Clock
     hospital_of: Callable[[str], str | None]
     reached: Callable[[str], None]
+    failing: dict[str, str] = field(default_factory=dict)
 
     async def turn(self) -> bool:
         """Seal a batch of each hospital that has rows in the journal. True when a hospital may have more."""
         async with self.cell.audit.connection() as connection:
             waiting = await connection.fetch(_WAITING, name="audit.waiting")
         metrics.AUDIT_SEAL_LAG_SECONDS.labels(self.name).set(waiting[0]["age"] if waiting else 0)
-        more = False
-        for row in waiting:
-            sealed = await self.seal(row["tenant"])
-            more = more or sealed == BATCH_ROWS
-        return more
+        sealed = [await self._seal_or_tell(row["tenant"]) for row in waiting]
+        return BATCH_ROWS in sealed
+
+    async def _seal_or_tell(self, stream: str) -> int:
+        """A hospital that cannot be sealed is told of once and holds up no other; its rows stay in the journal."""
+        try:
+            sealed = await self.seal(stream)
+        except (asyncpg.PostgresError, ValueError) as error:
+            if self.failing.get(stream) != type(error).__name__:
+                get_logger().error("hospital not sealed", target=stream, **exception_facts(error))
+                self.failing[stream] = type(error).__name__
+            return 0
+        self.failing.pop(stream, None)
+        return sealed
 
     async def seal(self, stream: str) -> int:
         """Seal one batch of this hospital and say how many rows it has; 0 when another worker is at it.
