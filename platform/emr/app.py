@@ -11,7 +11,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from emr.chart import pages as chart_pages
 from emr.consultation import pages as consultation_pages
 from emr.dicomweb import api as dicomweb_api
+from emr.documents import api as documents_api
 from emr.documents import pages as documents_pages
+from emr.documents.press import Press
 from emr.fhir import api as fhir_api
 from emr.identity.service import Identity
 from emr.imaging import pages as imaging_pages
@@ -32,6 +34,7 @@ MANAGEMENT_PORTS: Final = "EMR_SERVE_MANAGEMENT_PORTS"
 ROUTERS: Final = (
     home.router,
     sign_in.router,
+    documents_api.router,
     fhir_api.router,
     dicomweb_api.router,
     documents_pages.router,
@@ -54,6 +57,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     app.state.runtime = parts
     app.state.identity = Identity(settings, parts.databases.directory, parts.clock)
     app.state.renderer = Renderer()
+    app.state.press = Press()
     app.state.readiness = Readiness({"platform": parts.reason_not_ready})
     app.state.stop_tracing = lambda: None
     app.state.management_ports = range(0)
@@ -90,6 +94,7 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
             await management.stop()
         app.state.stop_tracing()
         await app.state.renderer.close()
+        app.state.press.close()
         await app.state.identity.close()
         await app.state.runtime.close()
 

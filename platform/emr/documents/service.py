@@ -62,6 +62,15 @@ class OpenDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenBinary:
+    """A FHIR Binary: its version, its resource as it is kept, and its bytes."""
+
+    version: int
+    resource: dict[str, Any]
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentPage:
     """Some of a patient's documents, newest first, how many there are in all, and the cursor of the next page."""
 
@@ -128,8 +137,8 @@ async def open_page(work: UnitOfWork, document: str) -> Content:
 
 
 @use_case("record:read", "binary.read")
-async def open_binary(work: UnitOfWork, binary: str) -> Content:
-    """The bytes of a FHIR Binary (R4 binary.html#rest). Raises `ResourceNotFound`, `DocumentNotFound`."""
+async def open_binary(work: UnitOfWork, binary: str) -> OpenBinary:
+    """A FHIR Binary (R4 binary.html#rest). Raises `ResourceNotFound`, `ResourceGone`, `DocumentNotFound`."""
     return await _binary(work, binary, "")
 
 
@@ -153,24 +162,28 @@ async def _content(work: UnitOfWork, resource: Mapping[str, Any], found: Documen
     attachment = attachment_of(resource)
     title = str(attachment.get("title", "")) or found.title
     if found.binary:
-        return await _binary(work, found.binary, title)
+        return (await _binary(work, found.binary, title)).content
     inside = inline_bytes(attachment)
     return _inside(f"DocumentReference/{found.id}", found.media_type, title, inside) if inside is not None else None
 
 
-async def _binary(work: UnitOfWork, binary: str, title: str) -> Content:
+async def _binary(work: UnitOfWork, binary: str, title: str) -> OpenBinary:
     stored = await read(work, "Binary", binary)
     resource = stored.resource()
     _concerns(work, resource)
     inside = inline_bytes(resource)
     if inside is not None:
-        return _inside(f"Binary/{binary}/{stored.version}", str(resource.get("contentType", "")), title, inside)
+        media_type = str(resource.get("contentType", ""))
+        content = _inside(f"Binary/{binary}/{stored.version}", media_type, title, inside)
+        return OpenBinary(stored.version, resource, content)
     key = object_key(binary)
     if key is None:
         raise DocumentNotFound
     # What the bytes are is in our own row: a Binary that somebody has rewritten cannot make them something else.
     blob = await work.blobs.find(key)
-    return Content(key, blob.media_type, blob.size, _name(title, blob.media_type), lambda: work.blobs.open(blob))
+    name = _name(title or binary, blob.media_type)
+    content = Content(key, blob.media_type, blob.size, name, lambda: work.blobs.open(blob))
+    return OpenBinary(stored.version, resource, content)
 
 
 def _inside(key: str, media_type: str, title: str, content: bytes) -> Content:
