@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.servers.tools import cache, missing, tool
@@ -35,20 +35,30 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a process in a container is given: variables, and folders of this machine by their place inside, read-only."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Container:
     """A root file system in which processes can be run as the image's user."""
 
     name: str
 
-    def command(self, *arguments: str, env: Mapping[str, str] | None = None) -> list[str]:
+    def command(self, *arguments: str, given: Given | None = None) -> list[str]:
         """The command line that runs `arguments` inside; the image's entry point is not added."""
-        settings = [f"--env={name}={value}" for name, value in (env or {}).items()]
-        return [*_command("run", "--isolation=chroot", *settings, self.name), "--", *arguments]
+        given = given or Given()
+        settings = [f"--env={name}={value}" for name, value in given.environment.items()]
+        volumes = [f"--volume={folder}:{place}:ro" for place, folder in given.folders.items()]
+        return [*_command("run", "--isolation=chroot", *settings, *volumes, self.name), "--", *arguments]
 
-    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, given: Given | None = None) -> subprocess.CompletedProcess[str]:
         """Run to the end; the exit code is the caller's to judge."""
         return subprocess.run(
-            self.command(*arguments, env=env), capture_output=True, text=True, check=False, timeout=120
+            self.command(*arguments, given=given), capture_output=True, text=True, check=False, timeout=240
         )
 
 
