@@ -6,6 +6,7 @@ signs people in does not know it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
@@ -27,6 +28,7 @@ R = TypeVar("R")
 _SLUG: Final = "emr_slug"
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
+_BAD_REQUEST: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +143,21 @@ def _differences(found: Mapping[str, Any], wanted: Organization) -> dict[str, An
 
 
 def _refusal(error: KeycloakError) -> Conflict | Unavailable:
-    if error.response_code == _CONFLICT:
+    # Keycloak answers 409 to a taken alias or name and 400 to a taken domain.
+    if error.response_code in (_CONFLICT, _BAD_REQUEST):
         return Conflict(
             "organization-taken",
-            "Another organization of the identity provider has this alias, name or domain.",
+            f"The identity provider refuses this organization: {_message(error)}",
             location="identity",
         )
     if isinstance(error, KeycloakAuthenticationError):
         return Unavailable("identity-admin-refused", "The identity provider refuses the onboarding account.")
     kind = "does not answer" if isinstance(error, KeycloakConnectionError) else f"answers {error.response_code}"
     return Unavailable("identity-admin-unavailable", f"The identity provider's admin interface {kind}.")
+
+
+def _message(error: KeycloakError) -> str:
+    try:
+        return str(json.loads(error.response_body or b"{}").get("errorMessage", "no reason given"))
+    except ValueError:
+        return "no reason given"

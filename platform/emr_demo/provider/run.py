@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ def running(config: ProviderConfig) -> Iterator[Provider]:
     """A provider that runs in a thread for as long as the block does."""
     provider = Provider(config)
     server = _server(provider)
-    thread = threading.Thread(target=server.run, name="demo-provider", daemon=True)
+    listening = _listen(config.port)
+    thread = threading.Thread(target=server.run, args=([listening],), name="demo-provider", daemon=True)
     thread.start()
     try:
         _wait(server, thread)
@@ -42,6 +44,7 @@ def running(config: ProviderConfig) -> Iterator[Provider]:
     finally:
         server.should_exit = True
         thread.join(timeout=10)
+        listening.close()
 
 
 def remembered_issuer(folder: Path) -> str:
@@ -61,9 +64,21 @@ def _server(provider: Provider) -> uvicorn.Server:
     return uvicorn.Server(options)
 
 
+def _listen(port: int) -> socket.socket:
+    """A socket on loopback; bound here, so that a taken port is told to the caller and not to a thread's log."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((_HOST, port))
+    except OSError as error:
+        listening.close()
+        raise ProviderNotRunning(f"port {port} of the demo's provider is taken") from error
+    return listening
+
+
 def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
     limit = time.monotonic() + 15
     while not server.started:
         if not thread.is_alive() or time.monotonic() > limit:
-            raise ProviderNotRunning("the demo's provider did not start; is its port taken?")
+            raise ProviderNotRunning("the demo's provider did not start")
         time.sleep(0.02)
