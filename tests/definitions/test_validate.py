@@ -24,7 +24,7 @@ class TestResourceTypes:
     def test_each_type_takes_an_id_and_refuses_what_it_does_not_know(self, name: str) -> None:
         found = faults({"resourceType": name, "id": "a", "isAdmin": True})
         assert ("unknown-element", f"{name}.isAdmin") in found
-        assert all(code in {"required", "unknown-element"} for code, _ in found)
+        assert all(code in {"required", "unknown-element", "invariant"} for code, _ in found)
 
     @pytest.mark.parametrize("resource", [None, [], "x", 3, {}, {"resourceType": 3}, {"resourceType": ["Patient"]}])
     def test_what_is_no_resource_is_said_to_be_none(self, resource: Any) -> None:
@@ -148,7 +148,7 @@ class TestChoices:
             {"valueInteger": -3},
             {"valueTime": "07:30:00"},
             {"valuePeriod": {"start": "2020"}},
-            {"valueRatio": {"numerator": {"value": 1}}},
+            {"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 128}}},
         ],
     )
     def test_each_allowed_type(self, value: Json) -> None:

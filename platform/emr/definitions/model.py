@@ -33,7 +33,7 @@ class Element:
     def many(self) -> bool:
         return self.most > 1
 
-    def keys(self) -> dict[str, str]:
+    def members(self) -> dict[str, str]:
         """JSON member names to their data types: one, or one per type of a choice."""
         if not self.choice:
             return {self.name: self.types[0]}

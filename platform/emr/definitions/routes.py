@@ -101,7 +101,7 @@ def _member(route: Route, name: str, index: str | None) -> Iterator[Route]:
     element = model.type_of(route.type).elements.get(name)
     if element is None:
         raise UnknownPath(f"{route.type} has no {name}")
-    for key, kind in element.keys().items():
+    for key, kind in element.members().items():
         steps = (*route.steps, key, First()) if index else (*route.steps, key)
         yield Route(steps, kind, element.targets, element.binding)
 

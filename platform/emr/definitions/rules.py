@@ -1,4 +1,4 @@
-"""Rules beyond the element tables: required codes, reference targets and the base invariants that matter."""
+"""Rules that need more than the element tables: required codes, references, extensions, attachments, contained."""
 
 import base64
 import hashlib
@@ -9,10 +9,10 @@ from typing import Any, Final
 from emr.definitions import model
 from emr.definitions.bundles import check_bundle
 from emr.definitions.findings import Findings, Path
+from emr.definitions.invariants import INVARIANTS, Rule
 from emr.definitions.primitives import Test, decoded
 
 Json = dict[str, Any]
-Rule = Callable[[Json, Path, Findings], None]
 
 _ID = r"[A-Za-z0-9.-]{1,64}"
 _RELATIVE = re.compile(rf"([A-Z][A-Za-z]{{1,63}})/{_ID}(?:/_history/{_ID})?", re.ASCII).fullmatch
@@ -137,16 +137,6 @@ def _a_day_apart(start: str, end: str) -> bool:
     return len(start) > 10 and len(end) > 10 and start[:7] == end[:7] and int(start[8:10]) - int(end[8:10]) == 1
 
 
-def _observation(value: Json, path: Path, found: Findings) -> None:
-    if "dataAbsentReason" in value and any(key.startswith("value") for key in value):
-        found.add("invariant", "A reason for missing data stands only where there is no value (obs-6).", path)
-
-
-def _patient_contact(value: Json, path: Path, found: Findings) -> None:
-    if not value.keys() & {"name", "telecom", "address", "organization"}:
-        found.add("invariant", "A contact has a name, an address or an organization (pat-1).", path)
-
-
 def check_contained(value: Json, path: Path, found: Findings) -> None:
     """The rules of contained resources, and that each local reference has its target."""
     contained = value.get("contained")
@@ -168,7 +158,7 @@ def check_contained(value: Json, path: Path, found: Findings) -> None:
             found.add("reference", "A local reference has no contained resource.", (owner, "reference", None))
 
 
-RULES: Final[dict[str, Rule]] = {
+_RULES: Final[dict[str, Rule]] = {
     "Age": _quantity,
     "Attachment": _attachment,
     "Bundle": check_bundle,
@@ -177,10 +167,14 @@ RULES: Final[dict[str, Rule]] = {
     "Distance": _quantity,
     "Duration": _quantity,
     "Extension": _extension,
-    "Observation": _observation,
-    "Patient.contact": _patient_contact,
     "Period": _period,
     "Quantity": _quantity,
     "Reference": _reference,
     "SimpleQuantity": _simple_quantity,
 }
+
+
+def rules_of(type_: str) -> tuple[Rule, ...]:
+    """What is checked of an object of this type after its members."""
+    special = (_RULES[type_],) if type_ in _RULES else ()
+    return special + INVARIANTS.get(type_, ())

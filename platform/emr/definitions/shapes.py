@@ -10,7 +10,7 @@ from typing import Any, Final
 from emr.definitions import model, narrative
 from emr.definitions.findings import Findings, Path
 from emr.definitions.primitives import MAX_TEXT, TESTS, Test
-from emr.definitions.rules import RULES, Rule, bound_code, bound_concept, check_contained, reference_target
+from emr.definitions.rules import bound_code, bound_concept, check_contained, reference_target, rules_of
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Findings], None]
@@ -20,18 +20,18 @@ Slot = Callable[[Any, Json, Path, Findings], None]
 class Shape:
     """What an object of one type may and must have."""
 
-    __slots__ = ("choices", "must", "name", "rule", "slots")
+    __slots__ = ("choices", "must", "name", "rules", "slots")
 
     def __init__(self, type_: model.Type) -> None:
         self.name = type_.name
         self.slots: dict[str, Slot] = {"resourceType": _ignore} if type_.kind == "resource" else {}
         self.must: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
-            (element.name, tuple(element.keys())) for element in type_.elements.values() if element.least
+            (element.name, tuple(element.members())) for element in type_.elements.values() if element.least
         )
         self.choices: tuple[tuple[str, frozenset[str]], ...] = tuple(
-            (element.name, frozenset(element.keys())) for element in type_.elements.values() if element.choice
+            (element.name, frozenset(element.members())) for element in type_.elements.values() if element.choice
         )
-        self.rule: Rule | None = RULES.get(type_.name)
+        self.rules = rules_of(type_.name)
 
     def check(self, value: Any, path: Path, found: Findings) -> None:
         if type(value) is not dict:
@@ -52,8 +52,8 @@ class Shape:
         for name, group in self.choices:
             if len(value.keys() & group) > 1:
                 found.add("choice", "Only one type of this element may be there.", (path, name, None))
-        if self.rule is not None:
-            self.rule(value, path, found)
+        for rule in self.rules:
+            rule(value, path, found)
 
     def _refuse_key(self, key: str, path: Path, found: Findings) -> None:
         for name, group in self.choices:
@@ -84,7 +84,7 @@ def _compile(name: str, made: dict[str, Shape]) -> Shape:
         type_ = model.type_of(name)
         shape = made[name] = Shape(type_)
         for element in type_.elements.values():
-            for key, kind in element.keys().items():
+            for key, kind in element.members().items():
                 shape.slots.update(_slots(element, key, kind, made))
     return shape
 
