@@ -1,0 +1,118 @@
+"""STOW-RS over HTTP."""
+
+import resource
+
+import pydicom
+import pytest
+
+from tests.house import CAU_VONG, HOA_SEN
+from tests.imaging.records import fresh
+from tests.imaging.samples import ROOT, encoded, shared, slice_of
+
+DICOM = {"Content-Type": "application/dicom"}
+
+
+def _body(*contents: bytes) -> tuple[bytes, dict[str, str]]:
+    parts = b"".join(b"--edge\r\nContent-Type: application/dicom\r\n\r\n" + one + b"\r\n" for one in contents)
+    return parts + b"--edge--\r\n", {"Content-Type": 'multipart/related; type="application/dicom"; boundary=edge'}
+
+
+def _failures(answer) -> list[int]:
+    return [item["00081197"]["Value"][0] for item in answer.json().get("00081198", {"Value": []})["Value"]]
+
+
+class TestWhoMayStore:
+    def test_nobody_without_signing_in(self, live, web):
+        client = web()
+        del client.headers["Authorization"]
+        assert client.post("/studies", content=encoded(slice_of(study=fresh())), headers=DICOM).status_code == 401
+
+    def test_not_a_role_that_only_looks(self, live, web):
+        before = live.counts(), live.objects(), live.refusals()
+        answer = web("doctor").post("/studies", content=encoded(slice_of(study=fresh())), headers=DICOM)
+        assert answer.status_code == 403
+        assert (live.counts(), live.objects(), live.refusals()) == (*before[:2], before[2] + 1)
+
+    def test_not_a_member_of_another_hospital(self, live, web):
+        client = web("imaging", CAU_VONG)
+        url = f"{live.url}/h/{HOA_SEN}/dicomweb/studies"
+        assert client.post(url, content=encoded(slice_of(study=fresh())), headers=DICOM).status_code == 403
+
+
+class TestStore:
+    def test_a_foreign_client_stores_and_gets_the_same_pixels_back(self, stranger):
+        study = fresh()
+        made = [slice_of(number, study=study) for number in (1, 2, 3)]
+        stored = stranger("pacs").store_instances(made)
+        assert len(stored.ReferencedSOPSequence) == 3
+        back = stranger().retrieve_study(f"{ROOT}{study}")
+        assert [one.PixelData for one in back] == [one.PixelData for one in made]
+
+    def test_the_good_ones_of_a_request_are_kept_and_the_others_named(self, web):
+        study = fresh()
+        body, headers = _body(encoded(slice_of(1, study=study)), b"%PDF-1.7", encoded(slice_of(2, study=study)))
+        answer = web().post("/studies", content=body, headers=headers)
+        assert answer.status_code == 202
+        assert _failures(answer) == [0xC000]
+        assert len(answer.json()["00081199"]["Value"]) == 2
+
+    def test_an_instance_of_another_study_than_the_address_is_refused(self, web):
+        answer = web().post("/studies/1.2.3", content=encoded(slice_of(study=fresh())), headers=DICOM)
+        assert answer.status_code == 409
+
+    def test_the_same_again_is_fine_and_other_bytes_are_refused(self, live, web):
+        study, client = fresh(), web()
+        assert client.post("/studies", content=encoded(slice_of(study=study)), headers=DICOM).status_code == 200
+        before = live.counts(), live.objects(), live.refusals()
+        assert client.post("/studies", content=encoded(slice_of(study=study)), headers=DICOM).status_code == 200
+        other = client.post("/studies", content=encoded(slice_of(study=study, KVP="120")), headers=DICOM)
+        assert (other.status_code, _failures(other)) == (409, [0x0111])
+        assert (live.counts(), live.objects(), live.refusals()) == (*before[:2], before[2] + 1)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "bad/files/wrong_length.dcm",
+            "bad/files/pixel_length.dcm",
+            "bad/files/open_sequence.dcm",
+            "dicom/pydicom/no_meta.dcm",
+            "dicom/pydicom/MR_truncated.dcm",
+            "dicom/pydicom/MR_small_bigendian.dcm",
+            "dicom/made/broken_magic.dcm",
+            "dicom/made/broken_rows.dcm",
+        ],
+    )
+    def test_hostile_files_store_nothing_and_leave_one_refusal(self, live, web, name):
+        client, content = web(), shared(name).read_bytes()
+        before = live.counts(), live.objects(), live.refusals()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answer = client.post("/studies", content=content, headers=DICOM)
+        assert answer.status_code == 409
+        assert "Traceback" not in answer.text
+        assert (live.counts(), live.objects(), live.refusals()) == (*before[:2], before[2] + 1)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 100_000
+
+    @pytest.mark.parametrize(
+        ("kind", "body", "status"),
+        [
+            ("application/json", b"{}", 415),
+            ("multipart/related; type=application/dicom; boundary=edge", b"nothing", 400),
+            ('multipart/related; type="application/dicom+xml"; boundary=edge', b"", 415),
+        ],
+    )
+    def test_another_kind_of_body_is_refused(self, live, web, kind, body, status):
+        before = live.counts(), live.objects(), live.refusals()
+        answer = web().post("/studies", content=body, headers={"Content-Type": kind})
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (live.counts(), live.objects(), live.refusals()) == (*before[:2], before[2] + 1)
+
+    def test_each_sample_file_comes_back_with_the_same_pixels(self, web):
+        client = web()
+        for name in ("CT_small", "MR_small", "examples_ybr_color", "examples_jpeg2k", "reportsi"):
+            path = shared(f"dicom/pydicom/{name}.dcm")
+            assert client.post("/studies", content=path.read_bytes(), headers=DICOM).status_code == 200
+            sent = pydicom.dcmread(path)
+            place = f"/studies/{sent.StudyInstanceUID}/series/{sent.SeriesInstanceUID}/instances/{sent.SOPInstanceUID}"
+            back = client.get(place, headers={"Accept": "application/dicom"})
+            assert back.content == path.read_bytes()
