@@ -1,27 +1,36 @@
 """The `emr` command: puts the parts together and starts them."""
 
+import json
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 import uvicorn
 import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emr import app as service
 from emr.db.roles import LoginTooPowerful
 from emr.dimse import process as dicom_process
 from emr.fleet import cli as fleet_cli
+from emr.fleet import importing
 from emr.kernel.errors import Refusal
 from emr.settings import Settings
 from emr.telemetry.logs import configure_logs
 from emr.telemetry.tracing import configure_tracing
+from emr.warehouse import worker as worker_process
+from emr.warehouse.cli import warehouse
 from emr.work.preconditions import demand_safe
 from emr.work.runtime import Runtime, runtime
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The shared electronic medical record.")
 app.add_typer(fleet_cli.tenants, name="tenants")
+app.add_typer(warehouse, name="warehouse")
 app.command("migrate")(fleet_cli.migrate)
 
 ManagementPort = Annotated[int, typer.Option("--management-port", help="Port of /metrics, /healthz and /readyz.")]
@@ -60,6 +69,49 @@ def serve(
 def dicom(management_port: ManagementPort = 8001) -> None:
     """The DICOM listener: C-ECHO and C-STORE."""
     _run("dicom", lambda parts: dicom_process.serve(parts, management_port))
+
+
+@app.command()
+def worker(management_port: ManagementPort = 8001) -> None:
+    """The relay to the city, the sealing of the audit journal, and what is tidied."""
+    settings_ = _ready_to_start()
+    try:
+        code = worker_process.run(settings_, management_port)
+    except Refusal as refusal:
+        _refuse(refusal.message)
+    raise typer.Exit(code)
+
+
+@app.command("import")
+def import_(
+    tenant: Annotated[str, typer.Option("--tenant", help="The hospital's slug.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders: .json, .json.gz, .ndjson.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Bring FHIR transaction Bundles or NDJSON into a hospital's record; start it again after a break."""
+    settings_ = _ready_to_start()
+    configure_logs(settings_.telemetry, "import")
+    try:
+        files = importing.files_of(paths)
+        report = uvloop.run(_import(settings_, tenant, files))
+    except Refusal as refusal:
+        _refuse(refusal.message)
+    typer.echo(json.dumps(asdict(report), ensure_ascii=False) if as_json else importing.told(report))
+    if report.refused:
+        raise typer.Exit(1)
+
+
+async def _import(settings_: Settings, tenant: str, files: list[Path]) -> importing.Report:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    parts = runtime(settings_)
+    await parts.open()
+    try:
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(tenant, total=len(files))
+            return await importing.import_files(parts, tenant, files, lambda: bar.advance(task))
+    finally:
+        await parts.close()
 
 
 @app.command()

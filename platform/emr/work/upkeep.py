@@ -17,7 +17,9 @@ _DAY: Final = 24 * _HOUR
 _LOOK: Final = 60.0
 
 _SESSIONS: Final = "DELETE FROM directory.sessions WHERE expires_at < now() - interval '7 days'"
-_ANSWERS: Final = "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'"
+_ANSWERS: Final = (
+    "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours' AND route <> 'emr import'"
+)
 
 
 def upkeep_jobs(runtime: Runtime, leases: dict[str, Leases]) -> list[Job]:
