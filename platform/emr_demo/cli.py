@@ -1,65 +1,30 @@
-"""`emr demo` and `emr token`, which exist only where the extra `demo` is installed."""
+"""`emr demo` and `emr token`, which exist only where the extra `demo` is installed.
 
+Every `emr` command loads this module, so it knows nothing: the process becomes `python -m emr_demo`, which knows all.
+"""
+
+import os
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import Final
 
 import typer
 
-from emr.fleet.files import FilesBroken
-from emr.kernel.errors import Refusal
-from emr_demo.children import ChildDied
-from emr_demo.folder import FolderInUse
-from emr_demo.onboarding import OnboardingFailed
-from emr_demo.postgres import ClusterFailed
-from emr_demo.postgres_server import NoServer
-from emr_demo.provider.config import NotForProduction as ProviderNotForProduction
-from emr_demo.provider.mint import NoSuchAccount, mint_token
-from emr_demo.provider.run import ProviderNotRunning
-from emr_demo.supervise import Demo, NotForProduction, NotReady, run
+_AS_GIVEN: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
-_TOLD = (
-    ChildDied, ClusterFailed, FilesBroken, FolderInUse, NoServer, NoSuchAccount, NotForProduction, NotReady,
-    OnboardingFailed, ProviderNotForProduction, ProviderNotRunning,
-)  # fmt: skip
-Data = Annotated[Path, typer.Option("--data", help="The demo's data folder.")]
-_DATA = Path(".demo")
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the demo's commands to `emr`."""
-    app.command("demo")(demo)
-    app.command("token")(token)
-
-
-def demo(
-    *,
-    port: Annotated[int, typer.Option(help="Port of the web service on 127.0.0.1.")] = 8000,
-    data: Data = _DATA,
-    no_sample_data: Annotated[bool, typer.Option("--no-sample-data", help="Hospitals without patients.")] = False,
-) -> None:
+@app.command(context_settings=_AS_GIVEN)
+def demo(context: typer.Context) -> None:
     """Run two made-up hospitals on this machine; Ctrl-C stops all of it."""
-    try:
-        run(Demo(port, data, sample_data=not no_sample_data))
-    except _TOLD as fault:
-        _exit(str(fault))
-    except Refusal as refusal:
-        _exit(refusal.message)
+    _become("demo", context)
 
 
-def token(
-    *,
-    tenant: Annotated[str, typer.Option(help="Slug of the hospital.")],
-    role: Annotated[str, typer.Option(help="A role of the hospital, or a machine client.")],
-    data: Data = _DATA,
-) -> None:
+@app.command(context_settings=_AS_GIVEN)
+def token(context: typer.Context) -> None:
     """Print a bearer token from the demo's own identity provider, good for an hour."""
-    try:
-        print(mint_token(data, tenant=tenant, role=role))  # noqa: T201 - the token is what was asked for
-    except _TOLD as fault:
-        _exit(str(fault))
+    _become("token", context)
 
 
-def _exit(reason: str) -> None:
-    print(reason, file=sys.stderr)  # noqa: T201 - the reason, for a person
-    raise typer.Exit(1)
+def _become(command: str, context: typer.Context) -> None:
+    os.execv(sys.executable, [sys.executable, "-m", "emr_demo", command, *context.args])  # noqa: S606 - our own program

@@ -5,10 +5,11 @@ by its kind and file name, each image by its UID, so that the next start goes on
 """
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -32,19 +33,20 @@ from emr.work.runtime import Runtime, runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr_demo.folder import DemoFolder
 from emr_demo.people import PROFILES, HospitalProfile, generate
+from emr_demo.people.care import ZONE
 from emr_demo.people.fhir import RECORD_NUMBER, Resource, as_bytes
 from emr_demo.people.files import MadeFile, files
 
 _SEED = 1
 
 
-def load_sample_data(settings: Settings, folder: DemoFolder, *, today: date, console: Console) -> None:
-    """Fill every hospital that has made-up patients and is not full yet. Raises what the platform's verbs raise."""
-    day = folder.born(today)
-    missing = [profile for slug, profile in PROFILES.items() if slug not in folder.loaded()]
-    if missing:
-        asyncio.run(_load_all(settings, missing, day, console))
-        folder.remember(loaded=sorted({*folder.loaded(), *(profile.slug for profile in missing)}))
+def main() -> None:
+    """`python -m emr_demo.load FOLDER`: fill every hospital that has made-up patients and is not full yet.
+
+    The settings come from the environment. Ends with 0 when every hospital is full.
+    """
+    folder = DemoFolder(Path(sys.argv[1]))
+    asyncio.run(_load_all(Settings(), folder, folder.born(datetime.now(ZONE).date())))
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,16 @@ class _Ward:
     task: TaskID
 
 
-async def _load_all(settings: Settings, profiles: Sequence[HospitalProfile], day: date, console: Console) -> None:
+async def _load_all(settings: Settings, folder: DemoFolder, day: date) -> None:
     parts, press = runtime(settings), Press()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     await parts.open()
     try:
-        with Progress(*columns, console=console, transient=True) as bar:
+        here = {tenant.slug for tenant in parts.registry.all()} - set(folder.loaded())
+        profiles = [profile for slug, profile in PROFILES.items() if slug in here]
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             await asyncio.gather(*(_load(parts, press, profile, day, bar) for profile in profiles))
+        folder.remember(loaded=sorted({*folder.loaded(), *here}))
     finally:
         press.close()
         await parts.close()
@@ -157,3 +162,7 @@ async def _no_reads(work: UnitOfWork, url: str) -> bytes:
     """The generator asks for nothing, so a GET entry is a mistake of ours."""
     del work, url
     raise Invalid("entry-get", "The made-up Bundles read nothing.")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,12 +7,12 @@ the three processes of the platform, made-up patients. Everything listens on loo
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
@@ -22,9 +22,8 @@ from rich.console import Console
 from emr.settings import Settings
 from emr_demo.children import Children
 from emr_demo.folder import DemoFolder
-from emr_demo.load import load_sample_data
 from emr_demo.onboarding import make_hospitals, make_logins, make_members, provider_hospitals
-from emr_demo.people.care import ZONE
+from emr_demo.people.hospital import PROFILES
 from emr_demo.postgres import Cluster
 from emr_demo.provider.config import ProviderConfig
 from emr_demo.provider.run import running
@@ -41,6 +40,10 @@ class _Stopped(BaseException):
 
 class NotForProduction(Exception):
     """The demo was asked to run where EMR_PROFILE says production."""
+
+
+class NotLoaded(Exception):
+    """The sample data are not complete."""
 
 
 class NotReady(Exception):
@@ -64,7 +67,7 @@ class Demo:
 def run(demo: Demo) -> None:
     """Start everything, print one line when it is ready, and stop everything on Ctrl-C or SIGTERM.
 
-    Raises NotForProduction, FolderInUse, ClusterFailed, OnboardingFailed, FilesBroken, ChildDied, NotReady.
+    Raises NotForProduction, FolderInUse, ClusterFailed, OnboardingFailed, FilesBroken, ChildDied, NotLoaded, NotReady.
     """
     if os.environ.get("EMR_PROFILE") == "production":
         raise NotForProduction("EMR_PROFILE is production: the demo, which knows no passwords, does not start")
@@ -82,8 +85,8 @@ def run(demo: Demo) -> None:
         stack.enter_context(running(_provider(demo, folder, settings)))
         stack.callback(children.stop)
         _start_platform(demo, folder, children)
-        if demo.sample_data:
-            load_sample_data(settings, folder, today=datetime.now(ZONE).date(), console=console)
+        if demo.sample_data and not _full(folder, settings):
+            _load_sample_data(folder, children)
         with console.status("Waiting until the service is ready"):
             _wait_until_ready(demo, children)
         print(f"EMR ready: {demo.base_url}", flush=True)  # noqa: T201 - the one line that is promised
@@ -122,6 +125,25 @@ def _start_platform(demo: Demo, folder: DemoFolder, children: Children) -> None:
     for name, words in commands.items():
         management = ["--management-port", str(folder.port(f"{name}-management"))]
         children.start(name, [emr, *words, *management], {}, folder.log(name))
+
+
+def _full(folder: DemoFolder, settings: Settings) -> bool:
+    """Whether every hospital that could have made-up patients was filled at an earlier start."""
+    return PROFILES.keys() & {one.alias for one in provider_hospitals(settings)} <= set(folder.loaded())
+
+
+def _load_sample_data(folder: DemoFolder, children: Children) -> None:
+    """In a process of its own, so that later starts need not know how patients are made. Raises NotLoaded."""
+    loader = subprocess.Popen([sys.executable, "-m", "emr_demo.load", folder.path])
+    try:
+        while loader.poll() is None:
+            children.check()
+            time.sleep(_LOOK_SECONDS / 5)
+    finally:
+        loader.terminate()
+        loader.wait()
+    if loader.returncode != 0:
+        raise NotLoaded("the made-up patients could not be loaded; the next start goes on where this one ended")
 
 
 def _wait_until_ready(demo: Demo, children: Children) -> None:
