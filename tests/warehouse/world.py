@@ -106,7 +106,7 @@ def make_world(cluster: Cluster, folder: Path, database: str) -> World:
         storage=Storage(folder=folder / "objects"),
         keys=Keys(master=f"k1:{key}", signing=key, sealing=key),
         warehouse=Warehouse(url=str(folder / "warehouse"), poll_ms=20, linger_ms=0),
-        worker=Worker(lease_seconds=1, drain_seconds=20),
+        worker=Worker(lease_seconds=0.5, drain_seconds=20),
     )
     assert not [step for step in migrate(settings.database) if step.error]
     assert not [outcome for outcome in apply(settings, _no_organizations) if outcome.error]

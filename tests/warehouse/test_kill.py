@@ -1,0 +1,106 @@
+"""A worker killed as by a power cut, a hundred times at every point, loses nothing and does nothing twice."""
+
+import asyncio
+import itertools
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from emr.audit.sealing import stored_chain
+from emr.audit.seals import verify
+from emr.work.runtime import Runtime
+from tests.warehouse.world import (
+    SLUGS,
+    World,
+    opened,
+    read_by_hand,
+    start_worker,
+    write_history,
+)
+
+KILLS = 100
+POINTS = (
+    "relay-claimed",
+    "relay-read",
+    "relay-committed",
+    "relay-receipts-written",
+    "relay-receipted",
+    "sealer-taken",
+    "sealer-rows-written",
+    "sealer-before-commit",
+    "sealer-after-commit",
+)
+"""After the claim, before Delta's commit, between it and the receipts, inside the receipts' transaction, after it; and
+four in the sealer, two of them inside its transaction."""
+
+
+async def killed(world: World, point: str) -> None:
+    """A worker that dies at the point."""
+    process = start_worker(world, point)
+    await asyncio.to_thread(process.join, 60)
+    assert process.exitcode == -signal.SIGKILL, f"{point}: the worker ended with {process.exitcode}"
+
+
+async def drained(world: World) -> None:
+    """A worker that finishes what is left, and then stops as it is asked to."""
+    process = start_worker(world)
+    deadline = time.monotonic() + 60
+    while world.waiting() or world.unsealed():
+        assert process.is_alive()
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    stop(process)
+
+
+def stop(process: "multiprocessing.process.BaseProcess") -> None:
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(30)
+    assert process.exitcode == 0
+
+
+async def chain_faults(parts: Runtime, world: World, slug: str) -> list[str]:
+    async with parts.databases.hospital(parts.registry.by_slug(slug)) as connection:
+        return list(verify(world.schema(slug), *await stored_chain(connection, world.schema(slug))))
+
+
+@pytest.mark.timeout(900)
+class TestKilled:
+    def test_a_hundred_times_and_everything_is_there_once(self, world: World) -> None:
+        killed_at: list[str] = []
+
+        async def scenario() -> None:
+            async with opened(world) as parts:
+                for number, point in zip(range(KILLS), itertools.cycle(POINTS), strict=False):
+                    await write_history(parts, SLUGS[number % 2], number)
+                    await killed(world, point)
+                    killed_at.append(point)
+                await drained(world)
+                for slug in SLUGS:
+                    assert await chain_faults(parts, world, slug) == []
+
+        asyncio.run(scenario())
+        assert len(killed_at) == KILLS
+        for slug in SLUGS:
+            held = read_by_hand(Path(world.settings.warehouse.url), world.tenant_id(slug))
+            assert len(held) == KILLS * 2
+            assert held == world.record(slug) == world.receipts(slug)
+        assert world.sql("SELECT count(*) FROM cell.outbox")[0][0] == 0
+
+    def test_audit_rows_are_all_sealed_once(self, world: World) -> None:
+        async def scenario() -> None:
+            async with opened(world) as parts:
+                for number, point in enumerate(POINTS[5:]):
+                    await write_history(parts, "hoa-sen", number)
+                    await killed(world, point)
+                await drained(world)
+
+        asyncio.run(scenario())
+        schema = world.schema("hoa-sen")
+        rows = world.sql(f"SELECT row FROM {schema}.audit_events")
+        # A history has four use cases, and each of them leaves one row.
+        assert len(rows) == len(set(rows)) == 4 * len(POINTS[5:])
