@@ -190,3 +190,39 @@ class TestSignOut:
 
     def test_whoever_is_not_signed_in_is_led_home(self, here: World) -> None:
         assert Browser().post(f"{here.base_url}/auth/sign-out").headers["location"] == "/"
+
+
+class TestChange:
+    @pytest.mark.parametrize(
+        "headers",
+        [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}],
+        ids=str,
+    )
+    def test_one_that_another_site_sends_is_refused(self, demo: World, headers: dict[str, str]) -> None:
+        browser = demo.sign_in()
+        answer = browser.post(f"{demo.base_url}/h/hoa-sen/change", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign-form")
+
+    def test_ones_own_page_and_a_program_may(self, demo: World) -> None:
+        browser = demo.sign_in()
+        for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": demo.base_url}, {}):
+            assert browser.post(f"{demo.base_url}/h/hoa-sen/change", headers=headers).status_code == 200
+
+    def test_a_bearer_token_needs_no_origin(self, demo: World) -> None:
+        headers = {
+            "Authorization": f"Bearer {demo.provider.machine_token('hoa-sen')}",
+            "Sec-Fetch-Site": "cross-site",
+        }
+        answer = httpx.post(f"{demo.base_url}/h/hoa-sen/change", headers=headers, trust_env=False)
+        assert answer.status_code == 200
+
+
+class TestRefusals:
+    def test_each_leaves_one_row_in_the_directorys_audit(self, demo: World) -> None:
+        browser = demo.sign_in()
+        before = demo.sql("SELECT coalesce(max(number), 0) FROM directory.audit_events")[0][0]
+        browser.get(f"{demo.base_url}/auth/callback", params={"state": "x", "code": "x"})
+        browser.post(f"{demo.base_url}/auth/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
+        browser.post(f"{demo.base_url}/auth/backchannel-logout", data={"logout_token": "x"})
+        rows = demo.sql("SELECT row::json->'detail'->'codes'->>0 FROM directory.audit_events WHERE number > %s", before)
+        assert [row[0] for row in rows] == ["sign-in-refused", "foreign-form", "logout-token-refused"]

@@ -18,15 +18,15 @@ import psycopg
 import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 
 from emr.fleet.migration import migrate
 from emr.identity.memberships import Membership
 from emr.identity.service import Identity
-from emr.kernel.errors import Forbidden, Malformed, NotFound, Refusal, Unauthenticated, Unavailable
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
 from emr.settings import Settings
+from emr.web import errors
 from emr.web.sign_in import choices, principal_of, router
 from emr.work.runtime import Runtime, runtime
 from emr_demo.postgres import Cluster
@@ -40,7 +40,6 @@ from tests.servers.keycloak import KeycloakServer, free_port, keycloak_server
 
 HOSPITALS = {"hoa-sen": "Bệnh viện Hoa Sen", "cau-vong": "Trung tâm Y tế Cầu Vồng"}
 DOCTOR, NURSE, STRANGER = "doctor@hoa-sen", "nurse@cau-vong", "ops@city"
-_STATUS = ((Unauthenticated, 401), (Forbidden, 403), (NotFound, 404), (Malformed, 400), (Unavailable, 503))
 
 
 class Clock:
@@ -295,6 +294,10 @@ def app(parts: Runtime, identity: Identity) -> FastAPI:
             "tenant": principal.tenant_id, "session": principal.session_id, "form": identity.form_token(principal),
         }  # fmt: skip
 
+    @built.post("/h/{slug}/change")
+    async def change(request: Request, slug: str) -> None:
+        await principal_of(request, parts.registry.by_slug(slug))
+
     @built.get("/choices")
     async def listed(request: Request) -> dict[str, Any]:
         found = await choices(request)
@@ -304,12 +307,7 @@ def app(parts: Runtime, identity: Identity) -> FastAPI:
     async def home() -> RedirectResponse:
         return RedirectResponse("/choices")
 
-    @built.exception_handler(Refusal)
-    async def refused(request: Request, refusal: Exception) -> JSONResponse:
-        assert isinstance(refusal, Refusal)
-        status = next((status for kind, status in _STATUS if isinstance(refusal, kind)), 422)
-        return JSONResponse({"code": refusal.code, "message": refusal.message}, status_code=status)
-
+    errors.install(built)
     return built
 
 

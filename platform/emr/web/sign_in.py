@@ -4,9 +4,10 @@
 (emr.work.runtime.Runtime).
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -17,11 +18,15 @@ from emr.identity.errors import ForeignForm, SignInRefused
 from emr.identity.flow import PENDING_SECONDS
 from emr.identity.principal import Principal
 from emr.identity.service import Credentials, Identity
-from emr.kernel.ids import uuid7
+from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
+from emr.telemetry.activity import request_id
 from emr.work.runtime import Runtime
+from emr.work.unit import Request as Asked
+from emr.work.unit import refused
 
-CALLBACK = "/auth/callback"
+CALLBACK: Final = "/auth/callback"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 router = APIRouter(prefix="/auth", include_in_schema=False)
 
@@ -67,8 +72,14 @@ def credentials(request: Request) -> Credentials:
 
 
 async def principal_of(request: Request, tenant: Tenant) -> Principal:
-    """Who is asking in this hospital; see `Identity.resolve` for what it raises."""
-    return await identity_of(request).resolve(credentials(request), tenant)
+    """Who is asking in this hospital; see `Identity.resolve` for what it raises.
+
+    A change that a cookie vouches for is refused (ForeignForm) when the browser says that another site sent it.
+    """
+    brought = credentials(request)
+    if brought.authorization is None and request.method not in _SAFE:
+        _refuse_other_sites(request)
+    return await identity_of(request).resolve(brought, tenant)
 
 
 async def choices(request: Request) -> Choices:
@@ -101,11 +112,12 @@ async def sign_in(identity: Asker, to: str = "/") -> Response:
 async def callback(request: Request, identity: Asker, runtime: Parts) -> Response:
     """Take the provider's answer and begin a session."""
     given = dict(request.query_params)
-    if len(request.query_params.multi_items()) != len(given):
-        raise SignInRefused("a parameter was given twice")
     pending = identity.pending_cookie(given.get("state", ""))
     former = request.cookies.get(identity.session_cookie)
-    started = await identity.finish_sign_in(given, request.cookies.get(pending), former=former)
+    async with _refusals_noted(runtime):
+        if len(request.query_params.multi_items()) != len(given):
+            raise SignInRefused("a parameter was given twice")
+        started = await identity.finish_sign_in(given, request.cookies.get(pending), former=former)
     await runtime.audit.record_directory(
         [_fact(runtime, "session.started", (started.person.subject, started.person.name, started.session_id))]
     )
@@ -120,8 +132,9 @@ async def callback(request: Request, identity: Asker, runtime: Parts) -> Respons
 @router.post("/sign-out")
 async def sign_out(request: Request, identity: Asker, runtime: Parts) -> Response:
     """End the session here and at the provider, which sends the browser back to `/`."""
-    _refuse_other_sites(request, runtime.settings.http.base_url)
-    left = await identity.sign_out(request.cookies.get(identity.session_cookie))
+    async with _refusals_noted(runtime):
+        _refuse_other_sites(request)
+        left = await identity.sign_out(request.cookies.get(identity.session_cookie))
     if left.ended is not None:
         ended = left.ended
         await runtime.audit.record_directory(
@@ -135,7 +148,8 @@ async def sign_out(request: Request, identity: Asker, runtime: Parts) -> Respons
 @router.post("/backchannel-logout")
 async def backchannel_logout(identity: Asker, runtime: Parts, logout_token: Annotated[str, Form()]) -> Response:
     """The provider says that someone has signed out (OpenID Connect Back-Channel Logout 1.0, 2.8)."""
-    ended = await identity.back_channel_logout(logout_token)
+    async with _refusals_noted(runtime):
+        ended = await identity.back_channel_logout(logout_token)
     await runtime.audit.record_directory(
         [_fact(runtime, "session.ended-by-provider", (each.subject, each.name, each.session_id)) for each in ended]
     )
@@ -148,11 +162,23 @@ def _redirect(url: str) -> RedirectResponse:
     )
 
 
-def _refuse_other_sites(request: Request, base_url: str) -> None:
-    """A form of ours says so in `Sec-Fetch-Site`, or in older browsers in `Origin`."""
+@asynccontextmanager
+async def _refusals_noted(runtime: Runtime) -> AsyncIterator[None]:
+    """A refusal inside leaves its row in the directory: no hospital is known here."""
+    try:
+        yield
+    except Refusal as refusal:
+        asked = Asked(request_id())
+        row = refused(work_of=(None, None, asked), refusal=refusal, at=runtime.clock())
+        await runtime.audit.record_directory([row])
+        raise
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """A form of ours says so in `Sec-Fetch-Site`, or in older browsers in `Origin`; programs send neither."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    own = urlsplit(base_url)
+    own = urlsplit(runtime_of(request).settings.http.base_url)
     if site not in (None, "same-origin") or (site is None and origin not in (None, f"{own.scheme}://{own.netloc}")):
         raise ForeignForm
 
@@ -161,5 +187,5 @@ def _fact(runtime: Runtime, action: str, who: tuple[str, str, str]) -> AuditRow:
     subject, name, session_id = who
     principal = Principal(subject=subject, name=name, role="", kind="person", tenant_id=None, session_id=session_id)
     return AuditRow(
-        tenant=None, at=runtime.clock(), action=action, outcome="success", principal=principal, request_id=uuid7()
+        tenant=None, at=runtime.clock(), action=action, outcome="success", principal=principal, request_id=request_id()
     )
