@@ -235,6 +235,8 @@ def splice(document: Document, *, type: str, id: str, version: int, last_updated
     return ",".join([head, *_others(document)]).encode("utf-8") + b"}"
 
 
+_PASS: Final = JSONDecoder().scan_once  # type: ignore[attr-defined]
+"""Finds the end of a value that `_SCAN` has taken before."""
 _PLACED: Final = ("resourceType", "id", "meta")
 
 
@@ -248,7 +250,7 @@ def _others(document: Document) -> Iterator[str]:
     begin = 1
     for key in keys[:walk]:
         at = _skip(text, scanstring(text, _skip(text, begin) + 1, True)[1])
-        end = _skip(text, _SCAN(text, _skip(text, at + 1))[1])
+        end = _skip(text, _PASS(text, _skip(text, at + 1))[1])
         if key not in _PLACED:
             yield text[begin:end]
         begin = end + 1
