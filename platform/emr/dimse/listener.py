@@ -101,7 +101,7 @@ class Listener:
         threading.Thread(target=self._server.serve_forever, name="dicom-listener", daemon=True).start()
 
     def drain(self) -> None:
-        """Take no new associations; what runs goes on."""
+        """Take no new associations and no new instances; what runs goes on."""
         self._draining = True
 
     def stop(self, seconds: float) -> None:
@@ -144,6 +144,9 @@ class Listener:
             return SUCCESS
 
     def _on_store(self, event: evt.Event) -> int:
+        self._meters[event.assoc] = 0
+        if self._draining:
+            return failure_reason(Unavailable("stopping", "this process is stopping; send it again"))
         visit = self._visits[event.assoc]
         began = time.monotonic()
         with self._counted():
@@ -151,7 +154,6 @@ class Listener:
                 refusal = self._wait(receive(self._runtime, visit, Path(event.dataset_path)))
             except TimeoutError:
                 refusal = Unavailable("too-slow", "the instance could not be kept in time")
-        self._meters[event.assoc] = 0
         outcome = "refused" if refusal else "success"
         DICOM_SECONDS.labels("c-store", outcome).observe(time.monotonic() - began)
         return failure_reason(refusal) if refusal else SUCCESS

@@ -10,7 +10,7 @@ import mmap
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom import config as pydicom_config
@@ -63,18 +63,17 @@ def parse(path: Path) -> Parsed:
 
     Raises NotDicom, BrokenStructure, HeaderTooLarge, UnsupportedSyntax, BadIdentifier, BadPicture.
     """
-    size = path.stat().st_size
-    if not size:
+    if not path.stat().st_size:
         raise NotDicom("not-dicom", "the file is empty")
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
         memoryview(mapped) as data,
     ):
-        return _parse(data, size)
+        return _parse(data, file)
 
 
-def _parse(data: memoryview, size: int) -> Parsed:
+def _parse(data: memoryview, file: BinaryIO) -> Parsed:
     structure = scan(data)
     header = read_header(data, structure)
     facts = facts_of(header)
@@ -83,8 +82,8 @@ def _parse(data: memoryview, size: int) -> Parsed:
     return Parsed(
         facts=facts,
         syntax=structure.syntax,
-        digest=_digest(data, structure),
-        size=size,
+        digest=_digest(file, structure),
+        size=len(data),
         picture=picture_of(header, structure, data),
         bulk=tuple(_trimmed(bulk, header) for bulk in structure.bulk),
         metadata=zlib.compress(json.dumps(model, ensure_ascii=False).encode("utf-8", "replace"), 6),
@@ -123,10 +122,12 @@ def _trimmed(bulk: Bulk, header: Dataset) -> Bulk:
     return Bulk(bulk.tag, bulk.vr, bulk.offset, length)
 
 
-def _digest(data: memoryview, structure: Structure) -> str:
+def _digest(file: BinaryIO, structure: Structure) -> str:
+    """Read and not mapped: mapped pages would count as this process's memory, gigabytes of them."""
     digest = hashlib.sha256(structure.syntax.encode())
-    for at in range(structure.dataset, len(data), _STEP):
-        digest.update(data[at : at + _STEP])
+    file.seek(structure.dataset)
+    while chunk := file.read(_STEP):
+        digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -1,0 +1,169 @@
+"""Devices that knock, seen from the foreign peer dcmtk."""
+
+import asyncio
+import time
+
+import pytest
+from pynetdicom import AE
+from pynetdicom.sop_class import CTImageStorage
+
+from emr.dimse.listener import Listener
+from emr.imaging.actions.find import find_studies
+from emr.imaging.matching import Matching
+from emr.records.read import read
+from emr.work.unit import unit_of_work
+from tests.house import CAU_VONG, HOA_SEN
+from tests.imaging.records import admit, fresh
+from tests.imaging.samples import ROOT, encoded, shared, slice_of, write
+from tests.servers.dcmtk import Device
+
+pytestmark = [pytest.mark.anyio, pytest.mark.server]
+
+
+@pytest.fixture
+async def port(parts):
+    """A listener on a free port."""
+    listener = Listener(parts, asyncio.get_running_loop())
+    await asyncio.to_thread(listener.start)
+    yield listener.port
+    await asyncio.to_thread(listener.stop, 10)
+
+
+async def _run(call, *arguments):
+    return await asyncio.to_thread(call, *arguments)
+
+
+async def _until(check, seconds: float = 10):
+    deadline = time.monotonic() + seconds
+    while not await check():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+
+class TestWhoIsLetIn:
+    @pytest.mark.parametrize(
+        ("device", "reason"),
+        [
+            ({"title": "NOBODY"}, "Calling AE Title Not Recognized"),
+            ({"title": "CT1"}, "Calling AE Title Not Recognized"),
+            ({"title": "XRAY2"}, "Calling AE Title Not Recognized"),
+            ({"title": "XRAY1", "called": "CAUVONG"}, "Calling AE Title Not Recognized"),
+        ],
+    )
+    async def test_an_unlisted_device_or_address_is_refused_and_audited(self, standing, port, device, reason):
+        slug = CAU_VONG if device.get("called") == "CAUVONG" else HOA_SEN
+        before = standing.refusals(slug)
+        answer = await _run(Device(port, **device).echo)
+        assert answer.returncode != 0
+        assert reason in answer.stdout + answer.stderr
+        assert standing.refusals(slug) == before + 1
+
+    async def test_a_called_title_that_no_hospital_has_is_refused_and_audited(self, standing, port):
+        before = standing.refusals(None)
+        answer = await _run(Device(port, called="NOWHERE").echo)
+        assert "Called AE Title Not Recognized" in answer.stdout + answer.stderr
+        assert standing.refusals(None) == before + 1
+
+    async def test_a_listed_device_is_answered(self, port):
+        assert (await _run(Device(port).echo)).returncode == 0
+        assert (await _run(Device(port, "XRAY2", "CAUVONG").echo)).returncode == 0
+
+
+class TestStore:
+    async def test_a_study_lands_in_the_hospital_that_was_called(self, standing, parts, port, tmp_path):
+        study = fresh()
+        holder = await admit(parts, standing, f"BN{study}")
+        made = [slice_of(number, study=study, PatientID=f"BN{study}") for number in range(1, 6)]
+        files = [write(tmp_path, encoded(one), f"{at}.dcm") for at, one in enumerate(made)]
+        assert (await _run(Device(port).store, files)).returncode == 0
+
+        async def listed() -> bool:
+            async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal("doctor")) as work:
+                [found] = await find_studies(work, Matching(patients=(holder,)))
+                resource = (await read(work, "ImagingStudy", found.study_id)).resource()
+            assert found.instances == 5
+            return resource["numberOfInstances"] == 5
+
+        await _until(listed)
+        async with unit_of_work(parts, standing.tenants[CAU_VONG], standing.principal("doctor", CAU_VONG)) as work:
+            assert not await find_studies(work, Matching(studies=(f"{ROOT}{study}",)))
+
+    async def test_each_store_is_audited_with_its_device(self, standing, port, tmp_path):
+        await _run(Device(port).store, [write(tmp_path, encoded(slice_of(study=fresh())))])
+        schema = standing.tenants[HOA_SEN].schema
+        rows = standing.sql("SELECT row FROM cell.audit_journal WHERE tenant = %s", schema)
+        rows += standing.sql(f"SELECT row FROM {schema}.audit_events")
+        assert [row for row in rows if "imaging.stored" in row[0] and "dicom:XRAY1" in row[0]]
+
+    @pytest.mark.parametrize("syntax", ["pydicom/MR_small_RLE.dcm", "pydicom/examples_jpeg2k.dcm"])
+    async def test_compressed_pictures_are_kept_as_they_are(self, port, syntax):
+        option = "-xr" if "RLE" in syntax else "-xv"
+        answer = await _run(Device(port, "XRAY2", "CAUVONG").store, [shared(f"dicom/{syntax}")], option)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+
+    async def test_a_collision_is_refused_with_its_status(self, standing, port, tmp_path):
+        study = fresh()
+        await _run(Device(port).store, [write(tmp_path, encoded(slice_of(study=study)))])
+        before = standing.counts(), standing.objects(), standing.refusals()
+        other = write(tmp_path, encoded(slice_of(study=study, PatientComments="other")), "other.dcm")
+        answer = await _run(Device(port).store, [other])
+        assert answer.returncode != 0
+        assert "0x111" in (answer.stdout + answer.stderr).lower()
+        assert (standing.counts(), standing.objects(), standing.refusals()) == (*before[:2], before[2] + 1)
+
+    async def test_a_dataset_that_does_not_fit_its_pixels_is_refused(self, standing, port, tmp_path):
+        before = standing.counts(), standing.objects(), standing.refusals()
+        broken = write(tmp_path, encoded(slice_of(study=fresh(), Rows=60000)))
+        answer = await _run(Device(port).store, [broken])
+        assert answer.returncode != 0
+        assert (standing.counts(), standing.objects(), standing.refusals()) == (*before[:2], before[2] + 1)
+
+    async def test_a_read_only_hospital_takes_nothing(self, standing, parts, port):
+        schema = standing.tenants[CAU_VONG].schema
+        standing.sql("UPDATE directory.tenants SET state = 'read-only' WHERE schema = %s", schema)
+        try:
+            await parts.registry.refresh()
+            assert (await _run(Device(port, "XRAY2", "CAUVONG").echo)).returncode != 0
+        finally:
+            standing.sql("UPDATE directory.tenants SET state = 'trial' WHERE schema = %s", schema)
+
+    async def test_a_line_that_drops_leaves_nothing_behind(self, standing, port, tmp_path, monkeypatch):
+        before = standing.counts(), standing.objects()
+
+        def begin_and_drop() -> None:
+            device = AE(ae_title="XRAY1")
+            device.add_requested_context(CTImageStorage)
+            association = device.associate("127.0.0.1", port, ae_title="HOASEN")
+            assert association.is_established
+            association.dul.socket.close()
+            association.kill()
+
+        await _run(begin_and_drop)
+        assert (standing.counts(), standing.objects()) == before
+        assert (await _run(Device(port).echo)).returncode == 0
+
+
+class TestHostileLines:
+    async def test_a_pdu_that_claims_four_gigabytes_is_not_read(self, port):
+        async def knock(head: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head)
+            await writer.drain()
+            answer = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            return answer
+
+        assert await knock(b"\x01\x00\xff\xff\xff\xff" + b"\0" * 4096) in (b"", answer_abort())
+        assert (await _run(Device(port).echo)).returncode == 0
+
+    async def test_rubbish_is_answered_with_an_abort_and_nothing_else_suffers(self, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        assert (await _run(Device(port).echo)).returncode == 0
+
+
+def answer_abort() -> bytes:
+    """A-ABORT by the service provider (PS3.8 section 9.3.8)."""
+    return b"\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00"
