@@ -2,22 +2,26 @@ import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image, ImageDraw
 
 from emr.documents.press import Press
+from tests.documents.desk import Desk, patient_of
+from tests.house import House
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def press() -> Iterator[Press]:
     made = Press()
     yield made
     made.close()
+
+
+@pytest.fixture
+def desk(live: House, doctor: httpx.Client) -> Desk:
+    """doctor@hoa-sen and a patient."""
+    return Desk(live, doctor, patient_of(doctor))
 
 
 def paper(text: str = "GIAY RA VIEN", size: tuple[int, int] = (620, 877)) -> Image.Image:

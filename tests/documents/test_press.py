@@ -80,14 +80,15 @@ class TestExamine:
             await press.examine(file, TYPES["TIFF"])
 
     async def test_a_file_that_kills_its_reader_hurts_only_itself(
-        self, press: Press, save: Save, monkeypatch: pytest.MonkeyPatch
+        self, save: Save, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        file = save(picture_bytes("PNG"))
+        file, press = save(picture_bytes("PNG")), Press()
         with monkeypatch.context() as patched:
             patched.setattr(press_module, "_START", start_with("os.abort()"))
             with pytest.raises(DocumentDamaged):
                 await press.examine(file, TYPES["PNG"])
         assert await press.examine(file, TYPES["PNG"]) == 1
+        press.close()
 
     async def test_one_that_takes_too_long_is_given_up(self, save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
         file, press = save(picture_bytes("PNG")), Press(seconds=3)
@@ -98,10 +99,12 @@ class TestExamine:
         assert await press.examine(file, TYPES["PNG"]) == 1
         press.close()
 
-    async def test_the_reader_knows_none_of_our_secrets(self, press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_the_reader_knows_none_of_our_secrets(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        press = Press()
         monkeypatch.setenv("EMR_KEYS__MASTER", "m1:secret")
         monkeypatch.setattr(press_module, "_START", start_with("int('EMR_KEYS__MASTER' in os.environ)"))
         assert await press.examine(Path("any"), TYPES["PNG"]) == 0
+        press.close()
 
     async def test_too_many_at_once_are_turned_away(
         self, press: Press, save: Save, monkeypatch: pytest.MonkeyPatch

@@ -15,11 +15,6 @@ PREFIX = "t_aaaaaaaaaaaa"
 OTHER = "t_bbbbbbbbbbbb"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="session")
 def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
     with minio_server(tmp_path_factory.mktemp("minio")) as server:

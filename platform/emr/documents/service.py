@@ -110,10 +110,20 @@ async def upload_document(work: UnitOfWork, request: UploadDocument, file: Exami
 
 @use_case("document:read", "document.listed")
 async def list_documents(work: UnitOfWork, patient: str, cursor: str = "") -> DocumentPage:
-    """A patient's documents, newest first; those taken back are left out."""
-    asked = [("patient", patient), ("_sort", "-date"), ("_count", str(PAGE_ROWS)), ("_total", "accurate")]
-    asked.append(("status", "current,superseded"))
-    page = await search(work, "DocumentReference", asked + ([("_cursor", cursor)] if cursor else []))
+    """A patient's documents, newest first; those taken back are left out.
+
+    Raises `Malformed` for a cursor that is not ours, `DocumentNotFound` for one of another patient's list.
+    """
+    asked = [
+        ("patient", patient),
+        ("status", "current,superseded"),
+        ("_sort", "-date"),
+        ("_count", str(PAGE_ROWS)),
+        ("_total", "accurate"),
+    ]
+    page = await search(work, "DocumentReference", [("_cursor", cursor)] if cursor else asked)
+    if ("patient", patient) not in page.question.echo:
+        raise DocumentNotFound
     rows = tuple(summary(stored.resource()) for stored in page.matches)
     return DocumentPage(rows, page.total or 0, page.cursor)
 
