@@ -21,7 +21,7 @@ from emr.identity.principal import system_principal
 from emr.records.create import create_resource
 from emr.records.delete import delete
 from emr.records.update import update_resource
-from emr.settings import Database, Keys, Settings, Storage, Warehouse, Worker
+from emr.settings import Database, Keys, Settings, Storage, Telemetry, Warehouse, Worker
 from emr.tenancy.definition import HospitalFile
 from emr.warehouse.worker import run
 from emr.work.faults import POINT
@@ -82,6 +82,9 @@ class World:
 
     def at(self, warehouse: Warehouse) -> "World":
         return replace(self, settings=self.settings.model_copy(update={"warehouse": warehouse}))
+
+    def telling(self, telemetry: Telemetry) -> "World":
+        return replace(self, settings=self.settings.model_copy(update={"telemetry": telemetry}))
 
 
 _RECORD = (
@@ -157,16 +160,16 @@ def observation_of(patient: str) -> dict[str, Any]:
     }
 
 
-def start_worker(world: World, kill_at: str = "") -> "multiprocessing.process.BaseProcess":
+def start_worker(world: World, kill_at: str = "", *, port: int = 0) -> "multiprocessing.process.BaseProcess":
     """A worker in a process of its own, which ends itself at the named point."""
-    process = _FORKS.Process(target=_worker, args=(world.settings, kill_at))
+    process = _FORKS.Process(target=_worker, args=(world.settings, kill_at, port))
     process.start()
     return process
 
 
-def _worker(settings: Settings, kill_at: str) -> None:
+def _worker(settings: Settings, kill_at: str, port: int) -> None:
     os.environ[POINT] = kill_at
-    raise SystemExit(run(settings, 0))
+    raise SystemExit(run(settings, port))
 
 
 def read_by_hand(table: Path, tenant_id: str) -> Counter[Key]:
