@@ -15,6 +15,8 @@ from emr.web.patient import CERTAINTIES, concept, is_current, says_none
 Resource = Mapping[str, Any]
 
 ICD_10 = "http://hl7.org/fhir/sid/icd-10"
+RUNS_OUT = 14
+"""Days of supply from which on a ward wants to know that it ends."""
 _PERIODS = {"d": 1, "h": 24}
 _STATES = {
     "recurrence": mark("tái phát"),
@@ -149,7 +151,7 @@ def _left(end: datetime | None, now: datetime) -> Said | None:
         return Said(mark("hết đợt {date}"), {"date": end.strftime("%d/%m/%Y")})
     if days == 0:
         return Said(mark("hết hôm nay"))
-    return Said(mark("còn {n} ngày"), {"n": days}) if days <= 60 else None
+    return Said(mark("còn {n} ngày"), {"n": days}) if days <= RUNS_OUT else None
 
 
 def _dose(dosage: Resource) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from emr.chart.readings import Flag, Reading
 from emr.web.i18n import Said, mark
 
-WIDTH, HEIGHT, MARGIN = 116, 20, 3.5
+WIDTH, HEIGHT, MARGIN = 108, 20, 3.5
 
 
 class Mark(NamedTuple):
@@ -41,9 +41,9 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Plot:
-    """A large line with axes."""
+    """Large lines with axes; of two, the second is drawn broken."""
 
-    line: str
+    lines: tuple[str, ...]
     points: tuple[Mark, ...]
     band: tuple[float, float] | None
     across: tuple[Tick, ...]
@@ -88,28 +88,29 @@ def spark(series: Sequence[Sequence[Reading]], bounds: tuple[Decimal | None, Dec
     return Spark(lines, marks, _band(scale, bounds, 0, HEIGHT), _says(numeric[0]))
 
 
-def plot(series: Sequence[Reading], bounds: tuple[Decimal | None, Decimal | None]) -> Plot | None:
-    """The large line of one value, newest first; None below two points."""
-    numeric = [item for item in series if item.value is not None][::-1]
-    if len(numeric) < 2:
+def plot(series: Sequence[Sequence[Reading]], bounds: tuple[Decimal | None, Decimal | None]) -> Plot | None:
+    """The large lines of one value, or of two that belong together, newest first; None below two points."""
+    numeric = [[item for item in line if item.value is not None][::-1] for line in series]
+    if max((len(line) for line in numeric), default=0) < 2:
         return None
-    scale = _scale(numeric, bounds)
-    frame = Plot("", (), None, (), ())
-    points = tuple(
-        Mark(
-            scale.x(item.when, frame.left + 10, frame.right - 10),
-            scale.y(_figure(item), frame.top, frame.bottom),
-            _kind(item.flag),
-        )
-        for item in numeric
-    )
+    everything = sorted((item for line in numeric for item in line), key=lambda item: item.when)
+    scale = _scale(everything, bounds, nearness=4)
+    frame = Plot((), (), None, (), ())
+    drawn = [[_point(scale, frame, item) for item in line] for line in numeric]
     return Plot(
-        line=" ".join(f"{point.x},{point.y}" for point in points),
-        points=points,
+        lines=tuple(" ".join(f"{point.x},{point.y}" for point in line) for line in drawn),
+        points=tuple(point for line in drawn for point in line),
         band=_band(scale, bounds, frame.top, frame.bottom),
-        across=_across(numeric, points),
-        up=tuple(Tick(scale.y(float(value), frame.top, frame.bottom), format(value, "f")) for value in _steps(scale)),
+        across=_across(everything, [_point(scale, frame, item) for item in everything]),
+        up=tuple(
+            Tick(scale.y(float(value), frame.top, frame.bottom), f"{value.normalize():f}") for value in _steps(scale)
+        ),
     )
+
+
+def _point(scale: _Scale, frame: Plot, item: Reading) -> Mark:
+    x = scale.x(item.when, frame.left + 14, frame.right - 14)
+    return Mark(x, scale.y(_figure(item), frame.top, frame.bottom), _kind(item.flag))
 
 
 def _x(scale: _Scale, item: Reading) -> float:
@@ -124,13 +125,13 @@ def _kind(flag: Flag) -> str:
     return flag if flag in ("high", "low") else "last"
 
 
-def _scale(points: Sequence[Reading], bounds: tuple[Decimal | None, Decimal | None]) -> _Scale:
+def _scale(points: Sequence[Reading], bounds: tuple[Decimal | None, Decimal | None], *, nearness: float = 1) -> _Scale:
     """The span of the values, and of the reference range where it is near enough not to flatten them."""
     values = [_figure(item) for item in points]
     low, high = min(values), max(values)
     spread = (high - low) or max(abs(high) * 0.1, 1.0)
     for bound in bounds:
-        if bound is not None and low - spread <= float(bound) <= high + spread:
+        if bound is not None and low - spread * nearness <= float(bound) <= high + spread * nearness:
             low, high = min(low, float(bound)), max(high, float(bound))
     room = ((high - low) or spread) * 0.12
     times = [item.when.timestamp() for item in points]

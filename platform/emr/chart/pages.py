@@ -7,10 +7,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from emr.chart import service, story
 from emr.chart.care import medicines, problems
 from emr.chart.finding import hits
-from emr.chart.lexicon import lexicon
-from emr.chart.lines import plot
 from emr.chart.readings import readings
 from emr.chart.results import result_rows
+from emr.chart.trend import PANELS, trend_view
 from emr.chart.views import by_category, vital_signs
 from emr.kernel.errors import NotFound
 from emr.web.answers import read_form, render
@@ -62,19 +61,15 @@ async def results(request: Request, work: Work, patient: str, after: Cursor = ""
 @router.get("/patients/{patient}/results/{code}")
 async def trend(request: Request, work: Work, patient: str, code: Code, after: Cursor = "") -> Response:
     """One value over time: the large line and every figure."""
-    banner = await load_banner(work, patient)
-    wanted = "85354-9" if code in ("8480-6", "8462-4") else code
-    found, onward = await service.read_results(work, patient, code=wanted, cursor=after)
-    series = [item for item in found if item.code in (code, wanted)]
-    if not series and code not in lexicon().terms:
+    strip = await load_strip(work, patient)
+    found, onward = await service.read_results(work, patient, code=PANELS.get(code, code), cursor=after)
+    view = trend_view(found, code, strip.months)
+    if view is None:
         raise NotFound("no-such-result", "This patient has no such result.")
-    bounds = (series[0].low, series[0].high) if series else (None, None)
     here = f"{patient_path(work.tenant, patient)}/results/{code}"
     return render(
-        request, work, "chart/trend.html", banner=banner, here="results", series=series,
-        plot=plot(series, bounds), name=series[0].name if series else lexicon().terms[code].name,
-        onward=_onward(here, onward),
-    )  # fmt: skip
+        request, work, "chart/trend.html", banner=strip.banner, here="results", view=view, onward=_onward(here, onward)
+    )
 
 
 @router.get("/patients/{patient}/encounters")

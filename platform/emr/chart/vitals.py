@@ -88,6 +88,14 @@ def vital_table(found: Sequence[Reading], *, years: int | None, columns: int = 3
     return Vitals(tuple(times), tuple(row for row in rows if any(row.cells) or row.line))
 
 
+def flagged_signs(found: Sequence[Reading], months: int | None) -> list[Reading]:
+    """The readings with flags by the ranges of grown-ups, where the source gave none and the patient is one."""
+    if months is None or months < ADULT * 12:
+        return list(found)
+    usual = {code: sign.bounds for sign in SIGNS for code in sign.codes} | {DIASTOLIC: _LOWER}
+    return [_flagged(item, usual.get(item.code, Bounds(None, None))) for item in found]
+
+
 def _is_vital(item: Reading) -> bool:
     return any(item.code in sign.codes for sign in SIGNS)
 

@@ -156,7 +156,8 @@ def address(patient: Resource) -> str:
         if item.get("use") == "old":
             continue
         parts = [item.get("district"), item.get("city"), item.get("state")]
-        return ", ".join(dict.fromkeys(part for part in parts if part)) or str(item.get("text", ""))
+        said = ", ".join(dict.fromkeys(part for part in parts if part)) or str(item.get("text", ""))
+        return said.replace("Thành phố ", "TP. ")
     return ""
 
 
