@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from json import JSONDecodeError, JSONDecoder
-from json.decoder import scanstring  # type: ignore[attr-defined]
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
 from secrets import token_hex
 from typing import Any, Final, NoReturn, Self
@@ -37,6 +36,7 @@ _LESS_THAN_NORMAL: Final = frozenset({"U", "L", "M"})
 _SERVERS_OWN: Final = frozenset({"versionId", "lastUpdated", "_versionId", "_lastUpdated"})
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_KEY = re.compile(r'[ \t\n\r]*"[^"\\]*(?:\\.[^"\\]*)*"[ \t\n\r]*:[ \t\n\r]*')
 _ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -249,8 +249,9 @@ def _others(document: Document) -> Iterator[str]:
     walk = max((keys.index(key) + 1 for key in _PLACED if key in document.value), default=0)
     begin = 1
     for key in keys[:walk]:
-        at = _skip(text, scanstring(text, _skip(text, begin) + 1, True)[1])
-        end = _skip(text, _PASS(text, _skip(text, at + 1))[1])
+        found = _KEY.match(text, begin)
+        assert found is not None
+        end = _skip(text, _PASS(text, found.end())[1])
         if key not in _PLACED:
             yield text[begin:end]
         begin = end + 1
