@@ -42,7 +42,3 @@ class TestContents:
         done = container.run("emr", "settings")
         assert done.returncode == 0, done.stderr
         assert "EMR_DATABASE__URL" in done.stdout
-
-    def test_the_demo_is_not_a_command(self, container: image.Container) -> None:
-        done = container.run("emr", "demo")
-        assert done.returncode != 0

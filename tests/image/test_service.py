@@ -2,18 +2,28 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from emr_demo.postgres import Cluster
-from tests.image.cluster import Node, database, free_port, write_secrets
+from tests.image.cluster import Node, Running, database, free_port, write_secrets
 from tests.servers import image
 from tests.servers.minio import minio_server
 
 # The first build fetches and compiles every dependency.
 pytestmark = [pytest.mark.server, pytest.mark.timeout(1500)]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The service from the image, and where it listens."""
+
+    process: Running
+    pages: str
+    management: str
 
 
 @pytest.fixture(scope="module")
@@ -57,30 +67,34 @@ class TestMigrateJob:
         assert "Files and world agree." in again.stdout
 
 
+@pytest.fixture(scope="module")
+def serving(onboarded: Node) -> Iterator[Serving]:
+    ports = {"8000": free_port(), "8001": free_port()}
+    with onboarded.running("serve", ports) as process:
+        yield Serving(process, f"http://127.0.0.1:{ports['8000']}", f"http://127.0.0.1:{ports['8001']}")
+
+
 class TestServe:
-    def test_it_answers_as_an_ordinary_user_and_stops_when_told(self, onboarded: Node) -> None:
-        ports = {"8000": free_port(), "8001": free_port()}
-        with onboarded.running("serve", ports) as process:
-            assert process.wait_for(f"http://127.0.0.1:{ports['8000']}/healthz")[0] == 200
-            status, report = process.wait_for(f"http://127.0.0.1:{ports['8000']}/readyz")
-            assert status == 200, report
-            metrics = process.wait_for(f"http://127.0.0.1:{ports['8001']}/metrics")
-            assert metrics[0] == 200
-            assert process.user("/opt/emr/bin/python") == 10001
-            output = process.end()
-        assert "Traceback" not in output
+    def test_it_is_alive_and_ready(self, serving: Serving) -> None:
+        assert serving.process.wait_for(f"{serving.pages}/healthz")[0] == 200
+        status, report = serving.process.wait_for(f"{serving.pages}/readyz")
+        assert status == 200, report
 
-    def test_metrics_are_not_among_its_pages(self, onboarded: Node) -> None:
-        ports = {"8000": free_port(), "8001": free_port()}
-        with onboarded.running("serve", ports) as process:
-            assert process.wait_for(f"http://127.0.0.1:{ports['8000']}/metrics")[0] == 404
+    def test_it_runs_as_an_ordinary_user(self, serving: Serving) -> None:
+        assert serving.process.user("/opt/emr/bin/python") == 10001
 
-    def test_it_answers_a_hospital_s_capabilities(self, onboarded: Node) -> None:
-        ports = {"8000": free_port(), "8001": free_port()}
-        with onboarded.running("serve", ports) as process:
-            status, body = process.wait_for(f"http://127.0.0.1:{ports['8000']}/h/hoa-sen/fhir/metadata")
+    def test_metrics_are_on_the_management_port_alone(self, serving: Serving) -> None:
+        assert serving.process.wait_for(f"{serving.management}/metrics")[0] == 200
+        assert serving.process.wait_for(f"{serving.pages}/metrics")[0] == 404
+
+    def test_it_answers_a_hospital_s_capabilities(self, serving: Serving) -> None:
+        status, body = serving.process.wait_for(f"{serving.pages}/h/hoa-sen/fhir/metadata")
         assert status == 200
         assert json.loads(body)["resourceType"] == "CapabilityStatement"
+
+    def test_it_stops_when_told(self, serving: Serving) -> None:
+        assert "Traceback" not in serving.process.end()
+        assert serving.process.process.returncode is not None
 
     def test_it_refuses_the_owner_s_login(self, onboarded: Node) -> None:
         given = onboarded.given("emr-serve", "serve", {"EMR_DATABASE__URL_FILE": "/etc/emr/secrets/owner/url"})

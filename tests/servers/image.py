@@ -6,6 +6,7 @@ and processes run under chroot isolation. Layers are kept in the cache, so a sec
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -62,8 +63,9 @@ class Container:
         )
 
 
+@functools.cache
 def build() -> Image:
-    """Build the image from the work tree; skips where the base or buildah is missing, fails in CI."""
+    """Build the image from the work tree, once; skips where the base or buildah is missing, fails in CI."""
     base = cache() / "image" / "debian-bookworm.tar"
     tool("buildah")
     if not base.exists():
