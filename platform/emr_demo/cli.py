@@ -27,4 +27,6 @@ def token(context: typer.Context) -> None:
 
 
 def _become(command: str, context: typer.Context) -> None:
+    # Compiled modules are kept even where the environment says otherwise: the second start must be a quick one.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.execv(sys.executable, [sys.executable, "-m", "emr_demo", command, *context.args])  # noqa: S606 - our own program
