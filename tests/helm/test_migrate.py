@@ -1,5 +1,9 @@
 """The job before each install and upgrade: schemas first, then the hospitals as their files say."""
 
+import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -59,3 +63,12 @@ class TestHospitals:
         assert {name: YAML(typ="safe").load(text) for name, text in data.items()} == {
             f"{slug}.yaml": hospital for slug, hospital in files.items()
         }
+
+    def test_the_command_that_prints_them_speaks_the_chart_s_language(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "emr.cli", "tenants", "values", "tenants"],
+            capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | {"PYTHONPATH": "platform"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        data = one("ConfigMap", "emr-hospitals", json.loads(done.stdout))["data"]
+        assert set(data) == {"hoa-sen.yaml", "cau-vong.yaml"}
