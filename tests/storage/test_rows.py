@@ -1,0 +1,81 @@
+"""Content and its row on a real PostgreSQL: one transaction, one hospital, and a sweep for what crashes leave."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from emr.kernel.clock import utc_now
+from emr.kernel.errors import NotFound
+from emr.storage.errors import ObjectMissing
+from emr.storage.sweep import sweep
+from emr.work.runtime import Runtime
+from emr.work.unit import unit_of_work
+from tests.house import CAU_VONG, HOA_SEN, House
+from tests.storage.memory import joined, stream
+
+pytestmark = pytest.mark.anyio
+LIMIT = 1 << 20
+
+
+class TestRow:
+    async def test_it_holds_what_was_measured(self, standing: House, parts: Runtime) -> None:
+        tenant = standing.tenants[HOA_SEN]
+        async with unit_of_work(parts, tenant, standing.principal()) as work:
+            blob = await work.blobs.put(stream(b"scan"), media_type="image/png", limit=LIMIT)
+        row = standing.sql(
+            f"SELECT encode(digest, 'hex'), size, media_type, scan_state, retention_class FROM {tenant.schema}.blobs"
+            " WHERE key = %s",
+            blob.key,
+        )
+        assert row == [(hashlib.sha256(b"scan").hexdigest(), 4, "image/png", "unscanned", "record")]
+        async with unit_of_work(parts, tenant, standing.principal()) as work:
+            assert await joined(work.blobs.open(await work.blobs.find(blob.key))) == b"scan"
+
+    async def test_a_transaction_that_fails_leaves_neither_row_nor_object(
+        self, standing: House, parts: Runtime
+    ) -> None:
+        before = standing.counts(), standing.objects()
+
+        async def fail() -> None:
+            async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal()) as work:
+                await work.blobs.put(stream(b"scan"), media_type="image/png", limit=LIMIT)
+                raise NotFound("nothing", "After the object was stored.")
+
+        with pytest.raises(NotFound):
+            await fail()
+        assert (standing.counts(), standing.objects()) == before
+
+    async def test_a_deleted_one_loses_its_object_with_the_commit(self, standing: House, parts: Runtime) -> None:
+        before = standing.objects()
+        tenant = standing.tenants[HOA_SEN]
+        async with unit_of_work(parts, tenant, standing.principal()) as work:
+            blob = await work.blobs.put(stream(b"scan"), media_type="image/png", limit=LIMIT)
+        async with unit_of_work(parts, tenant, standing.principal()) as work:
+            await work.blobs.delete(blob)
+            assert len(standing.objects()) == len(before) + 1
+        assert standing.objects() == before
+
+    async def test_another_hospital_finds_neither_row_nor_object(self, standing: House, parts: Runtime) -> None:
+        async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal()) as work:
+            blob = await work.blobs.put(stream(b"scan"), media_type="image/png", limit=LIMIT)
+        other = standing.principal(slug=CAU_VONG)
+        async with unit_of_work(parts, standing.tenants[CAU_VONG], other) as work:
+            with pytest.raises(ObjectMissing):
+                await joined(work.blobs.open(blob))
+            assert await work.db.fetchval("SELECT count(*) FROM blobs WHERE key = $1", blob.key) == 0
+
+
+class TestSweep:
+    async def test_it_removes_what_has_no_row(self, standing: House, parts: Runtime) -> None:
+        tenant, day = standing.tenants[HOA_SEN], timedelta(days=2)
+        async with unit_of_work(parts, tenant, standing.principal()) as work:
+            kept = await work.blobs.put(stream(b"kept"), media_type="image/png", limit=LIMIT)
+            orphan = await work.blobs.put(stream(b"orphan"), media_type="image/png", limit=LIMIT)
+        standing.sql(f"DELETE FROM {tenant.schema}.blobs WHERE key = %s", orphan.key)
+        async with unit_of_work(parts, tenant, standing.principal()) as work:
+            store = parts.stores.of(tenant.schema)
+            assert (await sweep(store, work.db, utc_now())).removed == 0
+            assert (await sweep(store, work.db, utc_now() + day)).removed == 1
+        assert kept.key in standing.objects()
+        assert orphan.key not in standing.objects()
