@@ -29,6 +29,9 @@ MAX_DIGITS: Final = 40
 MAX_WEIGHT: Final = 700_000
 """A comma weighs 1 and a bracket 4: about the memory that each costs. 16 MiB of dense FHIR stays below."""
 
+MAX_DECIMALS: Final = 200_000
+"""Numbers with a point or an exponent, which cost the most; 16 MiB of Observations hold 80,000."""
+
 RESERVED_SYSTEM: Final = "urn:emr:"
 """Tags under this prefix are the platform's own; one that a client sends is dropped."""
 _CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -41,6 +44,7 @@ _ESCAPES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+_DECIMAL = re.compile(rb"[:,\[][ \t\n\r]*-?[0-9]+[.eE]")
 _MARK: Final = token_hex(8)
 """Known to this process only: no text from outside can pass for a number on its way out."""
 _MARKED = re.compile(rf'"\\u0000{_MARK}([-+.0-9eE]+)"')
@@ -108,7 +112,8 @@ def _decoded(data: bytes) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed("json-encoding", f"The body is not UTF-8: byte {error.start} is wrong.") from None
-    if (data.count(b"{") + data.count(b"[")) * 4 + data.count(b",") > MAX_WEIGHT:
+    weight = (data.count(b"{") + data.count(b"[")) * 4 + data.count(b",")
+    if weight > MAX_WEIGHT or (weight > MAX_DECIMALS and sum(1 for _ in _DECIMAL.finditer(data)) > MAX_DECIMALS):
         raise TooLarge("json-values", "The body holds too many values.")
     if b"\\u" in data and any(escape.group(1) for escape in _ESCAPES.finditer(data)):
         raise Malformed("json-character", "A string holds NUL or half of a surrogate pair.")
