@@ -1,6 +1,7 @@
 """STOW-RS over HTTP."""
 
 import resource
+from collections.abc import Iterator
 
 import pydicom
 import pytest
@@ -106,6 +107,26 @@ class TestStore:
         assert answer.status_code == status
         assert answer.headers["content-type"] == "application/problem+json"
         assert (live.counts(), live.objects(), live.refusals()) == (*before[:2], before[2] + 1)
+
+    def test_memory_stays_flat_while_a_large_instance_comes_and_goes(self, web):
+        study, client = fresh(), web()
+        made = encoded(slice_of(study=study, Rows=1024, Columns=1024, NumberOfFrames=4, PixelData=bytes(8 << 20)))
+        head, zeros = made[: -(8 << 20)], bytes(1 << 20)
+        head = head[:-4] + (96 << 20).to_bytes(4, "little")
+
+        def large() -> Iterator[bytes]:
+            yield head
+            for _ in range(96):
+                yield zeros
+
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert client.post("/studies", content=large(), headers=DICOM).status_code == 200
+        place, taken = f"/studies/{ROOT}{study}", 0
+        with client.stream("GET", place) as answer:
+            for chunk in answer.iter_raw():
+                taken += len(chunk)
+        assert taken > 96 << 20
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000
 
     def test_each_sample_file_comes_back_with_the_same_pixels(self, web):
         client = web()
