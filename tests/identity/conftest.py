@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from emr_demo.postgres import Cluster, temporary
-from tests.identity.world import DOCTOR, HOSPITALS, NURSE, Browser, World, world
+from tests.identity.providers import DOCTOR, HOSPITALS, NURSE, Browser
+from tests.identity.world import World, world
 
 BOTH = ("demo", pytest.param("keycloak", marks=pytest.mark.server))
 

@@ -13,7 +13,8 @@ from joserfc import jwk, jwt
 
 from emr.identity.tokens import Bearer
 from emr_demo.provider.people import subject_of
-from tests.identity.world import DOCTOR, World
+from tests.identity.providers import DOCTOR
+from tests.identity.world import World
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import pytest
 from joserfc import jwt
 
 from emr_demo.provider.people import subject_of
-from tests.identity.world import DOCTOR, World
+from tests.identity.providers import DOCTOR
+from tests.identity.world import World
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 

@@ -6,7 +6,8 @@ import pytest
 
 from emr.identity.memberships import Membership
 from emr.kernel.errors import Invalid, NotFound
-from tests.identity.world import DOCTOR, World
+from tests.identity.providers import DOCTOR
+from tests.identity.world import World
 
 
 def grant(world: World, role: str, subject: str = "s1", name: str = "Một người") -> None:

@@ -7,8 +7,9 @@ from datetime import timedelta
 import httpx
 
 from emr.identity.service import Identity
+from tests.identity.providers import Browser
 from tests.identity.test_bearer import signed
-from tests.identity.world import Browser, World
+from tests.identity.world import World
 
 
 @contextmanager

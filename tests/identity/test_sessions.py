@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.identity.world import DOCTOR, World
+from tests.identity.providers import DOCTOR
+from tests.identity.world import World
 
 
 class TestUse:

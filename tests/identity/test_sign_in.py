@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 import httpx
 import pytest
 
-from tests.identity.world import DOCTOR, NURSE, STRANGER, Browser, World
+from tests.identity.providers import DOCTOR, NURSE, STRANGER, Browser
+from tests.identity.world import World
 
 
 def edited(url: str, **changes: str) -> str:
