@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -18,6 +17,7 @@ from emr.storage.folder import FolderStore
 from emr.storage.keys import Keyring
 from emr.storage.observed import ObservedStore
 from emr.storage.ports import ObjectStore, new_key
+from emr.telemetry import spans
 from tests.storage.conftest import PREFIX
 from tests.storage.memory import RowsInMemory, stream
 
@@ -59,23 +59,24 @@ class TestMemory:
 
 
 class TestObserved:
-    def test_a_span_names_hospital_and_verb_and_never_the_object(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        spans, measured = InMemorySpanExporter(), []
+    def test_a_span_names_the_verb_and_never_the_object(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        exported, measured = InMemorySpanExporter(), []
         provider = TracerProvider()
-        provider.add_span_processor(SimpleSpanProcessor(spans))
-        monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+        provider.add_span_processor(SimpleSpanProcessor(exported))
+        monkeypatch.setattr(spans._Process, "tracer", provider.get_tracer("emr"))
+        monkeypatch.setattr(spans._Process, "ratio", 1.0)
         store = ObservedStore(FolderStore(tmp_path, PREFIX), lambda *call: measured.append(call))
         key = new_key()
-        asyncio.run(store.put(key, stream(b"scan")))
-        with pytest.raises(ObjectMissing):
-            asyncio.run(store.get(new_key()))
-        told = [(span.name, dict(span.attributes or {})) for span in spans.get_finished_spans()]
-        assert told[0] == (
-            "object_store.put",
-            {"emr.tenant": PREFIX, "emr.storage.verb": "put", "emr.storage.bytes": 4},
+        with spans.root_span("request"):
+            asyncio.run(store.put(key, stream(b"scan")))
+            with pytest.raises(ObjectMissing):
+                asyncio.run(store.get(new_key()))
+        told = [(span.name, dict(span.attributes or {})) for span in exported.get_finished_spans()]
+        assert told[0] == ("object store", {"emr.verb": "put", "emr.bytes": 4})
+        assert told[1] == (
+            "object store",
+            {"emr.verb": "get", "error.type": "ObjectMissing", "emr.refusal": "object-missing"},
         )
         assert [(verb, outcome) for verb, _, outcome in measured] == [("put", "ok"), ("get", "missing")]
-        assert key[3:] not in "".join(span.to_json() for span in spans.get_finished_spans())
+        assert key[3:] not in "".join(span.to_json() for span in exported.get_finished_spans())
         provider.shutdown()

@@ -1,6 +1,7 @@
 """Commits audit rows of all hospitals in groups: whoever comes while a group is being written joins the next one."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,7 @@ import asyncpg
 from emr.audit.rows import AuditRow
 from emr.db.pools import Databases, RolePool
 from emr.kernel.errors import Unavailable
+from emr.telemetry.metrics import AUDIT_COMMIT_SECONDS, AUDIT_GROUP_ROWS
 
 _JOURNAL: Final = """
 INSERT INTO cell.audit_journal (tenant, at, row)
@@ -63,8 +65,10 @@ class _Group:
                     waiting.done.set_exception(error)
 
     async def _store(self, rows: Sequence[AuditRow]) -> Unavailable | None:
+        AUDIT_GROUP_ROWS.observe(len(rows))
         try:
             async with self._pool.connection() as connection:
+                began = time.perf_counter()
                 await connection.execute(
                     self._statement,
                     [row.tenant for row in rows],
@@ -72,6 +76,7 @@ class _Group:
                     [row.canonical() for row in rows],
                     name="audit",
                 )
+                AUDIT_COMMIT_SECONDS.observe(time.perf_counter() - began)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unavailable) as error:
             unavailable = Unavailable("audit-unavailable", "The audit journal does not answer; nothing is shown.")
             unavailable.__cause__ = error

@@ -19,6 +19,7 @@ from emr.db.connection import Connection
 from emr.kernel.errors import Unavailable
 from emr.kernel.tenant import SCHEMA, Tenant
 from emr.settings import Database
+from emr.telemetry.metrics import watch_pool
 
 DEFAULT_CELL: Final = "default"
 _ROLE: Final = re.compile(r"emr_[a-z]+")
@@ -37,6 +38,7 @@ class RolePool:
         if not _ROLE.fullmatch(role):
             raise ValueError(f"not a platform role: {role!r}")
         self._pool = _Pool(url, size, {"role": role, "search_path": role.removeprefix("emr_")})
+        watch_pool(role, self._pool)
 
     async def open(self) -> None:
         await self._pool.open()
@@ -67,6 +69,8 @@ class Cell:
         self.relay = RolePool(url, "emr_cell", size=4)
         self.audit = RolePool(url, "emr_audit", size=4)
         self._slices = tuple(_Pool(url, settings.pool_size, {}) for _ in range(settings.pool_slices))
+        for pool in self._slices:
+            watch_pool("hospital", pool)
         self._timeout = settings.statement_timeout_ms
         self._prologues: dict[str, str] = {}
 
@@ -165,6 +169,14 @@ class _Pool:
     async def close(self) -> None:
         if self._made is not None:
             await self._made.close()
+
+    def open_connections(self) -> int:
+        """How many connections there are."""
+        return self._made.get_size() if self._made is not None else 0
+
+    def idle_connections(self) -> int:
+        """How many of them wait for work."""
+        return self._made.get_idle_size() if self._made is not None else 0
 
     @asynccontextmanager
     async def acquired(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:

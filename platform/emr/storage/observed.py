@@ -1,17 +1,15 @@
 """Every call of an object store, traced and timed.
 
-A span and a measurement say which hospital's prefix, which verb, how many bytes and how it ended; never which object.
+A span and a measurement say which verb, how many bytes and how it ended; never which object.
 """
 
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, Tracer
-
 from emr.kernel.errors import NotFound
 from emr.storage.ports import Fetched, ObjectInfo, ObjectStore
+from emr.telemetry.spans import describe, span
 
 Measure = Callable[[str, float, str], None]
 """Called with the verb (put, get, head, delete, list), seconds, and how it ended: ok, missing or failed."""
@@ -29,20 +27,19 @@ class ObservedStore:
         self.prefix = store.prefix
         self._store = store
         self._measure = measure
-        self._tracer: Tracer = trace.get_tracer("emr.storage")
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> int:
         """See `ObjectStore.put`; the time includes waiting for the sender."""
-        with self._call("put") as span:
+        with self._call("put"):
             size = await self._store.put(key, chunks)
-            span.set_attribute("emr.storage.bytes", size)
+            describe(bytes=size)
         return size
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> Fetched:
         """See `ObjectStore.get`; the time is that to the first byte."""
-        with self._call("get") as span:
+        with self._call("get"):
             fetched = await self._store.get(key, start, end)
-            span.set_attribute("emr.storage.bytes", fetched.total)
+            describe(bytes=fetched.total)
         return fetched
 
     async def head(self, key: str) -> ObjectInfo | None:
@@ -61,14 +58,11 @@ class ObservedStore:
             yield info
 
     @contextmanager
-    def _call(self, verb: str) -> Iterator[trace.Span]:
+    def _call(self, verb: str) -> Iterator[None]:
         began, outcome = time.perf_counter(), "failed"
-        attributes = {"emr.tenant": self.prefix, "emr.storage.verb": verb}
-        with self._tracer.start_as_current_span(
-            f"object_store.{verb}", kind=SpanKind.CLIENT, attributes=attributes, record_exception=False
-        ) as span:
+        with span("object store", verb=verb):
             try:
-                yield span
+                yield
                 outcome = "ok"
             except NotFound:
                 outcome = "missing"

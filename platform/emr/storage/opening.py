@@ -8,9 +8,10 @@ from emr.settings import Settings
 from emr.storage.blobs import BlobStore, Statements
 from emr.storage.folder import FolderStore
 from emr.storage.keys import Keyring, MasterKeys
-from emr.storage.observed import Measure, ObservedStore, unmeasured
+from emr.storage.observed import Measure, ObservedStore
 from emr.storage.ports import ObjectStore
 from emr.storage.s3 import S3Address, S3Client, S3Store
+from emr.telemetry.metrics import storage_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Stores:
             self.client.close()
 
 
-def open_stores(settings: Settings, measure: Measure = unmeasured) -> Stores:
+def open_stores(settings: Settings, measure: Measure = storage_call) -> Stores:
     """The stores that the settings describe. Raises `Invalid` naming the setting; production refuses a folder."""
     masters, storage = _masters(settings), settings.storage
     if storage.endpoint:

@@ -4,8 +4,8 @@ A hospital is a label only on metrics without a route, and only with a slug that
 × buckets would be more than a million series for each process.
 """
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -45,9 +45,6 @@ DB_POOL: Final = Gauge(
     "emr_db_pool_connections_count", "Connections of a pool: open, and idle among them.", ("pool", "state"),
     registry=REGISTRY,
 )  # fmt: skip
-DB_WAIT_SECONDS: Final = Histogram(
-    "emr_db_pool_wait_seconds", "Time until a pool gave a connection.", ("pool",), buckets=_FAST, registry=REGISTRY
-)
 AUDIT_GROUP_ROWS: Final = Histogram(
     "emr_audit_group_rows",
     "Audit rows that were committed together.",
@@ -112,6 +109,8 @@ _hospitals: Final[set[str]] = set()
 # Looking a child up by its labels takes longer than observing it.
 _requests: Final[dict[tuple[str, str, int], Histogram]] = {}
 _by_hospital: Final[dict[tuple[str, str], Histogram]] = {}
+_use_cases: Final[dict[tuple[str, str], Histogram]] = {}
+_pools: "Final[dict[str, WeakSet[Pool]]]" = {}
 
 
 def hospital_label(slug: str | None) -> str:
@@ -143,10 +142,34 @@ def http_hospital(slug: str | None, answer: str, seconds: float) -> None:
     child.observe(seconds)
 
 
-def watch_pool(pool: str, size: Callable[[], int], idle: Callable[[], int]) -> None:
-    """Show how many connections a pool has open and how many of them rest; asked at each scrape."""
-    DB_POOL.labels(pool, "open").set_function(lambda: float(size()))
-    DB_POOL.labels(pool, "idle").set_function(lambda: float(idle()))
+class Pool(Protocol):
+    """Something that holds connections."""
+
+    def open_connections(self) -> int:
+        """How many it has."""
+        ...
+
+    def idle_connections(self) -> int:
+        """How many of them nobody uses."""
+        ...
+
+
+def watch_pool(name: str, pool: Pool) -> None:
+    """Show a pool's connections, asked at each scrape and added up over pools of one name, while the pool lives."""
+    if name not in _pools:
+        living = _pools[name] = WeakSet()
+        DB_POOL.labels(name, "open").set_function(lambda: float(sum(each.open_connections() for each in living)))
+        DB_POOL.labels(name, "idle").set_function(lambda: float(sum(each.idle_connections() for each in living)))
+    _pools[name].add(pool)
+
+
+def use_case(name: str, outcome: str, seconds: float) -> None:
+    """One use case; `outcome` is ok, the class of a refusal, or failed."""
+    key = (name, outcome)
+    child = _use_cases.get(key)
+    if child is None:
+        child = _use_cases[key] = USE_CASE_SECONDS.labels(*key)
+    child.observe(seconds)
 
 
 def storage_call(verb: str, seconds: float, outcome: str) -> None:

@@ -1,11 +1,14 @@
 """The decorator that every verb wears: permission, span, metric, audit."""
 
 import functools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from emr.access.permissions import demand
 from emr.audit.rows import AuditRow
+from emr.kernel.errors import Refusal
+from emr.telemetry import metrics
 from emr.telemetry.spans import span
 from emr.work.unit import UnitOfWork
 
@@ -24,13 +27,19 @@ def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P
         @functools.wraps(action)
         async def run(work: UnitOfWork, /, *args: P.args, **kwargs: P.kwargs) -> R:
             trail = work.trail
-            demand(work.principal, permission)
+            began, outcome = time.perf_counter(), "failed"
             trail.depth += 1
             try:
-                with span("use case", permission=permission):
+                demand(work.principal, permission)
+                with span("use case", use_case=event, permission=permission):
                     result = await action(work, *args, **kwargs)
+                outcome = "ok"
+            except Refusal as refusal:
+                outcome = type(refusal).__name__
+                raise
             finally:
                 trail.depth -= 1
+                metrics.use_case(event, outcome, time.perf_counter() - began)
             if trail.depth == 0:
                 trail.rows.append(_row(work, event))
             return result
