@@ -1,19 +1,17 @@
-"""One PostgreSQL for this folder; each test gets a warehouse of its own."""
+"""A database for this folder; each test gets a warehouse of its own."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from emr.settings import Warehouse
-from emr_demo.postgres import temporary
+from emr_demo.postgres import Cluster
 from tests.warehouse.world import World, make_world
 
 
 @pytest.fixture(scope="session")
-def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with temporary() as cluster:
-        yield make_world(cluster, tmp_path_factory.mktemp("relayed"), "emr_warehouse")
+def relayed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(cluster, tmp_path_factory.mktemp("relayed"), "emr_warehouse")
 
 
 @pytest.fixture

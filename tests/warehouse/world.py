@@ -95,7 +95,7 @@ _RECORD = (
 
 def make_world(cluster: Cluster, folder: Path, database: str) -> World:
     """A database of this name with both hospitals, and settings with which everything else starts."""
-    cluster.create_login("emr_owner", options="CREATEROLE NOINHERIT")
+    cluster.create_login("emr_owner", options="CREATEROLE")
     cluster.create_login("emr_app", options="NOINHERIT")
     cluster.create_database(database, owner="emr_owner")
     key = base64.b64encode(secrets.token_bytes(32)).decode()
