@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
-from emr.definitions.validate import demand_valid
+from emr.definitions.validate import demand_envelope, demand_valid
 from emr.fhir.bundles import bundle, response_of
 from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers, refuse_other_bodies
 from emr.fhir.search import pairs_of, searchset
@@ -39,12 +39,12 @@ async def post_bundle(request: Request, work: Work) -> Response:
         given = json.parse(body).value
         if given.get("resourceType") != "Bundle" or given.get("type") not in ("transaction", "batch"):
             raise Malformed("bundle-type", "Post a Bundle of type transaction or batch.", location="Bundle.type")
-        entries = entries_of(given) if isinstance(given.get("entry", []), list) else []
-        demand_valid(given, expected_type="Bundle")
         if given["type"] == "batch":
-            answers = [await _alone(work, entry) for entry in entries]
+            demand_envelope(given)
+            answers = [await _alone(work, entry) for entry in entries_of(given)]
             return Response(bundle("batch-response", (), answers), 200, None, MEDIA_TYPE)
-        done = await transaction(work, entries, answer_get)
+        demand_valid(given, expected_type="Bundle")
+        done = await transaction(work, entries_of(given), answer_get)
         return Response(bundle("transaction-response", (), _answers(done)), 200, None, MEDIA_TYPE)
 
     return await once(request, work, produce, body=body)

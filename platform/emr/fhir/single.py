@@ -102,7 +102,8 @@ async def history(request: Request, work: Work) -> Response:
         raise Malformed("since-form", "_since is an instant.", location="_since") from error
     count = min(_whole(asked.get("_count", "50"), "_count"), 1_000)
     before = _whole(asked["_before"], "_before") if "_before" in asked else None
-    page = await remembering.history(work, resource_type, resource_id, count=max(count, 1), before=before, since=moment)
+    stretch = remembering.Stretch(max(count, 1), before, moment)
+    page = await remembering.history(work, resource_type, resource_id, stretch)
     base = work.request.base_url
     address = f"{base}/{resource_type}/{resource_id}/_history"
     links = [("self", address)]

@@ -26,7 +26,7 @@ async def create(work: UnitOfWork, resource_type: str, body: bytes, *, if_none_e
 @use_case("record:create", "record.created")
 async def create_resource(work: UnitOfWork, resource: dict[str, Any], *, if_none_exist: str | None = None) -> Stored:
     """The same for a resource that a feature has put together as a dict."""
-    document = json.parse(json.dumps(resource))
+    document = json.compose(resource)
     return await _create(work, resource["resourceType"], document, if_none_exist)
 
 

@@ -47,7 +47,8 @@ def _draft(
 ) -> Draft:
     version, updated = (before.version + 1 if before else 1), next_moment(work, before)
     body = json.splice(document, type=resource_type, id=resource_id, version=version, last_updated=updated)
-    value = {**document.value, "id": resource_id}
+    meta = json.server_meta(document.value.get("meta"), version=version, last_updated=updated)
+    value = {**document.value, "id": resource_id, "meta": meta}
     verb = "create" if before is None or before.deleted else "update"
     pk = before.pk if before else 0
     return Draft(verb, resource_type, resource_id, version, updated, value, body, pk)

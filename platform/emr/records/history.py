@@ -34,23 +34,25 @@ class HistoryPage:
     before: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Which versions: at most `count`, older than version `before`, stored at or after `since`."""
+
+    count: int = 50
+    before: int | None = None
+    since: datetime | None = None
+
+
 @use_case("record:history", "record.history")
-async def history(
-    work: UnitOfWork,
-    resource_type: str,
-    resource_id: str,
-    *,
-    count: int = 50,
-    before: int | None = None,
-    since: datetime | None = None,
-) -> HistoryPage:
+async def history(work: UnitOfWork, resource_type: str, resource_id: str, stretch: Stretch) -> HistoryPage:
     """A page of the versions of one resource. Raises `ResourceNotFound`."""
     demand_sight(work.principal, resource_type)
     total = await work.db.fetchval(_TOTAL, resource_type, resource_id, name="history-total")
     if total is None:
         raise ResourceNotFound(resource_type, resource_id)
+    count = stretch.count
     rows = await work.db.fetch(
-        _INSTANCE, resource_type, resource_id, before or _NEWEST, since, count + 1, name="history"
+        _INSTANCE, resource_type, resource_id, stretch.before or _NEWEST, stretch.since, count + 1, name="history"
     )
     versions = [Stored.of(resource_type, row) for row in rows]
     for version in versions[:count]:

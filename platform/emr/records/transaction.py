@@ -21,7 +21,7 @@ from emr.records.update import refuse_moved
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
-ENTRIES_MOST: Final = 10_000
+ENTRIES_MOST: Final = 5_000
 _URL: Final = re.compile(r"([A-Z][A-Za-z]{1,63})(?:/([^/?]{1,200}))?(?:\?(.*))?", re.DOTALL)
 _CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]{1,63})\?(.+)", re.DOTALL)
 _ETAG: Final = re.compile(r'W/"(\d{1,9})"')
@@ -219,7 +219,7 @@ async def _draft(work: UnitOfWork, entry: Entry) -> Draft | None:
         demand_change(work.principal, entry.type)
         refuse_moved(before, entry.if_match)
         return await tombstone(work, before)
-    document = json.parse(json.dumps(entry.resource))
+    document = json.compose(entry.resource)
     if entry.resource.get("resourceType") != entry.type:
         raise ResourceInvalid([Issue("wrong-type", f"A {entry.type} is expected here.", f"{entry.location}.resource")])
     if entry.method == "POST":

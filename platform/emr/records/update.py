@@ -28,7 +28,7 @@ async def update(
 @use_case("record:update", "record.updated")
 async def update_resource(work: UnitOfWork, resource: dict[str, Any], *, if_match: int | None = None) -> Stored:
     """The same for a resource that a feature has put together as a dict with its `id`."""
-    document = json.parse(json.dumps(resource))
+    document = json.compose(resource)
     return await _update(work, (resource["resourceType"], resource["id"]), document, if_match)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from emr.audit.writer import AuditWriter
-from emr.db.migrate import History, head
 from emr.db.pools import Databases, databases
+from emr.db.revisions import newest_hospital_revision
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.errors import Unavailable
 from emr.kernel.tenant import Tenant
@@ -105,6 +105,6 @@ def runtime(settings: Settings) -> Runtime:
         stores=stores,
         keyrings=Keyrings(pools, stores),
         audit=AuditWriter(pools),
-        revisions=frozenset({head(History.TENANT)}),
+        revisions=frozenset({newest_hospital_revision()}),
         signing_key=base64.b64decode(settings.keys.signing.get_secret_value()),
     )
