@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.documents.conftest import paper, picture_bytes
 from tests.documents.desk import PAGE, Desk, patient_of
-from tests.house import CAU_VONG, House
+from tests.house import CAU_VONG, HOA_SEN, House
 
 KINDS = [("PDF", "application/pdf"), ("JPEG", "image/jpeg"), ("PNG", "image/png"), ("TIFF", "image/tiff")]
 
@@ -97,6 +97,18 @@ class TestUpload:
         second = desk.upload(content, fields=key)
         assert (first.status_code, second.status_code) == (201, 201)
         assert second.json() == first.json()
+        assert desk.stored() == before
+
+    def test_a_hospital_that_has_used_its_room_is_told(self, live: House, desk: Desk) -> None:
+        schema, before = live.tenants[HOA_SEN].schema, desk.stored()
+        live.sql(
+            f"INSERT INTO {schema}.blobs (key, digest, size, media_type, key_id, retention_class)"
+            " VALUES ('full', '\\x00', %s, 'x', 'k', 'record')",
+            200 << 30,
+        )
+        answer = desk.upload(picture_bytes("PDF"))
+        live.sql(f"DELETE FROM {schema}.blobs WHERE key = 'full'")
+        assert (answer.status_code, answer.json()["code"]) == (413, "hospital-storage-full")
         assert desk.stored() == before
 
     def test_a_browser_goes_on_to_the_document(self, desk: Desk) -> None:
@@ -200,6 +212,26 @@ class TestOpen:
         made = desk.client.post("/DocumentReference", json=note, headers={"Content-Type": "application/fhir+json"})
         page = desk.get(f"/documents/{made.json()['id']}", headers=PAGE)
         assert "Bệnh nhân &lt;b&gt;tỉnh&lt;/b&gt;, tiếp xúc tốt" in page.text
+
+    def test_a_picture_inside_a_resource_is_drawn_anew_when_the_resource_changes(self, desk: Desk) -> None:
+        note = {
+            "resourceType": "DocumentReference", "status": "current",
+            "subject": {"reference": f"Patient/{desk.patient}"},
+        }  # fmt: skip
+        kind = {"Content-Type": "application/fhir+json"}
+
+        def inside(tone: int) -> dict[str, object]:
+            data = base64.b64encode(picture_bytes("PNG", Image.new("L", (160, 80), tone))).decode()
+            return note | {"content": [{"attachment": {"contentType": "image/png", "data": data}}]}
+
+        def tone_of(document: str) -> int:
+            with Image.open(io.BytesIO(desk.get(f"/documents/{document}/pages/1?size=small").content)) as picture:
+                return int(picture.convert("L").getpixel((40, 40)))  # type: ignore[arg-type]
+
+        made = desk.client.post("/DocumentReference", json=inside(30), headers=kind).json()["id"]
+        assert abs(tone_of(made) - 30) < 6
+        desk.client.put(f"/DocumentReference/{made}", json=inside(220) | {"id": made}, headers=kind)
+        assert abs(tone_of(made) - 220) < 6
 
     def test_a_document_that_lies_elsewhere_says_so_and_is_never_fetched(self, desk: Desk) -> None:
         elsewhere = {

@@ -39,6 +39,7 @@ _SAID: Final[Mapping[str, str]] = {
     "file-protected": mark("Tệp có mật khẩu; hãy bỏ mật khẩu rồi tải lại"),
     "file-type-unsupported": mark("Chỉ nhận PDF, JPEG, PNG, TIFF; nội dung tệp này không phải vậy"),
     "file-too-large": mark("Tệp quá lớn"),
+    "hospital-storage-full": mark("Bệnh viện đã dùng hết dung lượng lưu tệp; hãy báo người quản trị"),
     "picture-too-large": mark("Hình có quá nhiều điểm ảnh hoặc quá nhiều trang"),
 }
 _FAILED: Final[Mapping[str, str]] = {

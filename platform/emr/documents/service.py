@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emr.documents.errors import DocumentNotFound, EmptyFile
+from emr.documents.errors import DocumentNotFound, EmptyFile, StorageFull
 from emr.documents.intake import Received
 from emr.documents.kinds import kind_of
 from emr.documents.names import safe_name
@@ -94,9 +94,10 @@ async def examine(press: Press, received: Received, declared: str) -> Examined:
 async def upload_document(work: UnitOfWork, request: UploadDocument, file: Examined) -> DocumentSummary:
     """File a paper in a patient's record.
 
-    Raises `ResourceNotFound` for a patient or visit that is not here, `StoreUnavailable` (nothing is stored then).
+    Raises `ResourceNotFound` for a patient or visit that is not here, `StorageFull`, `StoreUnavailable`.
     """
     await read(work, "Patient", request.patient)
+    await _refuse_when_full(work, file.received.size)
     blob = await work.blobs.put(
         file.received.chunks(), media_type=file.media_type, limit=file.received.size, retention_class="record"
     )
@@ -161,20 +162,31 @@ async def retract_document(work: UnitOfWork, document: str) -> DocumentSummary:
     return summary(changed.resource())
 
 
+async def _refuse_when_full(work: UnitOfWork, size: int) -> None:
+    gib = work.tenant.quotas.storage_gib
+    if gib and await work.blobs.used() + size > gib << 30:
+        raise StorageFull(gib)
+
+
 async def _open(work: UnitOfWork, document: str) -> OpenDocument:
     stored = await read(work, "DocumentReference", document)
     resource = stored.resource()
     found = summary(resource)
-    return OpenDocument(found, resource.get("status") == RETRACTED, await _content(work, resource, found))
+    content = await _content(work, resource, found, stored.version)
+    return OpenDocument(found, resource.get("status") == RETRACTED, content)
 
 
-async def _content(work: UnitOfWork, resource: Mapping[str, Any], found: DocumentSummary) -> Content | None:
+async def _content(
+    work: UnitOfWork, resource: Mapping[str, Any], found: DocumentSummary, version: int
+) -> Content | None:
     attachment = attachment_of(resource)
     title = str(attachment.get("title", "")) or found.title
     if found.binary:
         return (await _binary(work, found.binary, title)).content
     inside = inline_bytes(attachment)
-    return _inside(f"DocumentReference/{found.id}", found.media_type, title, inside) if inside is not None else None
+    if inside is None:
+        return None
+    return _inside(f"DocumentReference/{found.id}/{version}", found.media_type, title, inside)
 
 
 async def _binary(work: UnitOfWork, binary: str, title: str) -> OpenBinary:

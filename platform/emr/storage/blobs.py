@@ -23,6 +23,7 @@ _INSERT: Final = (
 )
 _FIND: Final = "SELECT key, encode(digest, 'hex'), size, media_type, key_id FROM blobs WHERE key = $1"
 _FIND_MANY: Final = "SELECT key, encode(digest, 'hex'), size, media_type, key_id FROM blobs WHERE key = ANY ($1)"
+_USED: Final = "SELECT coalesce(sum(size), 0)::bigint FROM blobs"
 _DELETE: Final = "DELETE FROM blobs WHERE key = $1"
 
 
@@ -99,6 +100,11 @@ class BlobStore:
     async def find_many(self, keys: Sequence[str]) -> dict[str, Blob]:
         """By key, those of `keys` that are here, in one exchange."""
         return {row[0]: Blob(*row) for row in await self._rows.fetch(_FIND_MANY, list(keys))}
+
+    async def used(self) -> int:
+        """Bytes of all content of this hospital."""
+        rows = await self._rows.fetch(_USED)
+        return int(rows[0][0])
 
     async def open(self, blob: Blob, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The plain bytes from `start` up to but not including `end`; needs no transaction once it has begun.
