@@ -8,7 +8,16 @@ from emr_demo.postgres import Cluster, temporary
 from tests.identity.providers import DOCTOR, HOSPITALS, NURSE, Browser
 from tests.identity.world import World, world
 
-BOTH = ("demo", pytest.param("keycloak", marks=pytest.mark.server))
+SLOW_START = (pytest.mark.server, pytest.mark.timeout(600))
+BOTH = ("demo", pytest.param("keycloak", marks=SLOW_START))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for Keycloak needs a server, and patience for its start on a busy machine."""
+    for item in items:
+        if "keycloak" in getattr(item, "fixturenames", ()):
+            for mark in SLOW_START:
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")

@@ -14,15 +14,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
 from emr.identity.errors import ProviderUnavailable
 from emr.kernel.clock import Clock
 from emr.settings import Identity
+from emr.telemetry.logs import get_logger
 
-_LOG = structlog.get_logger(__name__)
 _FRESH: Final = timedelta(minutes=10)
 _RETRY: Final = timedelta(seconds=10)
 _RECENT: Final = timedelta(seconds=5)
@@ -112,7 +111,7 @@ class Provider:
         if reason == "invalid_grant":
             raise GrantRefused(reason)
         # A wrong client secret or a broken provider is no verdict on the person who is signed in.
-        _LOG.error("token endpoint failed", status=answer.status_code, reason=reason)
+        get_logger().error("token endpoint failed", status=answer.status_code, reason=reason)
         raise ProviderUnavailable
 
     async def _usable(self) -> _Cached:
@@ -137,7 +136,7 @@ class Provider:
             metadata = _read_metadata(await self._document(_well_known(self.issuer)), self.issuer)
             keys = _read_keys(await self._document(metadata.jwks_uri))
         except (httpx.HTTPError, ValueError, JoseError) as error:
-            _LOG.warning("identity provider does not answer", problem=type(error).__name__)
+            get_logger().warning("identity provider does not answer", error=type(error).__name__)
             return False
         if self._cached is not None and set(self._cached.keys) != set(keys):
             self.generation += 1

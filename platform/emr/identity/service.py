@@ -10,7 +10,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 import httpx
-import structlog
 
 from emr.db.connection import Row
 from emr.db.pools import RolePool
@@ -32,8 +31,8 @@ from emr.identity.tokens import BadToken, Tokens
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.tenant import Tenant
 from emr.settings import Settings
+from emr.telemetry.logs import get_logger
 
-_LOG = structlog.get_logger(__name__)
 _SKEW: Final = timedelta(seconds=10)
 _REPLAYS: Final = 4096
 
@@ -222,7 +221,7 @@ class Identity:
         try:
             said = await self._tokens.bearer(token.strip())
         except BadToken as error:
-            _LOG.info("bearer token refused", reason=str(error))
+            get_logger().info("bearer token refused", reason=str(error))
             raise TokenRefused(str(error)) from error
         found = await self.memberships.find(tenant.id, said.subject)
         if found is None or tenant.organization_id is None or tenant.organization_id not in said.organization_ids:
@@ -249,7 +248,7 @@ class Identity:
             tokens = await self._flow.refresh(refresh_token, row["subject"])
         except GrantRefused as error:
             await self._sessions.end(row["id"])
-            _LOG.info("session ended at the provider", session=row["id"], reason=str(error))
+            get_logger().info("session ended at the provider", reason=str(error))
             raise NotSignedIn from error
         except ProviderUnavailable:
             # Running sessions go on while the provider is down; the claim lapses and a later request tries again.
