@@ -76,6 +76,8 @@ _DETAILS: Final = {
     "hospital-read-only": mark("Hồ sơ của bệnh viện này đang ở chế độ chỉ đọc."),
     "not-a-member": mark("Tài khoản này không thuộc bệnh viện này."),
     "foreign-form": mark("Biểu mẫu đã cũ. Hãy mở lại trang rồi gửi lại."),
+    "sign-in-refused": mark("Lần đăng nhập này không hoàn tất được. Hãy đăng nhập lại từ đầu."),
+    "identity-provider-unavailable": mark("Dịch vụ đăng nhập chưa trả lời. Ai đang làm việc vẫn tiếp tục được."),
     "audit-unavailable": mark("Không ghi được nhật ký truy cập, nên không có gì được hiển thị."),
 }
 
