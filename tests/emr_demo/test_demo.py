@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from emr_demo.postgres import Cluster
+
 pytestmark = pytest.mark.server
 
 EMR = Path(sys.executable).with_name("emr")
@@ -68,11 +70,14 @@ class TestRefuse:
         assert not (tmp_path / "demo").exists()
 
 
-class TestRun:
-    @pytest.fixture(scope="class")
-    def data(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("demo") / "data"
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("demo") / "data"
+    yield folder
+    Cluster(folder / "postgres").remove()
 
+
+class TestRun:
     @pytest.mark.timeout(PATIENCE)
     def test_first_it_fills_the_hospitals_and_says_one_line(self, data: Path) -> None:
         port = free_port()
