@@ -1,5 +1,7 @@
 """Pages that show studies: a patient's list, one study, and the studies that wait for somebody to match them."""
 
+from zoneinfo import ZoneInfo
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -16,6 +18,7 @@ from emr.imaging.wishes import read_wish
 from emr.web.answers import new_key, read_form, render, saved
 from emr.web.forms import Form
 from emr.web.i18n import mark
+from emr.web.moments import shown
 from emr.web.patient import full_name
 from emr.web.strip import load_banner
 from emr.web.work import Work
@@ -127,6 +130,7 @@ async def _waiting(
         key=new_key(),
         holder=holder,
         holder_name=full_name(holder) if holder else "",
+        holder_born=shown(holder.get("birthDate"), ZoneInfo(work.tenant.time_zone)) if holder else "",
     )
 
 
