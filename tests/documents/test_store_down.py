@@ -1,5 +1,6 @@
 """On a real MinIO: papers come and go, and when the store is away the record is still read."""
 
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from emr.storage.s3 import S3Client
 from tests.documents.conftest import paper, picture_bytes
 from tests.documents.desk import PAGE, Desk, patient_of
 from tests.house import House, free_port, served
+from tests.servers.chromium import chromium, tab
 from tests.servers.minio import MinioServer, minio_server
 
 pytestmark = pytest.mark.server
@@ -98,3 +100,20 @@ class TestStoreDown:
         assert (s3_desk.stored(), objects(bucket)) == (rows, before)
         assert s3_desk.get(f"/documents/{document}/original").status_code == 200
         assert s3_desk.upload(picture_bytes("PDF", paper("after"))).status_code == 201
+
+    def test_a_browser_keeps_the_file_and_sends_it_when_the_store_is_back(
+        self, s3_desk: Desk, minio: MinioServer, tmp_path: Path
+    ) -> None:
+        scan = tmp_path / "scan.pdf"
+        scan.write_bytes(picture_bytes("PDF", paper("kept in the form")))
+        as_doctor = {"Authorization": str(s3_desk.client.headers["Authorization"])}
+        with chromium() as browser, tab(browser, extra_http_headers=as_doctor) as made:
+            page = made.page
+            page.goto(f"{s3_desk.home}/patients/{s3_desk.patient}/documents/new")
+            page.set_input_files("#f-file", scan)
+            minio.stop()
+            page.click("button.first")
+            page.get_by_text("tự gửi lại").wait_for()
+            assert page.evaluate("document.querySelector('#f-file').files.length") == 1
+            minio.start()
+            page.wait_for_url(re.compile(r"/documents/[0-9a-f-]{36}$"), timeout=60_000)
