@@ -9,21 +9,17 @@ from contextlib import contextmanager
 
 from emr.kernel.errors import NotFound
 from emr.storage.ports import Fetched, ObjectInfo, ObjectStore
+from emr.telemetry.metrics import storage_call
 from emr.telemetry.spans import describe, span
 
 Measure = Callable[[str, float, str], None]
 """Called with the verb (put, get, head, delete, list), seconds, and how it ended: ok, missing or failed."""
 
 
-def unmeasured(verb: str, seconds: float, outcome: str) -> None:
-    """A `Measure` that keeps nothing."""
-    del verb, seconds, outcome
-
-
 class ObservedStore:
     """An `ObjectStore` that asks another and tells telemetry about it."""
 
-    def __init__(self, store: ObjectStore, measure: Measure = unmeasured) -> None:
+    def __init__(self, store: ObjectStore, measure: Measure = storage_call) -> None:
         self.prefix = store.prefix
         self._store = store
         self._measure = measure
