@@ -9,6 +9,8 @@ from emr.chart.views import Gathered
 
 NOW = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
 LOINC = "http://loinc.org"
+UCUM = "http://unitsofmeasure.org"
+TERMS = "http://terminology.hl7.org/CodeSystem"
 
 
 def days_ago(days: float) -> str:
@@ -26,7 +28,7 @@ def observation(code: str, value: str | None, unit: str, when: str, **more: Any)
         **more,
     }
     if value is not None:
-        item["valueQuantity"] = {"value": Decimal(value), "unit": unit, "code": unit}
+        item["valueQuantity"] = {"value": Decimal(value), "unit": unit, "code": unit, "system": UCUM}
     bounds = {name: {"value": Decimal(text)} for name, text in (("low", low), ("high", high)) if text}
     if bounds:
         item["referenceRange"] = [bounds]
@@ -34,13 +36,13 @@ def observation(code: str, value: str | None, unit: str, when: str, **more: Any)
 
 
 def in_category(code: str, item: dict[str, Any]) -> dict[str, Any]:
-    return item | {"category": [{"coding": [{"code": code}]}]}
+    return item | {"category": [{"coding": [{"system": f"{TERMS}/observation-category", "code": code}]}]}
 
 
 def pressure(systolic: str, diastolic: str, when: str) -> dict[str, Any]:
     part = lambda code, value: {  # noqa: E731
         "code": {"coding": [{"system": LOINC, "code": code}]},
-        "valueQuantity": {"value": Decimal(value), "unit": "mmHg", "code": "mm[Hg]"},
+        "valueQuantity": {"value": Decimal(value), "unit": "mmHg", "code": "mm[Hg]", "system": UCUM},
     }
     return {
         "resourceType": "Observation", "id": f"bp-{when[:10]}", "status": "final",
@@ -50,15 +52,16 @@ def pressure(systolic: str, diastolic: str, when: str) -> dict[str, Any]:
 
 
 def concept(text: str, code: str = "", system: str = "") -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code, "display": text}] if code else [], "text": text}
+    coding = {"coding": [{"system": system, "code": code, "display": text}]} if code else {}
+    return {**coding, "text": text}
 
 
 def condition(name: str, code: str, since: str, **more: Any) -> dict[str, Any]:
     state = more.pop("state", "active")
     return {
         "resourceType": "Condition", "id": f"c-{code}",
-        "clinicalStatus": {"coding": [{"code": state}]},
-        "verificationStatus": {"coding": [{"code": more.pop("certainty", "confirmed")}]},
+        "clinicalStatus": {"coding": [{"system": f"{TERMS}/condition-clinical", "code": state}]},
+        "verificationStatus": {"coding": [{"system": f"{TERMS}/condition-ver-status", "code": more.pop("certainty", "confirmed")}]},
         "code": concept(name, code, "http://hl7.org/fhir/sid/icd-10"), "onsetDateTime": since, **more,
     }  # fmt: skip
 
@@ -146,7 +149,7 @@ def hoa() -> Gathered:
         allergies=[
             {
                 "resourceType": "AllergyIntolerance", "id": "a1", "criticality": "high", "category": ["medication"],
-                "clinicalStatus": {"coding": [{"code": "active"}]}, "code": concept("Penicillin"), "recordedDate": "2019-05-04",
+                "clinicalStatus": {"coding": [{"system": f"{TERMS}/allergyintolerance-clinical", "code": "active"}]}, "code": concept("Penicillin"), "recordedDate": "2019-05-04",
                 "reaction": [{"manifestation": [concept("Phản vệ")], "severity": "severe"}],
             },
         ],
@@ -186,3 +189,25 @@ def hoa() -> Gathered:
             {"resourceType": "Immunization", "status": "completed", "vaccineCode": concept("Phế cầu PCV13"), "occurrenceDateTime": "2024-04-03"},
         ],
     )  # fmt: skip
+
+
+_SUBJECT = {"AllergyIntolerance": "patient", "Immunization": "patient"}
+
+
+def bundle(found: Gathered, *, patient_id: str) -> dict[str, Any]:
+    """The patient with everything as one transaction, under an id of the test's choice."""
+    lists = (
+        found.allergies, found.conditions, found.medicines, found.observations, found.encounters, found.documents,
+        found.studies, found.immunizations,
+    )  # fmt: skip
+    entries = [_entry({**found.patient, "id": patient_id}, "PUT", f"Patient/{patient_id}")]
+    for number, item in enumerate(item for items in lists for item in items):
+        own = {name: value for name, value in item.items() if name != "id"}
+        own[_SUBJECT.get(own["resourceType"], "subject")] = {"reference": f"Patient/{patient_id}"}
+        name = f"{patient_id[-12:]}-{number}"
+        entries.append(_entry(own | {"id": name}, "PUT", f"{own['resourceType']}/{name}"))
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def _entry(resource: dict[str, Any], method: str, url: str) -> dict[str, Any]:
+    return {"resource": resource, "request": {"method": method, "url": url}}

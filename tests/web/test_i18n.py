@@ -62,7 +62,9 @@ class TestSpeech:
         assert Speech("en", CATALOGUE).say("{n} tuổi", n=67) == "67 years"
 
     def test_a_label_within_a_text_is_translated_too(self) -> None:
-        assert Speech("en", CATALOGUE).say("{label}: phải là số nguyên", label="Mạch") == "Pulse: must be a whole number"
+        assert (
+            Speech("en", CATALOGUE).say("{label}: phải là số nguyên", label="Mạch") == "Pulse: must be a whole number"
+        )
 
     def test_the_decimal_comma_is_vietnamese(self) -> None:
         assert Speech("vi", {}).number(Decimal("7.80")) == "7,80"

@@ -10,7 +10,9 @@ from tests.chart.people import HOA, NOW
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
-def banner(patient: dict[str, object] = HOA, allergies: list[dict[str, object]] | None = None, **more: object) -> object:
+def banner(
+    patient: dict[str, object] = HOA, allergies: list[dict[str, object]] | None = None, **more: object
+) -> object:
     return build_banner(patient, allergies or [], more.get("coverages", []), now=NOW, zone=ZONE)  # type: ignore[arg-type]
 
 
@@ -19,14 +21,22 @@ class TestBanner:
         assert banner().name == "NGUYỄN THỊ HOA"
 
     def test_the_record_number_is_shown_in_full_and_the_card_half(self) -> None:
-        assert [(item.label, item.shown) for item in banner().identifiers] == [("Mã", "HS-004821"), ("CCCD", "079159••••34")]
+        assert [(item.label, item.shown) for item in banner().identifiers] == [
+            ("Mã", "HS-004821"),
+            ("CCCD", "079159••••34"),
+        ]
 
     def test_the_insurance_is_valid_until_its_last_day(self) -> None:
         assert banner().insurance.valid
         assert banner().insurance.until.date() == date(2026, 12, 31)
 
     def test_an_insurance_that_ended_is_not_valid(self) -> None:
-        ended = {"resourceType": "Coverage", "status": "active", "subscriberId": "GD4797912800128", "period": {"end": "2026-11-21"}}
+        ended = {
+            "resourceType": "Coverage",
+            "status": "active",
+            "subscriberId": "GD4797912800128",
+            "period": {"end": "2026-11-21"},
+        }
         assert not banner(coverages=[ended]).insurance.valid
 
     def test_nobody_asked_is_not_the_same_as_none(self) -> None:
@@ -34,7 +44,11 @@ class TestBanner:
         assert (banner().allergies_denied, banner(allergies=[none]).allergies_denied) == (False, True)
 
     @pytest.mark.parametrize(
-        "state", [{"clinicalStatus": {"coding": [{"code": "resolved"}]}}, {"verificationStatus": {"coding": [{"code": "refuted"}]}}]
+        "state",
+        [
+            {"clinicalStatus": {"coding": [{"code": "resolved"}]}},
+            {"verificationStatus": {"coding": [{"code": "refuted"}]}},
+        ],
     )
     def test_an_allergy_that_no_longer_counts_is_left_out(self, state: dict[str, object]) -> None:
         assert banner(allergies=[{"code": {"text": "Aspirin"}} | state]).allergies == ()
@@ -53,7 +67,11 @@ class TestName:
         assert full_name({"name": [{"family": "Trần", "given": ["Văn", "Đức"]}]}) == "Trần Văn Đức"
 
     def test_the_official_name_wins_over_an_old_one(self) -> None:
-        names = [{"use": "old", "text": "Con bà Lan"}, {"use": "usual", "text": "Bi"}, {"use": "official", "text": "Trần Gia Bảo"}]
+        names = [
+            {"use": "old", "text": "Con bà Lan"},
+            {"use": "usual", "text": "Bi"},
+            {"use": "official", "text": "Trần Gia Bảo"},
+        ]
         assert full_name({"name": names}) == "Trần Gia Bảo"
 
     def test_a_name_without_family_is_said_as_it_is(self) -> None:
@@ -83,7 +101,8 @@ class TestMoments:
         assert local("2026-11-21T20:30:00Z", ZONE) == datetime(2026, 11, 22, 3, 30, tzinfo=ZONE)
 
     @pytest.mark.parametrize(
-        ("value", "text"), [("1959-03-12", "12/03/1959"), ("1959-03", "03/1959"), ("1959", "1959"), (None, ""), ("x", "")]
+        ("value", "text"),
+        [("1959-03-12", "12/03/1959"), ("1959-03", "03/1959"), ("1959", "1959"), (None, ""), ("x", "")],
     )
     def test_no_more_precision_than_was_recorded(self, value: str | None, text: str) -> None:
         assert shown(value, ZONE) == text

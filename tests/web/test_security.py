@@ -9,7 +9,9 @@ class TestPolicy:
         assert policy.startswith("default-src 'none'")
 
     def test_a_form_may_end_at_the_issuer(self) -> None:
-        assert "form-action 'self' https://id.example" in content_security_policy(issuer="https://id.example/realms/emr")
+        assert "form-action 'self' https://id.example" in content_security_policy(
+            issuer="https://id.example/realms/emr"
+        )
 
     def test_pages_are_never_kept(self) -> None:
         assert page_headers("x")["Cache-Control"] == "no-store"

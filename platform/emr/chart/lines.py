@@ -94,7 +94,7 @@ def plot(series: Sequence[Sequence[Reading]], bounds: tuple[Decimal | None, Deci
     if max((len(line) for line in numeric), default=0) < 2:
         return None
     everything = sorted((item for line in numeric for item in line), key=lambda item: item.when)
-    scale = _scale(everything, bounds, nearness=4)
+    scale = _scale(everything, bounds, nearness=10)
     frame = Plot((), (), None, (), ())
     drawn = [[_point(scale, frame, item) for item in line] for line in numeric]
     return Plot(

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from emr.chart.readings import Reading, readings
 from emr.chart.views import ChartView, Gathered, chart_view
+from emr.imaging.actions.find import find_studies
+from emr.imaging.matching import Matching
 from emr.records.compartment import compartment
 from emr.records.errors import ResourceNotFound
 from emr.records.people import find_people
@@ -57,6 +59,7 @@ async def read_chart(work: UnitOfWork, patient_id: str) -> ChartView:
         encounters=lists["Encounter"],
         documents=lists["DocumentReference"],
         studies=lists["ImagingStudy"],
+        pictures=await find_studies(work, Matching(patients=(patient_id,), limit=4)),
         immunizations=lists["Immunization"],
     )
     return chart_view(gathered, now=work.clock(), zone=zone_of(work))

@@ -8,9 +8,9 @@ from decimal import Decimal
 from emr.chart.lexicon import lexicon
 from emr.chart.lines import Plot, plot
 from emr.chart.readings import Reading
-from emr.chart.vitals import DIASTOLIC, PRESSURE, SYSTOLIC, Bounds, flagged_signs
-from emr.web.i18n import mark
+from emr.chart.vitals import DIASTOLIC, PRESSURE, SIGNS, SYSTOLIC, Bounds, flagged_signs
 
+_NAMES = {code: sign.name for sign in SIGNS for code in sign.codes}
 PANELS = {SYSTOLIC: "85354-9", DIASTOLIC: "85354-9"}
 """What is asked for instead, because the value stands inside it."""
 
@@ -46,7 +46,7 @@ def trend_view(found: Sequence[Reading], code: str, months: int | None) -> Trend
     beside = {item.when: item for item in second}
     bounds = _bounds(series, months)
     return Trend(
-        name=mark("Huyết áp") if wanted == SYSTOLIC else (series[0].name if series else term.name if term else code),
+        name=_NAMES.get(wanted) or (term.name if term else series[0].name),
         rows=tuple(TrendRow(item.when, item, beside.get(item.when)) for item in series),
         plot=plot([series, second] if second else [series], bounds),
         bounds=bounds,

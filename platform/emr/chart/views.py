@@ -10,6 +10,8 @@ from emr.chart.readings import Reading, Resource, readings
 from emr.chart.results import ResultRow, new_ones, result_rows
 from emr.chart.vitals import Vitals, vital_table
 from emr.documents.parts import DocumentRow, document_rows
+from emr.imaging.actions.find import FoundStudy
+from emr.imaging.parts import StudyRow, study_row
 from emr.web.moments import local, months_between
 from emr.web.patient import Banner, build_banner
 
@@ -19,7 +21,7 @@ CHILD_MONTHS = 19 * 12
 
 @dataclass(frozen=True)
 class Gathered:
-    """Everything that the chart is made from."""
+    """Everything that the chart is made from. pictures: studies whose images are here, not only spoken of."""
 
     patient: Resource
     allergies: Sequence[Resource] = ()
@@ -30,6 +32,7 @@ class Gathered:
     encounters: Sequence[Resource] = ()
     documents: Sequence[Resource] = ()
     studies: Sequence[Resource] = ()
+    pictures: Sequence[FoundStudy] = ()
     immunizations: Sequence[Resource] = ()
 
 
@@ -50,6 +53,7 @@ class ChartView:
     notes: tuple[story.NoteRow, ...]
     papers: tuple[DocumentRow, ...]
     studies: tuple[story.StudyRow, ...]
+    pictures: tuple[StudyRow, ...]
     child: bool
 
 
@@ -60,6 +64,8 @@ def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
     conditions = care.problems(found.conditions, zone)
     signs, tests = by_category(found.observations)
     rows = result_rows(readings(tests, zone), today)
+    pictures = tuple(study_row(study) for study in found.pictures)
+    shown = {picture.uid for picture in pictures}
     return ChartView(
         banner=build_banner(found.patient, found.allergies, found.coverages, now=now, zone=zone),
         allergies=tuple(care.allergies(found.allergies, zone)),
@@ -73,7 +79,8 @@ def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
         visits=tuple(story.visits(found.encounters, zone)),
         notes=tuple(story.notes(found.documents, zone)),
         papers=document_rows([item for item in found.documents if not story.is_note(item)], zone),
-        studies=tuple(story.studies(found.studies, zone)),
+        studies=tuple(row for row in story.studies(found.studies, zone) if row.uid not in shown),
+        pictures=pictures,
         child=months is not None and months < CHILD_MONTHS,
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from emr.consultation.policy import KINDS, SIGNS, Allergy, Note, Problem, Sign, Vitals
+from emr.kernel.json import Number
 from emr.web.moments import local
 
 Resource = dict[str, Any]
@@ -180,7 +181,13 @@ def _observation(code: str, quantity: Resource | None, when: datetime, entry: En
 
 
 def _quantity(value: Decimal, sign: Sign) -> Resource:
-    return {"value": value, "unit": sign.unit, "system": UCUM, "code": sign.ucum}
+    return {"value": _json_number(value), "unit": sign.unit, "system": UCUM, "code": sign.ucum}
+
+
+def _json_number(value: Decimal) -> Number | int:
+    """The figure as it was typed, in the form that the JSON codec reads it back in."""
+    text = f"{value:f}"
+    return Number(text) if "." in text else int(text)
 
 
 def _concept(system: str, code: str, display: str) -> Resource:

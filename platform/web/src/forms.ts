@@ -45,6 +45,14 @@ export function watchForms(): void {
     else if (xhr.status >= 400 && xhr.status < 500 && xhr.status !== 422) say(form, "failed");
     else if (xhr.status === 503 || xhr.status === 0) again(form);
   });
+  // A refusal that is no form of ours must never replace what was typed.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const form = guarded(event.target) ?? guarded((event as CustomEvent).detail.requestConfig?.elt ?? null);
+    const { xhr } = (event as CustomEvent).detail;
+    if (!form || xhr.status !== 422 || xhr.responseText.includes("data-guard")) return;
+    (event as CustomEvent).detail.shouldSwap = false;
+    say(form, "failed");
+  });
   document.addEventListener("submit", (event) => {
     const form = guarded(event.target);
     if (form && !form.hasAttribute("hx-post")) dirty.delete(form);

@@ -1,5 +1,6 @@
 // The fast path: `/` finds, single letters go, Alt + letter acts, `?` shows all.
 const OFF = "emr.letters";
+let leaving = false;
 
 function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null;
@@ -20,6 +21,9 @@ function press(attribute: string, key: string): boolean {
     if (!visible(element)) continue;
     if (element.matches("input, textarea, select, [tabindex]")) element.focus();
     else element.click();
+    // On a slow line the old page still listens: letters meant for the next page must not lead elsewhere.
+    leaving = element instanceof HTMLAnchorElement;
+    window.setTimeout(() => (leaving = false), 4000);
     return true;
   }
   return false;
@@ -80,12 +84,13 @@ function onKey(event: KeyboardEvent): void {
     showAll();
     return;
   }
-  if (localStorage.getItem(OFF) === "off" || event.shiftKey) return;
+  if (leaving || localStorage.getItem(OFF) === "off" || event.shiftKey) return;
   if (/^[a-z]$/.test(letter(event)) && press("data-key", letter(event))) event.preventDefault();
 }
 
 export function watchKeyboard(): void {
   document.addEventListener("keydown", onKey);
+  window.addEventListener("pageshow", () => (leaving = false));
   document.addEventListener("click", (event) => {
     const target = event.target as HTMLElement;
     if (target.closest("[data-show-shortcuts]")) showAll();
