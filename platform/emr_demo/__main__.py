@@ -16,11 +16,11 @@ from emr_demo.postgres_server import NoServer
 from emr_demo.provider.config import NotForProduction as ProviderNotForProduction
 from emr_demo.provider.mint import NoSuchAccount, mint_token
 from emr_demo.provider.run import ProviderNotRunning
-from emr_demo.supervise import Demo, NotForProduction, NotLoaded, NotReady, run
+from emr_demo.supervise import Demo, NotForProduction, NotLoaded, NotReady, PortTaken, run
 
 _TOLD = (
     ChildDied, ClusterFailed, FilesBroken, FolderInUse, NoServer, NoSuchAccount, NotForProduction, NotLoaded, NotReady,
-    OnboardingFailed, ProviderNotForProduction, ProviderNotRunning,
+    OnboardingFailed, PortTaken, ProviderNotForProduction, ProviderNotRunning,
 )  # fmt: skip
 Data = Annotated[Path, typer.Option("--data", help="The demo's data folder.")]
 _DATA = Path(".demo")

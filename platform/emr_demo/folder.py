@@ -66,7 +66,7 @@ class DemoFolder:
         """A free port that stays the same from start to start where nothing else has taken it meanwhile."""
         known = self._read("ports.json")
         for candidate in (known.get(name, 0), preferred, 0):
-            if free := _free(candidate):
+            if free := free_port(candidate):
                 write_private(self.path / "ports.json", json.dumps(known | {name: free}))
                 return free
         raise OSError(f"no free port for {name}")
@@ -128,7 +128,7 @@ class DemoFolder:
         return found
 
 
-def _free(port: int) -> int | None:
+def free_port(port: int) -> int | None:
     """The port if it can be taken on 127.0.0.1; a free one for 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from emr.settings import Settings
 from emr_demo.children import Children
-from emr_demo.folder import DemoFolder
+from emr_demo.folder import DemoFolder, free_port
 from emr_demo.onboarding import make_hospitals, make_logins, make_members, provider_hospitals
 from emr_demo.people.hospital import PROFILES
 from emr_demo.postgres import Cluster
@@ -40,6 +40,10 @@ class _Stopped(BaseException):
 
 class NotForProduction(Exception):
     """The demo was asked to run where EMR_PROFILE says production."""
+
+
+class PortTaken(Exception):
+    """Something else listens where the web service should."""
 
 
 class NotLoaded(Exception):
@@ -67,7 +71,8 @@ class Demo:
 def run(demo: Demo) -> None:
     """Start everything, print one line when it is ready, and stop everything on Ctrl-C or SIGTERM.
 
-    Raises NotForProduction, FolderInUse, ClusterFailed, OnboardingFailed, FilesBroken, ChildDied, NotLoaded, NotReady.
+    Raises NotForProduction, FolderInUse, PortTaken, ClusterFailed, OnboardingFailed, FilesBroken, ChildDied, NotLoaded,
+    NotReady.
     """
     if os.environ.get("EMR_PROFILE") == "production":
         raise NotForProduction("EMR_PROFILE is production: the demo, which knows no passwords, does not start")
@@ -76,6 +81,7 @@ def run(demo: Demo) -> None:
         stack.enter_context(folder.held())
         children = Children(folder.path)
         children.stop_leftovers()
+        _demand_free(demo.port)
         with console.status("PostgreSQL"):
             cluster = stack.enter_context(Cluster(folder.path / "postgres"))
         settings = _settings(demo, folder, cluster)
@@ -93,6 +99,11 @@ def run(demo: Demo) -> None:
         while True:
             time.sleep(_LOOK_SECONDS)
             children.check()
+
+
+def _demand_free(port: int) -> None:
+    if free_port(port) is None:
+        raise PortTaken(f"something else listens on port {port}; choose another one with --port")
 
 
 def _settings(demo: Demo, folder: DemoFolder, cluster: Cluster) -> Settings:
@@ -148,17 +159,18 @@ def _load_sample_data(folder: DemoFolder, children: Children) -> None:
 
 def _wait_until_ready(demo: Demo, children: Children) -> None:
     deadline, answer = time.monotonic() + _READY_SECONDS, "nothing answered"
-    while time.monotonic() < deadline:
-        children.check()
-        try:
-            reply = httpx.get(f"{demo.base_url}/readyz", timeout=5, trust_env=False)
-        except httpx.HTTPError as error:
-            answer = type(error).__name__
-        else:
-            if reply.is_success:
-                return
-            answer = reply.text
-        time.sleep(0.1)
+    with httpx.Client(base_url=demo.base_url, timeout=5, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            children.check()
+            try:
+                reply = client.get("/readyz")
+            except httpx.HTTPError as error:
+                answer = type(error).__name__
+            else:
+                if reply.is_success:
+                    return
+                answer = reply.text
+            time.sleep(0.1)
     raise NotReady(f"{demo.base_url}/readyz was not ready after {_READY_SECONDS:.0f} s: {answer}")
 
 

@@ -69,6 +69,15 @@ class TestRefuse:
         assert "production" in done.stderr
         assert not (tmp_path / "demo").exists()
 
+    def test_a_port_that_is_taken_is_said_at_once(self, tmp_path: Path) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            command = [EMR, "demo", "--data", tmp_path / "demo", "--port", str(other.getsockname()[1])]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "--port" in done.stderr
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
