@@ -50,6 +50,8 @@ class TestReadQuery:
             ("study", "includefield", "<script>"),
             ("study", "PatientName", "x" * 3000),
             ("study", "tenant", "cau-vong"),
+            ("study", "PatientName", "an\0*"),
+            ("study", "AccessionNumber", "a\ud800"),
         ],
     )
     def test_what_is_not_understood_is_refused_without_repeating_the_value(self, level, name, value):

@@ -52,9 +52,8 @@ class TestViewer:
         study, page = _send(live, number, record), radiographer.page
         page.goto(f"{live.url}/h/{HOA_SEN}/patients/{holder}/images/{study}")
         page.locator("[data-viewer]").focus()
-        with page.expect_response(lambda answer: "/pictures/4" in answer.url):
-            page.keyboard.press("ArrowDown")
-        page.wait_for_function("document.querySelector('[data-viewer] img').src.includes('/pictures/4')")
+        page.keyboard.press("ArrowDown")
+        page.locator("[data-viewer] img[src*='/pictures/4']").wait_for()
         assert page.locator("[data-frame-label]").inner_text() == "4 / 5"
         page.get_by_role("link", name="Phổi").click()
         assert page.get_by_role("link", name="Phổi").get_attribute("aria-current") == "true"

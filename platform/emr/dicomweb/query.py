@@ -51,8 +51,8 @@ def read_query(level: str, pairs: Iterable[tuple[str, str]]) -> Query:
     found: dict[str, Any] = {"limit": MAX_RESULTS}
     fields: set[str] = set()
     for name, value in pairs:
-        if len(value) > _LONGEST:
-            raise _refused(name, "is too long")
+        if len(value) > _LONGEST or not value.isprintable():
+            raise _refused(name, "is too long or holds characters that no value has")
         if name == "includefield":
             fields.update(_field(name, one) for one in value.split(","))
             continue

@@ -102,6 +102,8 @@ class _Keeper:
         if not self._added:
             return
         self._work.trail.wrote = True
+        if self._draft.patient:
+            self._work.trail.concerns(self._draft.patient)
         if list_now or self._new_series:
             await list_study(self._work, self._draft.uid)
 
