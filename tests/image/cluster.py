@@ -23,6 +23,8 @@ from tests.helm.chart import ROOT, containers, environment, pods
 from tests.servers.image import Container, Given
 from tests.servers.minio import MinioServer
 
+MANAGEMENT_HOST = "127.0.0.2"
+"""On loopback, but not the default: a process that ignores the setting is not found there."""
 _START_SECONDS = 60
 
 
@@ -38,6 +40,7 @@ class Node:
         """What the chart gives to the container `name` of a pod, with every address moved to loopback."""
         (found,) = [c for c in containers(dict(pods(self.values))[pod]) if c["name"] == name]
         moved = {variable: value.replace("0.0.0.0", "127.0.0.1") for variable, value in environment(found).items()}
+        moved |= {"EMR_TELEMETRY__MANAGEMENT_HOST": MANAGEMENT_HOST}
         folders = {"/etc/emr/secrets": self.secrets, "/etc/emr/hospitals": ROOT / "tenants"}
         return Given(moved | (extra or {}), folders)
 

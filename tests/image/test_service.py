@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from emr_demo.postgres import Cluster
-from tests.image.cluster import Node, Running, database, free_port, write_secrets
+from tests.image.cluster import MANAGEMENT_HOST, Node, Running, database, free_port, write_secrets
 from tests.servers import image
 from tests.servers.minio import minio_server
 
@@ -71,7 +71,7 @@ class TestMigrateJob:
 def serving(onboarded: Node) -> Iterator[Serving]:
     ports = {"8000": free_port(), "8001": free_port()}
     with onboarded.running("serve", ports) as process:
-        yield Serving(process, f"http://127.0.0.1:{ports['8000']}", f"http://127.0.0.1:{ports['8001']}")
+        yield Serving(process, f"http://127.0.0.1:{ports['8000']}", f"http://{MANAGEMENT_HOST}:{ports['8001']}")
 
 
 class TestServe:
@@ -110,8 +110,8 @@ class TestOtherProcesses:
         with onboarded.running(
             name, ports, {"EMR_DICOM__PORT": str(free_port()), "EMR_DICOM__SPOOL": "/tmp"}
         ) as process:
-            assert process.wait_for(f"http://127.0.0.1:{ports['8001']}/healthz")[0] == 200
-            status, report = process.wait_for(f"http://127.0.0.1:{ports['8001']}/readyz")
+            assert process.wait_for(f"http://{MANAGEMENT_HOST}:{ports['8001']}/healthz")[0] == 200
+            status, report = process.wait_for(f"http://{MANAGEMENT_HOST}:{ports['8001']}/readyz")
             assert status == 200, report
             output = process.end()
         assert "Traceback" not in output

@@ -31,7 +31,8 @@ async def serve(runtime: Runtime, management_port: int, ready: Callable[[int, in
     listener = Listener(runtime, loop)
     await asyncio.to_thread(listener.start)
     readiness = Readiness({"parts": lambda: _reason(runtime)})
-    management = await serve_management(management_port, readiness)
+    host = runtime.settings.telemetry.management_host
+    management = await serve_management(management_port, readiness, host=host)
     get_logger().info("dicom ready", port=listener.port)
     if ready:
         ready(listener.port, management.port)
