@@ -62,7 +62,7 @@ class House:
 
     def client(self, role: str = "doctor", slug: str = HOA_SEN, **options: Any) -> httpx.Client:
         """An HTTP client of one account, below the hospital's FHIR base."""
-        headers = {"Authorization": f"Bearer {self.token(role, slug)}"}
+        headers = {"Authorization": f"Bearer {self.token(role, slug)}"} | options.pop("headers", {})
         return httpx.Client(base_url=self.fhir(slug), headers=headers, timeout=30, trust_env=False, **options)
 
     def principal(self, role: str = "doctor", slug: str = HOA_SEN) -> Principal:

@@ -7,6 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp
 
 from emr.chart import pages as chart_pages
 from emr.consultation import pages as consultation_pages
@@ -35,23 +36,26 @@ ROUTERS: Final = (
     home.router,
     sign_in.router,
     documents_api.router,
-    documents_api.router,
     fhir_api.router,
     dicomweb_api.router,
     documents_pages.router,
     imaging_pages.router,
     consultation_pages.router,
     chart_pages.router,
-    imaging_pages.router,
-    consultation_pages.router,
-    chart_pages.router,
 )
+
+
+class _Observed(FastAPI):
+    """Telemetry stands outside of the error handling, so that a failure has its request id, too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return ObserveRequests(super().build_middleware_stack())
 
 
 def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     """The application. Nothing connects before its lifespan begins; `app.state.readiness` tells how it is."""
     parts = parts or runtime(settings)
-    app = FastAPI(
+    app = _Observed(
         title="EMR",
         docs_url="/docs" if settings.http.docs else None,
         redoc_url=None,
@@ -71,7 +75,6 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     errors.install(app)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.add_api_route("/readyz", _ready, include_in_schema=False)
-    app.add_middleware(ObserveRequests)
     return app
 
 

@@ -61,6 +61,7 @@ def serve(
         date_header=True,
         forwarded_allow_ips=settings.http.proxies,
         timeout_graceful_shutdown=25,
+        timeout_worker_healthcheck=60,
         backlog=2048,
     )
 

@@ -92,7 +92,7 @@ def environment(standing: House) -> dict[str, str]:
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(log.read_text("utf-8")[-2000:])
