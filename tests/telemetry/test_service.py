@@ -43,15 +43,23 @@ async def day(house: House, client: httpx.AsyncClient) -> str:
     await client.get(f"/Patient/{quote(FAMILY)}")
     await client.get(f"/{quote(GIVEN)}/{CITIZEN}")
     await client.get(f"/Patient/{key}", headers={"Authorization": f"Bearer {CITIZEN}"})
+    broken = await client.get("http://test/broken")
+    assert broken.status_code == 500
+    assert len(broken.headers["x-request-id"]) == 32
     read = await client.get(f"/Patient/{key}")
     assert read.status_code == 200
     return read.headers["x-request-id"]
+
+
+async def _broken() -> None:
+    raise ValueError(f"{FAMILY} {CITIZEN}")
 
 
 def observed(house: House, telemetry: Telemetry) -> str:
     """Run the day against the application; answers the reading request's id."""
     settings = house.settings.model_copy(update={"telemetry": telemetry})
     app = build(settings)
+    app.add_api_route("/broken", _broken)
 
     async def inside() -> str:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -108,5 +116,8 @@ class TestLogs:
         observed(standing, Telemetry())
         answered = [line for line in lines.all if line["event"] == "request"]
         assert {line.get("hospital") for line in answered} >= {HOA_SEN}
-        assert len(answered) == 10
+        assert len(answered) == 11
+        failed = next(line for line in lines.all if line["event"] == "request failed")
+        assert failed["error"] == "ValueError"
+        assert failed["request_id"] in {line["request_id"] for line in answered if line["status"] == 500}
         assert [text for text in FORBIDDEN if text in lines.text] == []
