@@ -1,6 +1,7 @@
 """From one frame to one picture."""
 
 import io
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from emr.imaging.parse import parse
 from emr.imaging.picture import Picture, picture_from_json
 from emr.imaging.render import PRESETS, Window, Wish, decode, render
 from emr.imaging.renderer import Renderer
+from emr.imaging.syntaxes import NATIVE
 from tests.imaging.samples import encoded, slice_of, write
+from tests.servers.tools import tool
 
 
 def _frame(path: Path, frame: int = 1) -> tuple[Picture, list[bytes]]:
@@ -65,6 +68,17 @@ class TestDecode:
         assert shapes == {(240, 320, 3)}
         with pytest.raises(InstanceNotFound):
             _frame(path, 31)
+
+    @pytest.mark.server
+    @pytest.mark.parametrize(
+        ("program", "options"), [("dcmcjpeg", ["+e1"]), ("dcmcjpeg", ["+el"]), ("dcmcjpls", ["+el"])]
+    )
+    def test_lossless_syntaxes_of_a_foreign_encoder_give_the_same_values(self, tmp_path, program, options):
+        plain, coded = write(tmp_path, encoded(slice_of(size=64))), tmp_path / "coded.dcm"
+        subprocess.run([str(tool(program)), *options, str(plain), str(coded)], check=True, timeout=60)
+        picture, parts = _frame(coded)
+        assert picture.syntax not in NATIVE
+        assert np.array_equal(decode(picture, parts), decode(*_frame(plain)))
 
     def test_a_compressed_frame_of_another_size_than_stated_is_refused(self, tmp_path):
         path = _compressed(tmp_path, _jpeg(640, 480))

@@ -24,6 +24,13 @@ from emr.imaging.syntaxes import NATIVE, RLE_LOSSLESS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_PLUGINS = {
+    "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.90": "pylibjpeg",
+    "1.2.840.10008.1.2.4.91": "pylibjpeg",
+}
+"""Decoders by transfer syntax; for the others whichever there is (GDCM for lossless JPEG and JPEG-LS)."""
+
 MAX_PIXELS = 64 * 1024 * 1024
 MAX_SIDE = 4096
 THUMBNAIL = 128
@@ -109,6 +116,7 @@ def _options(picture: Picture) -> dict[str, Any]:
         "number_of_frames": 1,
         "pixel_keyword": "PixelData",
         "pixel_vr": "OB" if pixels.allocated <= 8 else "OW",
+        "decoding_plugin": _PLUGINS.get(picture.syntax, ""),
     }
 
 
