@@ -281,6 +281,36 @@ class TestTrouble:
         benched(world, scenario)
         assert held(world, "hoa-sen") == world.record("hoa-sen")
 
+    def test_what_was_delivered_in_the_time_that_a_restore_lost_is_not_sent_twice(self, world: World) -> None:
+        async def scenario(bench: Bench) -> None:
+            await write_history(bench.parts, "hoa-sen", 1)
+            before = world.sql("SELECT tenant, type, id, version FROM cell.outbox")
+            await bench.drain()
+            world.sql("TRUNCATE cell.batches, cell.deliveries")
+            for row in before:
+                world.sql("INSERT INTO cell.outbox (tenant, type, id, version) VALUES (%s, %s, %s, %s)", *row)
+            await write_history(bench.parts, "hoa-sen", 2)
+            await bench.drain()
+
+        benched(world, scenario)
+        assert held(world, "hoa-sen") == world.record("hoa-sen") == world.receipts("hoa-sen")
+
+    def test_a_version_that_was_written_anew_after_a_restore_is_set_aside(self, world: World) -> None:
+        async def scenario(bench: Bench) -> None:
+            await write_history(bench.parts, "hoa-sen", 1)
+            row = world.sql("SELECT tenant, type, id, version FROM cell.outbox WHERE type = 'Patient' AND version = 2")
+            await bench.drain()
+            world.sql("TRUNCATE cell.batches, cell.deliveries")
+            schema = world.schema("hoa-sen")
+            world.sql(f"UPDATE {schema}.resources SET updated = updated + interval '1 hour' WHERE type = 'Patient'")
+            world.sql("INSERT INTO cell.outbox (tenant, type, id, version) VALUES (%s, %s, %s, %s)", *row[0])
+            await bench.drain()
+            status = await cell_status("default", bench.cell, bench.parts.registry)
+            assert [(each.reason, each.rows) for each in status.failures] == [("version-differs", 1)]
+
+        benched(world, scenario)
+        assert held(world, "hoa-sen") == world.record("hoa-sen")
+
     def test_tidying_leaves_the_same_rows(self, world: World) -> None:
         async def scenario(bench: Bench) -> None:
             for number in range(6):

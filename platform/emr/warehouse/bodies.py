@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -29,6 +30,7 @@ JOIN LATERAL (
 ) AS found ON true
 """
 _SIZES: Final = "SELECT p.place, octet_length(found.body) AS size" + _FOUND
+_MOMENTS: Final = "SELECT p.place, found.updated" + _FOUND
 _BODIES: Final = "SELECT p.place, found.updated, found.deleted, found.body" + _FOUND
 
 _GONE: Final = (
@@ -64,6 +66,16 @@ class Bodies:
             found |= await self._versions(schema, group, reading)
         reading.versions = [found[pointer.seq] for pointer in chosen if pointer.seq in found]
         return reading
+
+    async def moments(self, pointers: Sequence[Pointer]) -> list[tuple[Pointer, datetime, str]]:
+        """When each version was written, and its hospital's id; without those that cannot be found."""
+        found: list[tuple[Pointer, datetime, str]] = []
+        for schema, group in _by_hospital(pointers).items():
+            tenant = self._tenant(schema)
+            if tenant is not None:
+                rows = await self._rows(_MOMENTS, schema, group) or ()
+                found += [(group[row["place"] - 1], row["updated"], tenant.id) for row in rows]
+        return found
 
     async def _affordable(self, pointers: Sequence[Pointer], reading: Reading) -> Sequence[Pointer]:
         sizes: dict[int, int] = {}

@@ -36,6 +36,17 @@ LEFT JOIN cell.deliveries d ON d.destination = $2 AND d.tenant = o.tenant AND d.
   AND d.version = o.version
 WHERE o.batch = $1 AND d.batch IS NULL ORDER BY o.seq
 """
+_FREE: Final = """
+SELECT seq, tenant, type, id, version FROM cell.outbox WHERE batch IS NULL AND error IS NULL ORDER BY seq
+"""
+_SETTLE: Final = """
+WITH gone AS (DELETE FROM cell.outbox WHERE seq = ANY ($2::bigint[]) RETURNING tenant, type, id, version)
+INSERT INTO cell.deliveries (destination, tenant, type, id, version, batch, delivered_at)
+SELECT DISTINCT $1, tenant, type, id, version, $3::bigint, clock_timestamp() FROM gone ON CONFLICT DO NOTHING
+"""
+_SET_ASIDE_FREE: Final = """
+UPDATE cell.outbox o SET error = w.error FROM unnest($1::bigint[], $2::text[]) AS w (seq, error) WHERE o.seq = w.seq
+"""
 _PUT_BACK: Final = "UPDATE cell.outbox SET batch = NULL WHERE batch = $1 AND seq = ANY ($2::bigint[])"
 _SET_ASIDE: Final = """
 UPDATE cell.outbox o SET batch = NULL, error = w.error
@@ -99,6 +110,32 @@ class Outbox:
         async with self._relay.connection() as connection:
             row = await connection.fetchrow(_WAITING, limit, name="outbox.waiting")
         return Waiting(row["rows"], row["age"]) if row else Waiting(0, 0.0)
+
+    async def last(self) -> int:
+        """The last number that was given; 0 before the first."""
+        async with self._relay.connection() as connection:
+            number: int = await connection.fetchval(_LAST, DESTINATION, name="outbox.last")
+        return number
+
+    async def free(self) -> list[Pointer]:
+        """Everything that nobody has claimed."""
+        async with self._relay.connection() as connection:
+            rows = await connection.fetch(_FREE, name="outbox.free")
+        return [Pointer(*row.values()) for row in rows]
+
+    async def settled(
+        self, lease: Lease, batch: int, there: Sequence[Pointer], differs: Sequence[tuple[Pointer, str]]
+    ) -> None:
+        """Free pointers that need no sending: receipts for what is there already, reasons for what must not be sent."""
+        async with self._relay.transaction() as connection:
+            await guard(connection, lease)
+            await connection.execute(_SETTLE, DESTINATION, [each.seq for each in there], batch, name="outbox.settle")
+            await connection.execute(
+                _SET_ASIDE_FREE,
+                [pointer.seq for pointer, _ in differs],
+                [reason for _, reason in differs],
+                name="outbox.set_aside",
+            )
 
     async def claim(self, lease: Lease, limit: int, after: int) -> Batch | None:
         """Claim the first rows under a number that is greater than every one before and than `after`.

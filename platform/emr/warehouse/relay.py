@@ -17,6 +17,7 @@ from emr.telemetry.logs import get_logger
 from emr.telemetry.spans import describe, span
 from emr.warehouse.bodies import Bodies
 from emr.warehouse.outbox import Batch, Outbox
+from emr.warehouse.restored import Settlement
 from emr.warehouse.table import Table, Version
 from emr.work.faults import Reached
 from emr.work.leases import Lease
@@ -48,6 +49,8 @@ class Relay:
             if not waiting.rows or not (full or waiting.age * 1000 >= self.settings.linger_ms):
                 return False
             delivered = await asyncio.to_thread(self.table.delivered)
+            if delivered > await self.outbox.last():
+                await Settlement(self.outbox, self.bodies, self.table).settle(lease, delivered)
             batch = await self.outbox.claim(lease, self.settings.batch_rows, delivered)
             self.reached("relay-claimed")
         if batch is not None:

@@ -123,6 +123,17 @@ class Table:
             for part in rows.to_batches(columns=columns, filter=arrow.field("tenant_id") == tenant_id):
                 yield from zip(*(part.column(name).to_pylist() for name in columns), strict=True)
 
+    def moments(self, tenant_id: str) -> dict[Key, datetime]:
+        """When each version that the table holds of a hospital was written."""
+        columns = ["type", "id", "version", "last_updated"]
+        found: dict[Key, datetime] = {}
+        with self._translated():
+            rows = self._fresh().to_pyarrow_dataset()
+            for part in rows.to_batches(columns=columns, filter=arrow.field("tenant_id") == tenant_id):
+                for *key, moment in zip(*(part.column(name).to_pylist() for name in columns), strict=True):
+                    found[key[0], key[1], key[2]] = moment
+        return found
+
     def tidy(self) -> None:
         """Put small files together. Readers see the same rows; the process must hold the lease."""
         with self._translated():
