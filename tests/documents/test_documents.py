@@ -280,6 +280,17 @@ class TestBinary:
         assert answer.content == b"hello"
         assert answer.headers["content-disposition"].startswith("attachment;")
 
+    @pytest.mark.parametrize("kind", ["text/html", "tếxt/html", "text/html;x", "a" * 200, 'x/y"'])
+    def test_whatever_it_is_said_to_be_it_cannot_run(self, desk: Desk, kind: str) -> None:
+        own = {"resourceType": "Binary", "contentType": kind, "data": base64.b64encode(b"<script>").decode()}
+        made = desk.client.post("/Binary", json=own, headers={"Content-Type": "application/fhir+json"})
+        assert made.status_code in (201, 422)
+        answer = desk.client.get(f"/Binary/{made.json().get('id', 'none')}", headers={"Accept": "*/*"})
+        assert answer.status_code in (200, 404)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.status_code == 404 or "sandbox" in answer.headers["content-security-policy"]
+        assert answer.status_code == 404 or answer.headers["content-disposition"].startswith("attachment;")
+
     def test_rewriting_the_resource_does_not_make_a_pdf_a_page(self, desk: Desk) -> None:
         path = self.binary(desk, picture_bytes("PDF"))
         changed = {"resourceType": "Binary", "id": path.rpartition("/")[2], "contentType": "text/html"}

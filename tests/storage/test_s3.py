@@ -44,6 +44,22 @@ class TestUnavailable:
         client.close()
         silent.close()
 
+    async def test_a_server_that_hangs_makes_only_the_first_few_wait(self) -> None:
+        silent = socket.create_server(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        client = S3Client(S3Address(f"127.0.0.1:{port}", "emr", "user", "password", secure=False, deadline=0.3))
+        store = S3Store(client, PREFIX)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await store.head(new_key())
+        began = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(StoreUnavailable):
+                await store.put(new_key(), stream(b"x"))
+        assert time.monotonic() - began < 0.2
+        client.close()
+        silent.close()
+
     async def test_a_wrong_secret_tells_nothing_of_it(self, client: S3Client, minio: object) -> None:
         wrong = S3Client(
             S3Address(client.minio._base_url.host, client.bucket, "emr-test", "wrong-secret", secure=False)

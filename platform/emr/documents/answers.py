@@ -4,6 +4,7 @@ Both are made when the answer is about to leave, so that neither drawing nor a s
 database; a refusal can still become a proper answer, for nothing has been sent by then.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Final
@@ -15,6 +16,8 @@ from starlette.types import Receive, Scope, Send
 from emr.documents.names import content_disposition
 from emr.documents.service import Content
 
+_BYTES: Final = "application/octet-stream"
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}")
 SHOWN_INLINE: Final = frozenset({"image/jpeg", "image/png"})
 GUARDED: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -47,7 +50,7 @@ class FiledBytes(Response):
         how = "inline" if content.media_type in SHOWN_INLINE else "attachment"
         headers = dict(GUARDED)
         headers["Content-Disposition"] = content_disposition(content.file_name, how)
-        headers["Content-Type"] = content.media_type or "application/octet-stream"
+        headers["Content-Type"] = content.media_type if _MEDIA_TYPE.fullmatch(content.media_type) else _BYTES
         headers["Content-Length"] = str(content.size)
         super().__init__(headers=headers)
         self._content = content

@@ -17,6 +17,7 @@ from minio import Minio
 from minio.datatypes import Object, Part
 from minio.error import MinioException, S3Error
 
+from emr.storage.breaker import Breaker
 from emr.storage.errors import ObjectMissing, StoreUnavailable
 from emr.storage.ports import NAME, Fetched, ObjectInfo, checked_prefix
 from emr.storage.sealed import frames
@@ -39,15 +40,15 @@ class S3Address:
     region: str = "us-east-1"
     secure: bool = True
     threads: int = 16
-    deadline: float = 20.0
+    deadline: float = 10.0
 
 
 class S3Client:
     """One connection pool and one pool of threads, shared by the hospitals' stores of a process."""
 
     def __init__(self, address: S3Address) -> None:
-        timeout = urllib3.Timeout(connect=2.0, read=address.deadline / 2)
-        retries = urllib3.Retry(total=2, connect=2, read=1, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504))
+        timeout = urllib3.Timeout(connect=2.0, read=address.deadline * 1.5)
+        retries = urllib3.Retry(total=2, connect=2, read=0, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504))
         self.bucket = address.bucket
         self.minio = Minio(
             endpoint=address.host,
@@ -59,16 +60,24 @@ class S3Client:
         )
         self._threads = ThreadPoolExecutor(address.threads, thread_name_prefix="objects")
         self._deadline = address.deadline
+        self._breaker = Breaker()
 
     async def call(self, job: Callable[[], R]) -> R:
         """Run one call of the client in a thread. Raises `ObjectMissing` or `StoreUnavailable`."""
+        self._breaker.enter()
         try:
             async with asyncio.timeout(self._deadline):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, job)
-        except S3Error as error:
-            raise (ObjectMissing() if error.code in _ABSENT else StoreUnavailable()) from error
-        except (MinioException, urllib3.exceptions.HTTPError, OSError, TimeoutError) as error:
+                result = await asyncio.get_running_loop().run_in_executor(self._threads, job)
+        except TimeoutError as error:
+            self._breaker.late()
             raise StoreUnavailable from error
+        except S3Error as error:
+            self._breaker.answered()
+            raise (ObjectMissing() if error.code in _ABSENT else StoreUnavailable()) from error
+        except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise StoreUnavailable from error
+        self._breaker.answered()
+        return result
 
     async def check(self) -> None:
         """Ask whether the bucket answers; raises `StoreUnavailable`."""
