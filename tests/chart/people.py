@@ -96,7 +96,7 @@ def text_note(title: str, text: str, when: str, who: str) -> dict[str, Any]:
 def paper(title: str, when: str, kind: str) -> dict[str, Any]:
     return {
         "resourceType": "DocumentReference", "id": f"d-{when}", "status": "current", "date": f"{when}T03:00:00Z", "description": title,
-        "type": concept(title), "content": [{"attachment": {"contentType": kind, "url": "Binary/1"}}],
+        "type": concept(title), "content": [{"attachment": {"contentType": "application/octet-stream", "title": kind}}],
     }  # fmt: skip
 
 

@@ -148,8 +148,8 @@ class TestBudget:
             assert sum(sent(answer) for answer in pictures) <= FIRST_VISIT
 
     def test_every_page_is_light(self, desk: Tab, chart: str) -> None:
-        answers = {path: desk.page.goto(f"{chart}{path}") for path in PAGES}
-        assert {path: sent(answer) for path, answer in answers.items() if sent(answer) > INTERACTION} == {}
+        sizes = {path: sent(desk.page.goto(f"{chart}{path}")) for path in PAGES}
+        assert {path: size for path, size in sizes.items() if size > INTERACTION} == {}
 
     def test_finding_is_light(self, desk: Tab, live: House, hoa_id: str) -> None:
         desk.page.goto(f"{live.url}/h/{HOA_SEN}/")

@@ -7,6 +7,11 @@ function guarded(target: EventTarget | null): HTMLFormElement | null {
   return target instanceof Element ? target.closest<HTMLFormElement>("form[data-guard]") : null;
 }
 
+/** The form itself, when it is the one that sends: a search inside it is not its sending. */
+function sender(target: EventTarget | null): HTMLFormElement | null {
+  return target instanceof HTMLFormElement && target.matches("form[data-guard]") ? target : null;
+}
+
 function say(form: HTMLFormElement, name: string, count = 0): void {
   const place = form.querySelector<HTMLElement>("[data-state]");
   if (place) place.textContent = (place.dataset[name] ?? "").replace("{n}", String(count));
@@ -33,11 +38,11 @@ export function watchForms(): void {
     say(form, "dirty");
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
-    const form = guarded(event.target);
+    const form = sender(event.target);
     if (form) say(form, "sending");
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    const form = guarded(event.target);
+    const form = sender(event.target);
     const { successful, xhr } = (event as CustomEvent).detail;
     if (!form || !xhr) return;
     if (successful) dirty.delete(form);
@@ -47,8 +52,8 @@ export function watchForms(): void {
   });
   // A refusal that is no form of ours must never replace what was typed.
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const form = guarded(event.target) ?? guarded((event as CustomEvent).detail.requestConfig?.elt ?? null);
-    const { xhr } = (event as CustomEvent).detail;
+    const { requestConfig, xhr } = (event as CustomEvent).detail;
+    const form = sender(requestConfig?.elt ?? null);
     if (!form || xhr.status !== 422 || xhr.responseText.includes("data-guard")) return;
     (event as CustomEvent).detail.shouldSwap = false;
     say(form, "failed");
