@@ -48,7 +48,7 @@ class S3Client:
 
     def __init__(self, address: S3Address) -> None:
         timeout = urllib3.Timeout(connect=2.0, read=address.deadline * 1.5)
-        retries = urllib3.Retry(total=2, connect=2, read=0, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504))
+        retries = urllib3.Retry(total=2, connect=2, read=1, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504))
         self.bucket = address.bucket
         self.minio = Minio(
             endpoint=address.host,
