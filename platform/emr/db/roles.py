@@ -40,9 +40,13 @@ SELECT r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rol
        EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid)
          OR EXISTS (SELECT 1 FROM pg_namespace n WHERE n.nspowner = r.oid)
          OR EXISTS (SELECT 1 FROM pg_database d WHERE d.datdba = r.oid) AS owns,
-       EXISTS (SELECT 1 FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid
-               WHERE m.member = r.oid AND (m.admin_option OR o.rolsuper OR o.rolcanlogin OR o.rolcreaterole
-                 OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = o.oid))) AS member
+       EXISTS (SELECT 1 FROM pg_auth_members m WHERE m.member = r.oid AND m.admin_option)
+         OR EXISTS (SELECT 1 FROM pg_roles o WHERE o.oid <> r.oid AND pg_has_role(r.oid, o.oid, 'MEMBER')
+           AND (o.rolsuper OR o.rolcanlogin OR o.rolcreaterole OR o.rolcreatedb OR o.rolreplication OR o.rolbypassrls
+             OR o.rolname LIKE 'pg\\_%'
+             OR EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = o.oid)
+             OR EXISTS (SELECT 1 FROM pg_namespace n WHERE n.nspowner = o.oid)
+             OR EXISTS (SELECT 1 FROM pg_database d WHERE d.datdba = o.oid))) AS member
 FROM pg_roles r WHERE r.rolname = session_user
 """
 
@@ -60,7 +64,7 @@ def refuse_powerful_login(url: str) -> None:
         "attributes": "it is superuser, BYPASSRLS, CREATEROLE, CREATEDB or REPLICATION",
         "inherits": "it is not NOINHERIT",
         "owns": "it owns a database, a schema or a table",
-        "member": "it is a member of an owner, of a login or of a role it may pass on",
+        "member": "it can become an owner, another login, a role of PostgreSQL's own or one that it may pass on",
     }
     wrong = [reasons[name] for name, bad in found.items() if bad]
     if wrong:

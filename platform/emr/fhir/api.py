@@ -17,3 +17,6 @@ router.add_api_route("/{type}/{id}", single.update, methods=["PUT"], response_mo
 router.add_api_route("/{type}/{id}", single.delete, methods=["DELETE"], response_model=None)
 router.add_api_route("/{type}", search.search_type, methods=["GET"], response_model=None)
 router.add_api_route("/{type}", single.create, methods=["POST"], response_model=None)
+router.add_api_route(
+    "/{rest:path}", single.unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], response_model=None
+)

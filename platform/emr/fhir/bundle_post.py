@@ -18,22 +18,22 @@ from emr.records.delete import delete
 from emr.records.read import read, vread
 from emr.records.search.find import search
 from emr.records.stored import Stored
-from emr.records.transaction import Entry, entries_of, transaction
+from emr.records.transaction import Entry, entries_of, entry_of, transaction
 from emr.records.update import update_resource
-from emr.web.body import read_body
+from emr.web.body import body_of
 from emr.web.errors import outcome_of, status_of
 from emr.web.idempotency import once
-from emr.web.work import Work
-from emr.work.unit import UnitOfWork
+from emr.web.work import WorkWithBody
+from emr.work.unit import UnitOfWork, refused
 
 _REASONS: Final = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
 
 
-async def post_bundle(request: Request, work: Work) -> Response:
+async def post_bundle(request: Request, work: WorkWithBody) -> Response:
     """All entries or none for a transaction, each by itself for a batch."""
     refuse_other_answers(request)
     refuse_other_bodies(request)
-    body = await read_body(request)
+    body = body_of(request)
 
     async def produce() -> Response:
         given = json.parse(body).value
@@ -41,7 +41,7 @@ async def post_bundle(request: Request, work: Work) -> Response:
             raise Malformed("bundle-type", "Post a Bundle of type transaction or batch.", location="Bundle.type")
         if given["type"] == "batch":
             demand_envelope(given)
-            answers = [await _alone(work, entry) for entry in entries_of(given)]
+            answers = [await _alone(work, number, entry) for number, entry in enumerate(given.get("entry", ()))]
             return Response(bundle("batch-response", (), answers), 200, None, MEDIA_TYPE)
         demand_valid(given, expected_type="Bundle")
         done = await transaction(work, entries_of(given), answer_get)
@@ -67,33 +67,59 @@ async def answer_get(work: UnitOfWork, url: str) -> bytes:
             raise Malformed("entry-url", "A GET in a Bundle is a read, a vread or a search.")
 
 
-async def _alone(work: UnitOfWork, entry: Entry) -> bytes:
-    """One entry of a batch, undone alone when it is refused."""
+async def _alone(work: UnitOfWork, number: int, given: dict[str, Any]) -> bytes:
+    """One entry of a batch, undone alone when it is refused; the refusal leaves its row."""
     try:
         async with work.db.savepoint():
-            return await _DO[entry.method](work, entry)
-    except KeyError:
-        refusal: Refusal = Malformed("entry-method", f"{entry.method} is not supported here.", location=entry.location)
-    except Refusal as error:
-        refusal = error
-    work.trail.note(refused=[*work.trail.detail.get("refused", []), refusal.code][:50])
-    status = status_of(refusal)
-    return json.dumps({"response": {"status": str(status), "outcome": outcome_of(refusal)}})
+            entry = entry_of(number, given)
+            return await _method(entry)(work, entry)
+    except Refusal as refusal:
+        work.trail.take()
+        row = refused(work_of=(work.tenant, work.principal, work.request), refusal=refusal, at=work.clock())
+        work.trail.rows.append(row)
+        return json.dumps({"response": {"status": str(status_of(refusal)), "outcome": outcome_of(refusal)}})
+
+
+def _method(entry: Entry) -> Callable[[UnitOfWork, Entry], Awaitable[bytes]]:
+    known = _DO.get(entry.method)
+    if known is None:
+        raise Malformed("entry-method", f"{entry.method} is not supported here.", location=entry.location)
+    return known
 
 
 async def _post(work: UnitOfWork, entry: Entry) -> bytes:
+    if entry.id or entry.query:
+        raise Malformed("entry-url", "POST names a type.", location=f"{entry.location}.request.url")
+    _demand_type(entry)
     stored = await create_resource(work, entry.resource, if_none_exist=entry.if_none_exist)
     return _written(stored, 201 if stored.created else 200)
 
 
 async def _put(work: UnitOfWork, entry: Entry) -> bytes:
-    stored = await update_resource(work, entry.resource | {"id": entry.resource.get("id")}, if_match=entry.if_match)
+    _demand_name(entry)
+    _demand_type(entry)
+    if entry.resource.get("id") != entry.id:
+        rule = "The resource must carry the id of the url."
+        raise Malformed("id-mismatch", rule, location=f"{entry.location}.resource.id")
+    stored = await update_resource(work, entry.resource, if_match=entry.if_match)
     return _written(stored, 201 if stored.created else 200)
 
 
 async def _delete(work: UnitOfWork, entry: Entry) -> bytes:
+    _demand_name(entry)
     await delete(work, entry.type, entry.id, if_match=entry.if_match)
     return json.dumps({"response": {"status": _REASONS[204]}})
+
+
+def _demand_name(entry: Entry) -> None:
+    if not entry.id or entry.query:
+        rule = "PUT and DELETE name one resource by its id."
+        raise Malformed("entry-url", rule, location=f"{entry.location}.request.url")
+
+
+def _demand_type(entry: Entry) -> None:
+    if entry.resource.get("resourceType") != entry.type:
+        raise Malformed("wrong-type", f"A {entry.type} is expected here.", location=f"{entry.location}.resource")
 
 
 async def _get(work: UnitOfWork, entry: Entry) -> bytes:
@@ -118,8 +144,7 @@ def _answer(entry: Entry) -> bytes:
     if entry.method == "DELETE":
         return json.dumps({"response": {"status": _REASONS[204]}})
     if entry.draft is None:
-        assert entry.found is not None
-        return _written(entry.found, 200)
+        return _written(entry.kept(), 200)
     stored = entry.draft.stored()
     return _written(stored, 201 if stored.created else 200)
 

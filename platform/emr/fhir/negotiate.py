@@ -53,6 +53,12 @@ def if_match_of(request: Request) -> int | None:
     return int(found[1])
 
 
+def names_current(request: Request, stored: Stored) -> bool:
+    """Whether `If-None-Match` says that the client has this version already (RFC 9110, section 13.1.2)."""
+    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    return "*" in tags or f'"{stored.version}"' in tags
+
+
 def etag(stored: Stored) -> str:
     """The weak entity tag of a version."""
     return f'W/"{stored.version}"'

@@ -9,8 +9,8 @@ from emr.fhir.bundles import bundle, texts
 from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers, resource_type_of
 from emr.kernel.errors import Malformed, UnsupportedMedia
 from emr.records.search.find import Page, search
-from emr.web.body import read_body
-from emr.web.work import Work
+from emr.web.body import body_of
+from emr.web.work import Work, WorkWithBody
 from emr.work.unit import UnitOfWork
 
 
@@ -21,7 +21,7 @@ async def search_type(request: Request, work: Work) -> Response:
     return Response(searchset(work, page), 200, {"Cache-Control": "private, no-store"}, MEDIA_TYPE)
 
 
-async def search_type_by_post(request: Request, work: Work) -> Response:
+async def search_type_by_post(request: Request, work: WorkWithBody) -> Response:
     """The same with the criteria in a form, and more of them in the address if a client likes."""
     refuse_other_answers(request)
     kind = request.headers.get("content-type", "").split(";")[0].strip()
@@ -29,7 +29,7 @@ async def search_type_by_post(request: Request, work: Work) -> Response:
         rule = "The criteria of _search are application/x-www-form-urlencoded."
         raise UnsupportedMedia("media-type", rule, location="Content-Type")
     try:
-        form = (await read_body(request)).decode("utf-8")
+        form = body_of(request).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed("form-encoding", "The form is not UTF-8.") from error
     pairs = [*pairs_of(request.url.query), *pairs_of(form)]

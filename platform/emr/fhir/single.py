@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 
 from emr.definitions.dates import range_of
+from emr.definitions.model import resource_types
 from emr.fhir.bundles import bundle, history_entry
 from emr.fhir.negotiate import (
     MEDIA_TYPE,
@@ -15,20 +16,21 @@ from emr.fhir.negotiate import (
     answer_written,
     etag,
     if_match_of,
+    names_current,
     refuse_other_answers,
     refuse_other_bodies,
     resource_type_of,
     version_headers,
 )
-from emr.kernel.errors import Malformed
+from emr.kernel.errors import Malformed, NotFound
 from emr.records import create as creating
 from emr.records import delete as deleting
 from emr.records import history as remembering
 from emr.records import read as reading
 from emr.records import update as updating
-from emr.web.body import read_body
+from emr.web.body import body_of
 from emr.web.idempotency import once
-from emr.web.work import Work
+from emr.web.work import Work, WorkWithBody
 
 _NUMBER: Final = re.compile(r"\d{1,6}")
 _HISTORY_PARAMETERS: Final = frozenset({"_count", "_since", "_before", "_format", "_pretty"})
@@ -39,7 +41,7 @@ async def read(request: Request, work: Work) -> Response:
     refuse_other_answers(request)
     _refuse_parameters(request, frozenset({"_format", "_pretty", "_summary"}))
     stored = await reading.read(work, resource_type_of(request), request.path_params["id"])
-    if request.headers.get("if-none-match") == etag(stored):
+    if names_current(request, stored):
         return Response(None, 304, version_headers(stored))
     return answer_stored(stored)
 
@@ -51,11 +53,11 @@ async def vread(request: Request, work: Work) -> Response:
     return answer_stored(await reading.vread(work, resource_type_of(request), path["id"], path["version"]))
 
 
-async def create(request: Request, work: Work) -> Response:
+async def create(request: Request, work: WorkWithBody) -> Response:
     """`POST [base]/Type`, with `If-None-Exist` for what may be there already."""
     refuse_other_answers(request)
     refuse_other_bodies(request)
-    body = await read_body(request)
+    body = body_of(request)
 
     async def produce() -> Response:
         stored = await creating.create(
@@ -66,11 +68,11 @@ async def create(request: Request, work: Work) -> Response:
     return await once(request, work, produce, body=body)
 
 
-async def update(request: Request, work: Work) -> Response:
+async def update(request: Request, work: WorkWithBody) -> Response:
     """`PUT [base]/Type/id`, with `If-Match` for the version that must be current."""
     refuse_other_answers(request)
     refuse_other_bodies(request)
-    body = await read_body(request)
+    body = body_of(request)
 
     async def produce() -> Response:
         stored = await updating.update(
@@ -83,10 +85,22 @@ async def update(request: Request, work: Work) -> Response:
 
 async def delete(request: Request, work: Work) -> Response:
     """`DELETE [base]/Type/id`: 204, also when there was nothing to delete."""
-    stored = await deleting.delete(
-        work, resource_type_of(request), request.path_params["id"], if_match=if_match_of(request)
-    )
-    return Response(None, 204, {"ETag": etag(stored)} if stored else None)
+
+    async def produce() -> Response:
+        stored = await deleting.delete(
+            work, resource_type_of(request), request.path_params["id"], if_match=if_match_of(request)
+        )
+        return Response(None, 204, {"ETag": etag(stored)} if stored else None)
+
+    return await once(request, work, produce, body=b"")
+
+
+async def unknown(request: Request, work: Work) -> Response:
+    """Every other address and verb below the base."""
+    del work
+    if request.path_params["rest"].split("/")[0] in resource_types():
+        raise Malformed("interaction-unknown", "This server has no such interaction; see metadata.")
+    raise NotFound("no-such-route", "There is nothing at this address.")
 
 
 async def history(request: Request, work: Work) -> Response:
@@ -106,7 +120,7 @@ async def history(request: Request, work: Work) -> Response:
     page = await remembering.history(work, resource_type, resource_id, stretch)
     base = work.request.base_url
     address = f"{base}/{resource_type}/{resource_id}/_history"
-    links = [("self", address)]
+    links = [("self", f"{address}?{request.url.query}" if request.url.query else address)]
     if page.before is not None:
         more = {"_count": str(count), "_before": str(page.before)} | ({"_since": since} if since else {})
         links.append(("next", f"{address}?{urlencode(more)}"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -90,7 +91,7 @@ def _shared(engine: Engine, login: str, history: History) -> Sequence[Step]:
             roles.make_schema(connection, target.schema)
             upgrade(connection, target)
             {History.DIRECTORY: roles.grant_directory, History.CELL: roles.grant_cell}[history](connection)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, psycopg.Error) as error:
         return (Step(history.value, history.value, stands, head(history), _reason(error)),)
     return (Step(history.value, history.value, stands, head(history)),)
 
@@ -101,7 +102,7 @@ def _hospital(engine: Engine, schema: str, slug: str) -> Step:
         with engine.begin() as connection:
             before = current(connection, Target(History.TENANT, schema))
             after = migrate_hospital(connection, schema)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, psycopg.Error) as error:
         with contextlib.suppress(SQLAlchemyError), engine.begin() as connection:
             connection.execute(_STATUS, {"schema": schema, "revision": before or "", "error": _reason(error)})
         return Step(slug, History.TENANT.value, before, head(History.TENANT), _reason(error))
@@ -116,7 +117,7 @@ def _exists(connection: Connection, schema: str) -> bool:
     return bool(connection.scalar(text("SELECT to_regnamespace(:schema) IS NOT NULL"), {"schema": schema}))
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: Exception) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     return str(cause).strip().splitlines()[0]
 

@@ -9,14 +9,16 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from emr.records.errors import ManyMatches, SearchRefused
+from emr.records.keys import held_text
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k ORDER BY k"
 _MATCH: Final = """
-SELECT r.pk, r.id, r.version, r.updated, r.deleted, r.patients, r.body
-  FROM identifiers i JOIN resources r ON r.pk = i.pk
- WHERE i.type = $1 AND i.value = $3 AND ($2::text IS NULL OR i.system = $2) AND NOT r.deleted
+SELECT r.pk, r.id, r.version, r.updated, r.deleted, r.patients, r.body FROM resources r
+ WHERE r.pk = ANY (ARRAY(
+   SELECT i.pk FROM identifiers i WHERE i.type = $1 AND i.value = $3 AND ($2::text IS NULL OR i.system = $2)))
+   AND NOT r.deleted
  ORDER BY r.pk LIMIT 2
 """
 
@@ -30,12 +32,12 @@ class Condition:
         if len(pairs) != 1 or pairs[0][0] != "identifier" or not pairs[0][1]:
             raise SearchRefused("condition-unsupported", "A condition is identifier=system|value.", location)
         system, bar, value = pairs[0][1].rpartition("|")
-        if not value:
+        if not value or "\0" in system + value:
             raise SearchRefused("condition-unsupported", "A condition names the identifier's value.", location)
         self.type = resource_type
         self.text = text
-        self.value = value
-        self.system = system if bar else None
+        self.value = held_text(value)
+        self.system = held_text(system) if bar else None
 
     @property
     def lock_key(self) -> int:

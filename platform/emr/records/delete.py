@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from emr.access.permissions import demand_change
+from emr.records.draft import checked_id
 from emr.records.errors import PatientHasData
 from emr.records.store import Draft, lock, next_moment, store
 from emr.records.stored import Stored
@@ -18,9 +20,11 @@ async def delete(
 ) -> Stored | None:
     """The tombstone, or None when there is nothing to delete (which is no error).
 
-    Raises `PatientHasData` for a Patient whose record is not empty, `VersionMoved`, `Forbidden`.
+    Raises `Malformed` for what is no id, `PatientHasData` for a Patient whose record is not empty, `VersionMoved`,
+    `Forbidden`.
     """
-    before = await lock(work, resource_type, resource_id)
+    demand_change(work.principal, resource_type)
+    before = await lock(work, resource_type, checked_id(resource_id))
     if before is None or before.deleted:
         return None
     refuse_moved(before, if_match)

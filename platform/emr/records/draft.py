@@ -1,16 +1,13 @@
 """From what was sent to a version that can be stored: parsed, checked against its definition, given id and meta."""
 
-import re
-from typing import Any, Final
+from typing import Any
 
 from emr.definitions.validate import demand_valid
 from emr.kernel import json
 from emr.kernel.errors import Malformed
 from emr.records.store import Draft, next_moment
-from emr.records.stored import Stored
+from emr.records.stored import Stored, is_id
 from emr.work.unit import UnitOfWork
-
-_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 
 def checked(document: json.Document, resource_type: str) -> dict[str, Any]:
@@ -27,7 +24,7 @@ def checked(document: json.Document, resource_type: str) -> dict[str, Any]:
 
 def checked_id(text: str) -> str:
     """The id, when it has the form that FHIR gives ids. Raises `Malformed`."""
-    if not _ID.fullmatch(text):
+    if not is_id(text):
         raise Malformed("id-form", "An id has 1 to 64 letters, digits, dashes and dots.", location="id")
     return text
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from emr.access.permissions import demand_sight
 from emr.records.errors import ResourceNotFound
-from emr.records.stored import Stored
+from emr.records.stored import Stored, is_id
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
@@ -27,10 +27,12 @@ _NEWEST: Final = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Versions, newest first; `total` counts all of them; `before` is the version that the next page goes on from."""
+    """Versions, newest first; `total` counts all of them (None: only a stretch was asked for);
+    `before` is the version that the next page goes on from.
+    """
 
     versions: Sequence[Stored]
-    total: int
+    total: int | None
     before: int | None
 
 
@@ -47,7 +49,8 @@ class Stretch:
 async def history(work: UnitOfWork, resource_type: str, resource_id: str, stretch: Stretch) -> HistoryPage:
     """A page of the versions of one resource. Raises `ResourceNotFound`."""
     demand_sight(work.principal, resource_type)
-    total = await work.db.fetchval(_TOTAL, resource_type, resource_id, name="history-total")
+    named = (resource_type, resource_id)
+    total = await work.db.fetchval(_TOTAL, *named, name="history-total") if is_id(resource_id) else None
     if total is None:
         raise ResourceNotFound(resource_type, resource_id)
     count = stretch.count
@@ -58,4 +61,5 @@ async def history(work: UnitOfWork, resource_type: str, resource_id: str, stretc
     for version in versions[:count]:
         work.trail.read(resource_type, resource_id, version.version)
         work.trail.concerns(*version.patients)
-    return HistoryPage(versions[:count], total, versions[count - 1].version if len(versions) > count else None)
+    more = versions[count - 1].version if len(versions) > count else None
+    return HistoryPage(versions[:count], total if stretch.since is None else None, more)

@@ -9,11 +9,12 @@ from emr.definitions.extract import extract
 from emr.definitions.values import Date, IndexValue, Link, String, Token, Uri
 from emr.kernel.tenant import Tenant
 from emr.kernel.text import fold, words
-from emr.records.keys import key_of, link_value, parameter_key, token_value
+from emr.records.keys import held_text, key_of, link_value, parameter_key, token_value
 
 WORDS: Final = "_words"
 """The parameter under which each word of a Patient's names stands, for finding people in any word order."""
-_LONGEST: Final = 200
+LONGEST: Final = 200
+"""Characters of a string that the index holds."""
 
 
 @dataclass(slots=True)
@@ -49,8 +50,8 @@ class IndexRows:
         match value:
             case Token(param="identifier"):
                 self.identifier_types.append(resource_type)
-                self.identifier_systems.append(value.system or "")
-                self.identifier_values.append(value.code)
+                self.identifier_systems.append(held_text(value.system or ""))
+                self.identifier_values.append(held_text(value.code))
                 self.identifier_pks.append(pk)
             case Token():
                 self._token(key_of(key, resource_type, value.param, value.code), pk)
@@ -88,8 +89,8 @@ class IndexRows:
 
     def _string(self, key: int, value: str, raw: str, pk: int) -> None:
         self.string_keys.append(key)
-        self.string_values.append(value[:_LONGEST])
-        self.string_raws.append(raw[:_LONGEST])
+        self.string_values.append(value[:LONGEST])
+        self.string_raws.append(raw[:LONGEST])
         self.string_pks.append(pk)
 
 
@@ -102,4 +103,4 @@ def link_target(value: Link) -> str:
 
 def folded(text: str) -> str:
     """A string as the index compares it."""
-    return fold(text)[:_LONGEST]
+    return fold(text)[:LONGEST]

@@ -5,8 +5,8 @@ from typing import Final
 
 from emr.access.permissions import demand_sight
 from emr.kernel.text import words
-from emr.records.index import WORDS
-from emr.records.keys import parameter_key
+from emr.records.index import LONGEST, WORDS
+from emr.records.keys import held_text, parameter_key
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -18,9 +18,11 @@ matched AS (
     FROM asked a JOIN strings s ON s.key = $1 AND s.value ~>=~ a.low AND s.value ~<~ a.high
    GROUP BY s.pk HAVING count(DISTINCT a.low) = (SELECT count(*) FROM asked))
 SELECT r.pk, r.id, r.version, r.updated, r.deleted, r.patients, r.body
-  FROM (SELECT pk, exact FROM matched
-        UNION ALL
-        SELECT pk, 99 FROM identifiers WHERE type = 'Patient' AND value = $5) m
+  FROM (SELECT pk, max(exact) AS exact
+          FROM (SELECT pk, exact FROM matched
+                UNION ALL
+                SELECT pk, 99 FROM identifiers WHERE type = 'Patient' AND value = $5) each
+         GROUP BY pk) m
   JOIN resources r ON r.pk = m.pk WHERE NOT r.deleted
  ORDER BY m.exact DESC, r.updated DESC, r.pk LIMIT $4
 """
@@ -33,7 +35,8 @@ async def find_people(work: UnitOfWork, text: str, *, limit: int = 20) -> Sequen
     or to whom the whole text is a number, such as a record number, CCCD or insurance card. Empty text finds nobody.
     """
     demand_sight(work.principal, "Patient")
-    asked = list(dict.fromkeys(words(text)))[:8]
+    text = text.replace("\0", " ").strip()
+    asked = list(dict.fromkeys(word[:LONGEST] for word in words(text)))[:8]
     if not asked:
         return []
     rows = await work.db.fetch(
@@ -42,7 +45,7 @@ async def find_people(work: UnitOfWork, text: str, *, limit: int = 20) -> Sequen
         asked,
         [word + _LAST for word in asked],
         limit,
-        text.strip(),
+        held_text(text),
         name="people",
     )
     return _shown(work, [Stored.of("Patient", row) for row in rows])

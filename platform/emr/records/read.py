@@ -5,7 +5,7 @@ from typing import Final
 from emr.access.permissions import demand_sight
 from emr.records.errors import ResourceNotFound
 from emr.records.store import current, refuse_deleted
-from emr.records.stored import Stored
+from emr.records.stored import Stored, is_id
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
@@ -33,7 +33,7 @@ async def read(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored
 async def vread(work: UnitOfWork, resource_type: str, resource_id: str, version: str) -> Stored:
     """One version (FHIR R4, http.html#vread). Raises `ResourceNotFound`, `ResourceGone` for a deletion."""
     demand_sight(work.principal, resource_type)
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
+    if not (is_id(resource_id) and version.isascii() and version.isdigit() and len(version) < 10):
         raise ResourceNotFound(resource_type, resource_id)
     row = await work.db.fetchrow(_VERSION, resource_type, resource_id, int(version), name="vread")
     if row is None:

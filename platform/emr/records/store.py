@@ -10,7 +10,8 @@ from emr.definitions.compartment import patients_of
 from emr.kernel.errors import Forbidden
 from emr.records.errors import ResourceGone, ResourceNotFound
 from emr.records.index import IndexRows
-from emr.records.stored import Stored, pack
+from emr.records.keys import lock_number
+from emr.records.stored import Stored, is_id, pack
 from emr.work.unit import UnitOfWork
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -79,6 +80,7 @@ _CURRENT: Final = """
 SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE type = $1 AND id = $2
 """
 _CURRENT_LOCKED: Final = _CURRENT + " FOR UPDATE"
+_HOLD_NAME: Final = "SELECT pg_advisory_xact_lock($1)"
 
 
 @dataclass(slots=True)
@@ -149,15 +151,21 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], patient_pks: dict[str
 
 async def current(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored:
     """The current version, deleted or not; `ResourceNotFound` when there never was one."""
-    row = await work.db.fetchrow(_CURRENT, resource_type, resource_id, name="read")
+    row = await work.db.fetchrow(_CURRENT, resource_type, resource_id, name="read") if is_id(resource_id) else None
     if row is None:
         raise ResourceNotFound(resource_type, resource_id)
     return Stored.of(resource_type, row)
 
 
 async def lock(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored | None:
-    """The current version, deleted or not, held until the transaction ends; None when there never was one."""
+    """The current version, deleted or not, held until the transaction ends; None when there never was one.
+
+    Then its name is held instead, so that two clients who bring the same new id stand in line.
+    """
     row = await work.db.fetchrow(_CURRENT_LOCKED, resource_type, resource_id, name="lock")
+    if row is None:
+        await work.db.execute(_HOLD_NAME, lock_number(work.tenant.schema, resource_type, resource_id), name="hold")
+        row = await work.db.fetchrow(_CURRENT_LOCKED, resource_type, resource_id, name="lock")
     return None if row is None else Stored.of(resource_type, row)
 
 

@@ -1,5 +1,6 @@
 """A version of a resource as it is kept and as it is answered."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Self
@@ -10,6 +11,12 @@ from emr.db.connection import Row
 from emr.kernel import json
 
 _ZSTD: Final = b"\x01"
+_ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9.-]{1,64}", re.ASCII)
+
+
+def is_id(text: str) -> bool:
+    """Whether a resource may be called so (datatypes.html#id); what climbs in a path may not."""
+    return _ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emr.access.permissions import demand_change
+from emr.access.permissions import demand_change, demand_sight
 from emr.definitions.compartment import references, rewrite
 from emr.kernel import json
 from emr.kernel.errors import Issue, Malformed, TooLarge
@@ -46,7 +46,21 @@ class Entry:
     if_match: int | None
     draft: Draft | None = None
     found: Stored | None = None
+    twin: "Entry | None" = None
+    """An earlier entry of the same Bundle that makes what this one's condition asks for."""
     answer: bytes | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether what this entry would make is there already, or is made by another entry."""
+        return self.twin is not None or (self.method == "POST" and self.found is not None)
+
+    def kept(self) -> Stored:
+        """The resource that an entry without a draft of its own answers with."""
+        if self.twin is not None and self.twin.draft is not None:
+            return self.twin.draft.stored()
+        assert self.found is not None
+        return self.found
 
     @property
     def location(self) -> str:
@@ -62,12 +76,15 @@ async def transaction(work: UnitOfWork, entries: Sequence[Entry], read: Reader) 
     Raises whatever the single verbs raise, with the entry's place; then nothing of it is stored.
     """
     refuse_twice(entries)
+    for entry in entries:
+        if entry.method in ("POST", "PUT", "DELETE"):
+            demand_change(work.principal, entry.type)
     await _hold_all(work, entries)
     addresses: dict[str, str] = {}
     await _name(work, entries, addresses)
     await _resolve_conditional_references(work, entries, addresses)
     for entry in entries:
-        if entry.method in ("POST", "PUT") and entry.found is None:
+        if entry.method in ("POST", "PUT") and not entry.settled:
             rewrite(entry.resource, addresses)
     known = await _known(work, entries)
     drafts = await _drafts(work, entries, known)
@@ -84,10 +101,11 @@ def entries_of(bundle: dict[str, Any]) -> list[Entry]:
     given = bundle.get("entry", [])
     if len(given) > ENTRIES_MOST:
         raise TooLarge("too-many-entries", f"A Bundle has at most {ENTRIES_MOST} entries.", location="Bundle.entry")
-    return [_entry(number, entry) for number, entry in enumerate(given)]
+    return [entry_of(number, entry) for number, entry in enumerate(given)]
 
 
-def _entry(number: int, given: dict[str, Any]) -> Entry:
+def entry_of(number: int, given: dict[str, Any]) -> Entry:
+    """One entry of a valid batch or transaction. Raises `Malformed`."""
     asked = given["request"]
     url = asked["url"].removeprefix("/")
     found = _URL.fullmatch(url)
@@ -140,19 +158,30 @@ async def _hold_all(work: UnitOfWork, entries: Sequence[Entry]) -> None:
 
 async def _name(work: UnitOfWork, entries: Sequence[Entry], addresses: dict[str, str]) -> None:
     """Give every entry the address that it will have, so that others can refer to it."""
+    conditional: dict[tuple[str, str | None, str], Entry] = {}
     for entry in entries:
         if entry.method == "POST":
             if entry.id or entry.query:
                 raise Malformed("entry-url", "POST names a type.", location=f"{entry.location}.request.url")
             if entry.if_none_exist:
-                entry.found = await match(work, Condition(entry.type, entry.if_none_exist))
-            entry.id = entry.found.id if entry.found else uuid7()
+                await _look(work, entry, conditional)
+            entry.id = entry.twin.id if entry.twin else entry.found.id if entry.found else uuid7()
         elif entry.method == "PUT":
             checked_id(entry.id)
         else:
             continue
         if entry.full_url:
             addresses[entry.full_url] = f"{entry.type}/{entry.id}"
+
+
+async def _look(work: UnitOfWork, entry: Entry, conditional: dict[tuple[str, str | None, str], Entry]) -> None:
+    """Who asks for the same twice in one Bundle gets one: the first entry's."""
+    condition = Condition(entry.type, entry.if_none_exist or "", f"{entry.location}.request.ifNoneExist")
+    first = conditional.setdefault((condition.type, condition.system, condition.value), entry)
+    if first is not entry and first.found is None:
+        entry.twin = first
+    else:
+        entry.found = await match(work, condition)
 
 
 async def _resolve_conditional_references(
@@ -166,6 +195,7 @@ async def _resolve_conditional_references(
     for text, path in wanted.items():
         found = _CONDITIONAL.fullmatch(text)
         assert found is not None
+        demand_sight(work.principal, found[1])
         target = await match(work, Condition(found[1], found[2], path))
         if target is None:
             raise ReferenceBroken("a condition that fits nothing", path)
@@ -177,7 +207,7 @@ async def _known(work: UnitOfWork, entries: Sequence[Entry]) -> Targets:
     own = {(entry.type, entry.id) for entry in entries if entry.method in ("POST", "PUT")}
     wanted: dict[tuple[str, str], str] = {}
     for entry in entries:
-        if entry.method in ("POST", "PUT") and entry.found is None:
+        if entry.method in ("POST", "PUT") and not entry.settled:
             for path, text in references(entry.resource):
                 if text.startswith("urn:"):
                     raise ReferenceBroken("an entry that is not in this Bundle", f"{entry.location}.resource.{path}")
@@ -186,6 +216,7 @@ async def _known(work: UnitOfWork, entries: Sequence[Entry]) -> Targets:
     gone = {(entry.type, entry.id) for entry in entries if entry.method == "DELETE"}
     known = await prepare(work, new=len(own), references=missing)
     refuse_missing(missing, known)
+    known.found.update({(entry.type, entry.id): entry.found.pk for entry in entries if entry.found is not None})
     for target, path in missing.items():
         if target in gone:
             raise ReferenceBroken("a resource that this transaction deletes", path)
@@ -195,7 +226,7 @@ async def _known(work: UnitOfWork, entries: Sequence[Entry]) -> Targets:
 async def _drafts(work: UnitOfWork, entries: Sequence[Entry], known: Targets) -> list[Draft]:
     pks = iter(known.pks)
     order = {"DELETE": 0, "POST": 1, "PUT": 2}
-    writing = [entry for entry in entries if entry.method in order and entry.found is None]
+    writing = [entry for entry in entries if entry.method in order and not entry.settled]
     for entry in sorted(writing, key=lambda entry: (entry.type, entry.id)):
         if entry.method != "POST":
             entry.found = await lock(work, entry.type, entry.id)
@@ -216,7 +247,6 @@ async def _draft(work: UnitOfWork, entry: Entry) -> Draft | None:
     if entry.method == "DELETE":
         if before is None or before.deleted:
             return None
-        demand_change(work.principal, entry.type)
         refuse_moved(before, entry.if_match)
         return await tombstone(work, before)
     document = json.compose(entry.resource)

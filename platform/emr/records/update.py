@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from emr.access.permissions import demand_change
 from emr.kernel import json
 from emr.kernel.errors import Malformed
 from emr.records.draft import checked, checked_id, draft_after, draft_of
@@ -33,6 +34,7 @@ async def update_resource(work: UnitOfWork, resource: dict[str, Any], *, if_matc
 
 
 async def _update(work: UnitOfWork, name: tuple[str, str], document: json.Document, if_match: int | None) -> Stored:
+    demand_change(work.principal, name[0])
     resource_type, resource_id = name[0], checked_id(name[1])
     value = checked(document, resource_type)
     if value.get("id") != resource_id:

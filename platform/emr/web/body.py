@@ -28,5 +28,11 @@ async def read_body(request: Request) -> bytes:
     return b"".join(chunks)
 
 
+def body_of(request: Request) -> bytes:
+    """The body of a request that came with `WorkWithBody`."""
+    body: bytes = request.state.body
+    return body
+
+
 def _too_large(limit: int) -> TooLarge:
     return TooLarge("body-too-large", f"A body has at most {limit // _MIB} MiB.")

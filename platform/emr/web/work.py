@@ -14,12 +14,13 @@ from emr.identity.principal import Principal
 from emr.kernel.errors import Forbidden, Malformed, NotFound, Refusal, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import note_hospital, request_id
+from emr.web.body import read_body
 from emr.web.sign_in import principal_of, runtime_of
 from emr.work.unit import Request as Asked
 from emr.work.unit import UnitOfWork, refused, unit_of_work
 
 _NAMES_A_TENANT: Final = re.compile(
-    r"tenant|hospital|organi[sz]ation-?id|(^|-)schema($|-)|(^|-)facility($|-)", re.IGNORECASE
+    r"tenant|hospital|organi[sz]ation|(^|-)schema($|-)|(^|-)facility($|-)", re.IGNORECASE
 )
 
 
@@ -74,6 +75,22 @@ async def _work(request: Request) -> AsyncIterator[UnitOfWork]:
 
 Work = Annotated[UnitOfWork, Depends(_work, scope="function")]
 """A unit of work that commits after the endpoint and before the answer leaves."""
+
+
+async def _work_with_body(request: Request) -> AsyncIterator[UnitOfWork]:
+    tenant = await hospital_of(request)
+    principal = await principal_in(request, tenant)
+    try:
+        request.state.body = await read_body(request)
+    except Refusal as refusal:
+        await runtime_of(request).audit.record(tenant.cell, [_row(request, tenant, principal, refusal)])
+        raise
+    async with unit_of_work(runtime_of(request), tenant, principal, asked(request, tenant)) as work:
+        yield work
+
+
+WorkWithBody = Annotated[UnitOfWork, Depends(_work_with_body, scope="function")]
+"""The same for a body that is taken whole (`body_of`), and before a connection is: no slow client holds one."""
 
 
 def asked(request: Request, tenant: Tenant) -> Asked:

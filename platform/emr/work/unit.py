@@ -63,11 +63,11 @@ async def unit_of_work(
             work = UnitOfWork(tenant, principal, connection, blobs, trail, runtime.clock, request, runtime)
             try:
                 yield work
+                if trail.wrote:
+                    await _journal(connection, trail.rows)
             except BaseException:
                 await blobs.after_rollback()
                 raise
-            if trail.wrote:
-                await _journal(connection, trail.rows)
         await blobs.after_commit()
     except Refusal as refusal:
         await runtime.audit.record(

@@ -89,9 +89,15 @@ def _asked(question: Question, value: Link) -> bool:
 
 
 def _cursor(work: UnitOfWork, question: Question, at: datetime | str, pk: int) -> str:
-    value = at.astimezone(UTC).isoformat() if isinstance(at, datetime) else at
-    state = {"asked": question.echo, "value": value, "pk": pk}
+    state = {"asked": question.echo, "value": _written(at), "pk": pk}
     return seal_cursor(work.runtime.signing_key, _audience(work, question.type), state)
+
+
+def _written(at: datetime | str) -> str:
+    """The driver gives PostgreSQL's infinities, where resources without a date stand, as moments without a zone."""
+    if isinstance(at, str):
+        return at
+    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)).isoformat()
 
 
 def _place(

@@ -13,8 +13,8 @@ from emr.access.permissions import sight
 from emr.definitions.dates import range_of
 from emr.definitions.model import resource_types
 from emr.records.errors import SearchRefused
-from emr.records.index import folded
-from emr.records.keys import key_of, link_value, parameter_key
+from emr.records.index import LONGEST, folded
+from emr.records.keys import held_text, key_of, link_value, parameter_key
 from emr.records.search.question import Clause, Question, prefix_of, split, unescape
 from emr.work.unit import UnitOfWork
 
@@ -134,16 +134,16 @@ def _identifiers(clause: Clause, values: dict[str, Any], name: str) -> Part:
         parts = [unescape(part) for part in split(value, "|")]
         if len(parts) > 2 or not parts[-1]:
             raise SearchRefused("token-form", "An identifier is value, system|value or |value.", clause.name)
-        values[f"{name}v{number}"] = parts[-1]
+        values[f"{name}v{number}"] = held_text(parts[-1])
         if len(parts) == 2:
-            values[f"{name}s{number}"] = parts[0]
+            values[f"{name}s{number}"] = held_text(parts[0])
         compare.append("system" if len(parts) == 2 else "value")
     return Part("identifiers", tuple(compare))
 
 
 def _strings(clause: Clause, values: dict[str, Any], name: str) -> Part:
     if clause.modifier == "exact":
-        values[name] = [unescape(value) for value in clause.values]
+        values[name] = [unescape(value)[:LONGEST] for value in clause.values]
         return Part("strings", ("exact",))
     for number, value in enumerate(clause.values):
         low = folded(unescape(value))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from emr.definitions.model import resource_types
 from emr.definitions.search import SearchParameter, parameter
 from emr.records.errors import SearchRefused
 
@@ -147,7 +148,7 @@ def _kind(resource_type: str, base: str, name: str) -> tuple[str, SearchParamete
 def _refuse_modifier(kind: str, modifier: str, name: str) -> None:
     if not modifier or (kind == "string" and modifier == "exact"):
         return
-    if kind == "reference" and modifier[:1].isupper() and modifier.isalpha():
+    if kind == "reference" and modifier in resource_types():
         return
     raise _unsupported(name[:64], f"the modifier :{modifier[:32]}")
 
@@ -168,7 +169,8 @@ def _sort(resource_type: str, value: str) -> Sort:
 def _include(resource_type: str, value: str) -> Include:
     parts = value.split(":")
     known = parameter(resource_type, parts[1]) if len(parts) in (2, 3) and parts[0] == resource_type else None
-    if known is None or known.kind != "reference" or known.unsupported:
+    followed = known is not None and known.kind == "reference" and not known.unsupported
+    if not followed or (len(parts) == 3 and parts[2] not in resource_types()):
         raise SearchRefused(
             "include-unknown", f"_include is {resource_type}:parameter[:Type] with a reference parameter.", "_include"
         )
