@@ -3,9 +3,11 @@
 import base64
 import json
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -42,6 +44,13 @@ def signed_raw(world: World, header: dict[str, Any]) -> str:
     body = f"{part(whole)}.{part(claims_of(world.provider.machine_token('hoa-sen')))}"
     signature = key.get_op_key("sign").sign(body.encode(), PKCS1v15(), SHA256())
     return f"{body}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+def remember(asked: list[str]) -> Callable[[httpx.Request], Awaitable[None]]:
+    async def note(request: httpx.Request) -> None:
+        asked.append(str(request.url))
+
+    return note
 
 
 class TestBearer:
@@ -102,6 +111,18 @@ class TestBearer:
         token = jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key, ["RS256"])
         inside = jwt.encode({"alg": "RS256", "kid": key.kid, "jwk": key.as_dict(private=False)}, claims, key, ["RS256"])
         assert [here.bearer(forged).status_code for forged in (token, inside)] == [401, 401]
+
+    def test_forged_key_ids_do_not_flood_the_provider(self, demo: World) -> None:
+        asked: list[str] = []
+        http = demo.identity._provider._http
+        http.event_hooks = {"request": [remember(asked)]}
+        try:
+            started = time.monotonic()
+            for number in range(30):
+                assert demo.bearer(signed_raw(demo, {"kid": f"made-up-{number}"})).status_code == 401
+            assert len(asked) <= 2 * (time.monotonic() - started + 1)
+        finally:
+            http.event_hooks = {"request": []}
 
     def test_a_token_for_another_audience_is_refused(self, keycloak: World) -> None:
         organization = keycloak.provider.organizations["hoa-sen"]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx
+import pytest
 
 from emr.identity.service import Identity
 from tests.identity.providers import Browser
@@ -80,18 +81,45 @@ class TestOutage:
                 demo.app.state.identity = kept
                 demo.portal.call(fresh.close)
 
-    def test_rubbish_from_the_provider_is_like_no_answer(self, demo: World) -> None:
-        class Rubbish(httpx.AsyncBaseTransport):
-            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-                return httpx.Response(200, text="<html>")
-
+    @pytest.mark.parametrize(
+        "rubbish",
+        ["<html>", "", "[]", "{}", '{"issuer": 7}', '{"issuer": "https://evil.example"}', "\x00", '{"keys": [1]}'],
+    )
+    def test_rubbish_from_the_provider_is_like_no_answer(self, demo: World, rubbish: str) -> None:
         browser = demo.sign_in()
-        http = demo.identity._provider._http
-        kept, demo.identity._provider._http = http, httpx.AsyncClient(transport=Rubbish())
-        try:
+        with answering(demo, rubbish):
             demo.clock.ahead += timedelta(minutes=1)
             demo.age_tokens()
             assert demo.who(browser).status_code == 200
             assert Browser().get(f"{demo.base_url}/auth/sign-in").status_code == 503
-        finally:
-            demo.identity._provider._http = kept
+
+    @pytest.mark.parametrize("keys", ["null", "7", '"x"', '[null, 1, "x", [], {}]', '[{"kty": "RSA", "kid": "a"}]'])
+    def test_keys_that_are_none_verify_nothing(self, demo: World, keys: str) -> None:
+        token = signed(demo)
+        issuer = demo.provider.issuer
+        document = f"""{{"issuer": "{issuer}", "authorization_endpoint": "{issuer}/a", "token_endpoint": "{issuer}/t",
+            "jwks_uri": "{issuer}/k", "keys": {keys}}}"""
+        with answering(demo, document):
+            demo.clock.ahead += timedelta(hours=25)
+            assert demo.bearer(token).status_code in (401, 503)
+
+
+class Rubbish(httpx.AsyncBaseTransport):
+    """Answers every question with the same text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=self.text)
+
+
+@contextmanager
+def answering(world: World, text: str) -> Iterator[None]:
+    """A provider that says nothing but this."""
+    provider = world.identity._provider
+    kept, provider._http = provider._http, httpx.AsyncClient(transport=Rubbish(text))
+    try:
+        yield
+    finally:
+        provider._http = kept

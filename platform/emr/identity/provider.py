@@ -7,6 +7,7 @@ that nothing can be verified and everything that needs it says so.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, KeySet
+from joserfc.jwk import Key, import_key
 
 from emr.identity.errors import ProviderUnavailable
 from emr.kernel.clock import Clock
@@ -24,7 +25,9 @@ from emr.telemetry.logs import get_logger
 
 _FRESH: Final = timedelta(minutes=10)
 _RETRY: Final = timedelta(seconds=10)
+_NEW_KEY: Final = timedelta(seconds=1)
 _RECENT: Final = timedelta(seconds=5)
+_KEY_TYPES: Final = ("RSA", "EC")
 _CLOCK_STEP: Final = timedelta(seconds=1)
 
 
@@ -88,8 +91,8 @@ class Provider:
             async with self._lock:
                 if self._cached is not None:
                     found = self._cached.keys.get(kid)
-                # At most one question in ten seconds, so that forged ids cannot be used to flood the provider.
-                if found is None and self._age(self._tried) >= _RETRY:
+                # At most one question a second, so that forged ids cannot be used to flood the provider.
+                if found is None and self._age(self._tried) >= _NEW_KEY:
                     await self._fetch()
             found = (await self._usable()).keys.get(kid)
         return found
@@ -105,7 +108,7 @@ class Provider:
             content = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise ProviderUnavailable from error
-        if answer.status_code == httpx.codes.OK and isinstance(content, dict):
+        if answer.status_code == httpx.codes.OK and isinstance(content, dict) and "access_token" in content:
             return content
         reason = str(content.get("error", "")) if isinstance(content, dict) else ""
         if reason == "invalid_grant":
@@ -121,7 +124,7 @@ class Provider:
                 if self._cached is cached and self._age(self._tried) >= _RETRY:
                     await self._fetch()
             cached = self._cached
-        if cached is None or self._age(cached.fetched) > self._grace:
+        if cached is None or self._clock() - cached.fetched > self._grace:
             raise ProviderUnavailable
         return cached
 
@@ -175,10 +178,14 @@ def _read_metadata(document: dict[str, Any], issuer: str) -> Metadata:
 
 
 def _read_keys(document: dict[str, Any]) -> dict[str, Key]:
-    """The signing keys by id; encryption keys, symmetric keys and keys without an id are left out."""
-    rows = [
-        row
-        for row in document.get("keys", [])
-        if row.get("kid") and row.get("use", "sig") == "sig" and row.get("kty") in ("RSA", "EC", "OKP")
-    ]
-    return {str(key.kid): key for key in KeySet.import_key_set({"keys": rows}).keys}
+    """The signing keys by id; encryption keys, symmetric keys and what cannot be read as a key are left out."""
+    rows = document.get("keys")
+    if not isinstance(rows, list):
+        raise ValueError("the key document holds no keys")  # noqa: TRY004 a wrong document is one kind of wrong value
+    found: dict[str, Key] = {}
+    for row in rows:
+        if not isinstance(row, dict) or row.get("kty") not in _KEY_TYPES or row.get("use", "sig") != "sig":
+            continue
+        with contextlib.suppress(JoseError, ValueError, TypeError, KeyError):
+            found[str(row["kid"])] = import_key(row)
+    return found
