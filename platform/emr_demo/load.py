@@ -95,9 +95,9 @@ async def _load(parts: Runtime, press: Press, profile: HospitalProfile, day: dat
 
 async def _admit(ward: _Ward, bundle: Resource) -> None:
     """One transaction: a patient with everything, or the hospital's own resources."""
-    number = _record_number(bundle)
+    kind, criterion = _known_by(bundle)
     async with unit_of_work(ward.parts, ward.tenant, ward.principal) as work:
-        if number is None or await _patient(work, number) is None:
+        if not (await search(work, kind, [criterion])).matches:
             await transaction(work, entries_of(json.parse(as_bytes(bundle)).value), _no_reads)
     ward.bar.advance(ward.task)
 
@@ -146,12 +146,13 @@ async def _filed(work: UnitOfWork, patient: str, paper: MadeFile) -> bool:
     return any(attachment.get("title") == paper.filename for attachment in attachments)
 
 
-def _record_number(bundle: Resource) -> str | None:
+def _known_by(bundle: Resource) -> tuple[str, tuple[str, str]]:
+    """The type of a Bundle's first resource, and the search that finds it once the Bundle has been taken in."""
     first = bundle["entry"][0]["resource"]
     if first["resourceType"] != "Patient":
-        return None
-    number: str = next(one["value"] for one in first["identifier"] if one["system"] == RECORD_NUMBER)
-    return number
+        return first["resourceType"], ("_id", first["id"])
+    number = next(one["value"] for one in first["identifier"] if one["system"] == RECORD_NUMBER)
+    return "Patient", ("identifier", f"{RECORD_NUMBER}|{number}")
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
