@@ -48,6 +48,7 @@ class Plot:
     band: tuple[float, float] | None
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
+    limits: tuple[Tick, ...] = ()
     width: int = 880
     height: int = 260
     left: int = 52
@@ -88,8 +89,13 @@ def spark(series: Sequence[Sequence[Reading]], bounds: tuple[Decimal | None, Dec
     return Spark(lines, marks, _band(scale, bounds, 0, HEIGHT), _says(numeric[0]))
 
 
-def plot(series: Sequence[Sequence[Reading]], bounds: tuple[Decimal | None, Decimal | None]) -> Plot | None:
-    """The large lines of one value, or of two that belong together, newest first; None below two points."""
+def plot(
+    series: Sequence[Sequence[Reading]], bounds: tuple[Decimal | None, Decimal | None], limits: Sequence[Decimal] = ()
+) -> Plot | None:
+    """The large lines of one value, or of two that belong together, newest first; None below two points.
+
+    limits: values that are drawn as broken lines across, where a band would say too much.
+    """
     numeric = [[item for item in line if item.value is not None][::-1] for line in series]
     if max((len(line) for line in numeric), default=0) < 2:
         return None
@@ -102,10 +108,13 @@ def plot(series: Sequence[Sequence[Reading]], bounds: tuple[Decimal | None, Deci
         points=tuple(point for line in drawn for point in line),
         band=_band(scale, bounds, frame.top, frame.bottom),
         across=_across(everything, [_point(scale, frame, item) for item in everything]),
-        up=tuple(
-            Tick(scale.y(float(value), frame.top, frame.bottom), f"{value.normalize():f}") for value in _steps(scale)
-        ),
+        up=_ticks(scale, frame, _steps(scale)),
+        limits=_ticks(scale, frame, [value for value in limits if scale.low < float(value) < scale.high]),
     )
+
+
+def _ticks(scale: _Scale, frame: Plot, values: Sequence[Decimal]) -> tuple[Tick, ...]:
+    return tuple(Tick(scale.y(float(value), frame.top, frame.bottom), f"{value.normalize():f}") for value in values)
 
 
 def _point(scale: _Scale, frame: Plot, item: Reading) -> Mark:

@@ -34,7 +34,7 @@ _STATES = {
     "onleave": mark("tạm vắng"),
     "planned": mark("hẹn"),
 }
-EXCERPT = 240
+EXCERPT = 420
 
 
 @dataclass(frozen=True)

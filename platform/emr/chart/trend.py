@@ -8,9 +8,11 @@ from decimal import Decimal
 from emr.chart.lexicon import lexicon
 from emr.chart.lines import Plot, plot
 from emr.chart.readings import Reading
-from emr.chart.vitals import DIASTOLIC, PRESSURE, SIGNS, SYSTOLIC, Bounds, flagged_signs
+from emr.chart.vitals import ADULT, DIASTOLIC, SIGNS, SYSTOLIC, flagged_signs
 
 _NAMES = {code: sign.name for sign in SIGNS for code in sign.codes}
+LIMITS = (Decimal(140), Decimal(90))
+"""From here on the pressure of a grown-up is called high: one line for each of its two figures."""
 PANELS = {SYSTOLIC: "85354-9", DIASTOLIC: "85354-9"}
 """What is asked for instead, because the value stands inside it."""
 
@@ -26,12 +28,11 @@ class TrendRow:
 
 @dataclass(frozen=True)
 class Trend:
-    """The page. bounds: the reference range that is drawn."""
+    """The page."""
 
     name: str
     rows: tuple[TrendRow, ...]
     plot: Plot | None
-    bounds: tuple[Decimal | None, Decimal | None]
 
 
 def trend_view(found: Sequence[Reading], code: str, months: int | None) -> Trend | None:
@@ -44,18 +45,10 @@ def trend_view(found: Sequence[Reading], code: str, months: int | None) -> Trend
     if not series and term is None:
         return None
     beside = {item.when: item for item in second}
-    bounds = _bounds(series, months)
+    grown = months is not None and months >= ADULT * 12
+    bounds = (series[0].low, series[0].high) if series else (None, None)
     return Trend(
         name=_NAMES.get(wanted) or (term.name if term else series[0].name),
         rows=tuple(TrendRow(item.when, item, beside.get(item.when)) for item in series),
-        plot=plot([series, second] if second else [series], bounds),
-        bounds=bounds,
+        plot=plot([series, second] if second else [series], bounds, LIMITS if second and grown else ()),
     )
-
-
-def _bounds(series: Sequence[Reading], months: int | None) -> tuple[Decimal | None, Decimal | None]:
-    if not series:
-        return Bounds(None, None)
-    if series[0].low is not None or series[0].high is not None:
-        return series[0].low, series[0].high
-    return PRESSURE.bounds if series[0].code == SYSTOLIC and (months or 0) >= 16 * 12 else Bounds(None, None)

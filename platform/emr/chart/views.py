@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from emr.chart import care, story
+from emr.chart.growth import GrowthRow, growth_rows
 from emr.chart.readings import Reading, Resource, readings
 from emr.chart.results import ResultRow, new_ones, result_rows
 from emr.chart.vitals import Vitals, vital_table
@@ -54,7 +55,7 @@ class ChartView:
     papers: tuple[DocumentRow, ...]
     studies: tuple[story.StudyRow, ...]
     pictures: tuple[StudyRow, ...]
-    child: bool
+    growth: tuple[GrowthRow, ...]
 
 
 def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
@@ -81,7 +82,7 @@ def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
         papers=document_rows([item for item in found.documents if not story.is_note(item)], zone),
         studies=tuple(row for row in story.studies(found.studies, zone) if row.uid not in shown),
         pictures=pictures,
-        child=months is not None and months < CHILD_MONTHS,
+        growth=growth_rows(readings(signs, zone)) if months is not None and months < CHILD_MONTHS else (),
     )
 
 
