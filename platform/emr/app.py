@@ -27,10 +27,7 @@ from emr.telemetry.management import ManagementServer, serve_management
 from emr.telemetry.tracing import configure_tracing
 from emr.web import errors, home, installation, sign_in
 from emr.work.runtime import Runtime, runtime
-
-MANAGEMENT_PORT: Final = "EMR_SERVE_MANAGEMENT_PORT"
-MANAGEMENT_PORTS: Final = "EMR_SERVE_MANAGEMENT_PORTS"
-"""How `emr serve` tells its processes where they may listen: the first port, and how many from there."""
+from emr.work.starting import MANAGEMENT_PORT, MANAGEMENT_PORTS
 
 ROUTERS: Final = (
     home.router,

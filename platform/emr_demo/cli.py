@@ -11,17 +11,18 @@ import typer
 
 _AS_GIVEN: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
-app = typer.Typer()
+demo = typer.Typer()
+token = typer.Typer()
 
 
-@app.command(context_settings=_AS_GIVEN)
-def demo(context: typer.Context) -> None:
+@demo.command(context_settings=_AS_GIVEN)
+def run(context: typer.Context) -> None:
     """Run two made-up hospitals on this machine; Ctrl-C stops all of it."""
     _become("demo", context)
 
 
-@app.command(context_settings=_AS_GIVEN)
-def token(context: typer.Context) -> None:
+@token.command(context_settings=_AS_GIVEN)
+def mint(context: typer.Context) -> None:
     """Print a bearer token from the demo's own identity provider, good for an hour."""
     _become("token", context)
 

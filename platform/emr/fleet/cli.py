@@ -2,22 +2,32 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import uvloop
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy import text
 
 from emr.db.migrate import owner_engine
-from emr.fleet import migration, onboarding
+from emr.fleet import importing, migration, onboarding
 from emr.fleet.files import FilesBroken, read_hospitals
 from emr.fleet.organizations import organizations_of
+from emr.kernel.errors import Refusal
 from emr.settings import Settings
+from emr.telemetry.logs import configure_logs
 from emr.tenancy.definition import json_schema
+from emr.work.runtime import runtime
+from emr.work.starting import ready_to_start, refuse
 
 tenants = typer.Typer(no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
+migrate = typer.Typer()
+import_ = typer.Typer()
+settings = typer.Typer()
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Folder = Annotated[Path | None, typer.Argument(help="Folder of the hospitals' files.")]
 
@@ -35,8 +45,8 @@ def plan(folder: Folder = None, *, as_json: Json = False) -> None:
 @tenants.command("apply")
 def apply(folder: Folder = None, *, as_json: Json = False) -> None:
     """Make the world as the files say; a second time changes nothing."""
-    settings = _settings(folder)
-    outcomes = _or_exit(lambda: onboarding.apply(settings, organizations_of(settings)))
+    chosen = _settings(folder)
+    outcomes = _or_exit(lambda: onboarding.apply(chosen, organizations_of(chosen)))
     rows = [{"hospital": each.slug, "difference": each.kind, "error": each.error or ""} for each in outcomes]
     _show(rows, as_json=as_json, empty="Nothing to do.")
     if any(each.error for each in outcomes):
@@ -87,7 +97,8 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))
 
 
-def migrate(
+@migrate.command()
+def bring_up(
     *, plan_only: Annotated[bool, typer.Option("--plan", help="Only show.")] = False, as_json: Json = False
 ) -> None:
     """Bring directory, cells and every hospital to the newest revision."""
@@ -130,10 +141,47 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
-def settings_page(settings: type[Settings]) -> str:
+@import_.command()
+def bring_in(
+    tenant: Annotated[str, typer.Option("--tenant", help="The hospital's slug.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders: .json, .json.gz, .ndjson.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Bring FHIR transaction Bundles or NDJSON into a hospital's record; start it again after a break."""
+    chosen = ready_to_start()
+    configure_logs(chosen.telemetry, "import")
+    try:
+        report = uvloop.run(_import(chosen, tenant, importing.files_of(paths)))
+    except Refusal as refusal:
+        refuse(refusal.message)
+    typer.echo(json.dumps(asdict(report), ensure_ascii=False) if as_json else importing.told(report))
+    if report.refused:
+        raise typer.Exit(1)
+
+
+async def _import(chosen: Settings, tenant: str, files: list[Path]) -> importing.Report:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    parts = runtime(chosen)
+    await parts.open()
+    try:
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(tenant, total=len(files))
+            return await importing.import_files(parts, tenant, files, lambda: bar.advance(task))
+    finally:
+        await parts.close()
+
+
+@settings.command()
+def describe() -> None:
+    """Every setting with its description; no value of a secret is shown."""
+    typer.echo(settings_page(Settings))
+
+
+def settings_page(described: type[Settings]) -> str:
     """Every setting as Markdown: its variable, what it is for, and its default."""
     lines = ["| variable | for | default |", "|---|---|---|"]
-    for group, field in settings.model_fields.items():
+    for group, field in described.model_fields.items():
         parts = getattr(field.annotation, "model_fields", None)
         named = (
             {f"EMR_{group}__{name}".upper(): part for name, part in parts.items()}
