@@ -8,6 +8,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -21,7 +22,7 @@ from emr.documents.papers import LOINC, papers
 from emr.documents.press import Press
 from emr.documents.resources import UploadDocument
 from emr.documents.service import examine, upload_document
-from emr.identity.principal import Principal, system_principal
+from emr.identity.principal import system_principal
 from emr.imaging.actions.store import read_arrival, store_instances
 from emr.kernel import json
 from emr.kernel.errors import Invalid
@@ -50,15 +51,18 @@ def main() -> None:
 
 
 @dataclass(frozen=True)
-class _Ward:
-    """Where one hospital's patients go: the running parts, the hospital, who loads, the bar that moves."""
+class Ward:
+    """Where one hospital's patients go: the running parts, the hospital, and the bar that moves."""
 
     parts: Runtime
     press: Press
     tenant: Tenant
-    principal: Principal
     bar: Progress
     task: TaskID
+
+    def unit(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction of the loader in this hospital."""
+        return unit_of_work(self.parts, self.tenant, system_principal("demo", tenant_id=self.tenant.id))
 
 
 async def _load_all(settings: Settings, folder: DemoFolder, day: date) -> None:
@@ -69,21 +73,21 @@ async def _load_all(settings: Settings, folder: DemoFolder, day: date) -> None:
         here = {tenant.slug for tenant in parts.registry.all()} - set(folder.loaded())
         profiles = [profile for slug, profile in PROFILES.items() if slug in here]
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            await asyncio.gather(*(_load(parts, press, profile, day, bar) for profile in profiles))
+            wards = [
+                Ward(parts, press, parts.registry.by_slug(one.slug), bar, bar.add_task(one.name)) for one in profiles
+            ]
+            await asyncio.gather(*(fill(ward, one, day) for ward, one in zip(wards, profiles, strict=True)))
         folder.remember(loaded=sorted({*folder.loaded(), *here}))
     finally:
         press.close()
         await parts.close()
 
 
-async def _load(parts: Runtime, press: Press, profile: HospitalProfile, day: date, bar: Progress) -> None:
+async def fill(ward: Ward, profile: HospitalProfile, day: date) -> None:
     """One hospital: its own resources first, then the patients, then what they bring along."""
-    tenant = parts.registry.by_slug(profile.slug)
     bundles = await asyncio.to_thread(lambda: list(generate(profile, seed=_SEED, today=day)))
     made = await asyncio.to_thread(lambda: list(files(profile, seed=_SEED, today=day)))
-    task = bar.add_task(profile.name, total=len(bundles) + len(made))
-    principal = system_principal("demo", tenant_id=tenant.id)
-    ward = _Ward(parts, press, tenant, principal, bar, task)
+    ward.bar.update(ward.task, total=len(bundles) + len(made))
     for bundle in bundles:
         await _admit(ward, bundle)
     for paper in (one for one in made if one.kind == "paper"):
@@ -93,20 +97,20 @@ async def _load(parts: Runtime, press: Press, profile: HospitalProfile, day: dat
         await _keep(ward, list(study))
 
 
-async def _admit(ward: _Ward, bundle: Resource) -> None:
+async def _admit(ward: Ward, bundle: Resource) -> None:
     """One transaction: a patient with everything, or the hospital's own resources."""
     kind, criterion = _known_by(bundle)
-    async with unit_of_work(ward.parts, ward.tenant, ward.principal) as work:
+    async with ward.unit() as work:
         if not (await search(work, kind, [criterion])).matches:
             await transaction(work, entries_of(json.parse(as_bytes(bundle)).value), _no_reads)
     ward.bar.advance(ward.task)
 
 
-async def _file(ward: _Ward, paper: MadeFile) -> None:
+async def _file(ward: Ward, paper: MadeFile) -> None:
     """A scanned paper, looked at by the same process apart that looks at uploads."""
     async with received(_once(paper.content), len(paper.content)) as file:
         examined = await examine(ward.press, file, paper.media_type)
-        async with unit_of_work(ward.parts, ward.tenant, ward.principal) as work:
+        async with ward.unit() as work:
             patient = await _patient(work, paper.record_number)
             if patient is not None and not await _filed(work, patient, paper):
                 request = UploadDocument(
@@ -120,14 +124,14 @@ async def _file(ward: _Ward, paper: MadeFile) -> None:
     ward.bar.advance(ward.task)
 
 
-async def _keep(ward: _Ward, images: Sequence[MadeFile]) -> None:
+async def _keep(ward: Ward, images: Sequence[MadeFile]) -> None:
     """The instances of one study."""
     with tempfile.TemporaryDirectory(prefix="emr-demo-") as folder:
         paths = [Path(folder) / image.filename for image in images]
         for path, image in zip(paths, images, strict=True):
             path.write_bytes(image.content)
         arrivals = [await read_arrival(path) for path in paths]
-        async with unit_of_work(ward.parts, ward.tenant, ward.principal) as work:
+        async with ward.unit() as work:
             for outcome in await store_instances(work, arrivals):
                 if outcome.refusal is not None:
                     raise outcome.refusal
