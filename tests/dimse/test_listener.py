@@ -1,10 +1,14 @@
 """Devices that knock, seen from the foreign peer dcmtk."""
 
 import asyncio
+import io
 import time
+from pathlib import Path
 
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import CTImageStorage
 
 from emr.dimse.listener import Listener
@@ -141,6 +145,40 @@ class TestStore:
         await _run(begin_and_drop)
         assert (standing.counts(), standing.objects()) == before
         assert (await _run(Device(port).echo)).returncode == 0
+
+
+def _send_raw(port: int, path: Path) -> int:
+    """C-STORE of a file's dataset as it is, which no honest library would send; the status of the answer."""
+    content = path.read_bytes()
+    start = 132 + 12 + int.from_bytes(content[140:144], "little")
+    request = C_STORE()
+    request.MessageID, request.Priority = 1, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = CTImageStorage, f"{ROOT}{fresh()}"
+    request.DataSet = io.BytesIO(content[start:])
+    device = AE(ae_title="XRAY1")
+    device.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    association = device.associate("127.0.0.1", port, ae_title="HOASEN")
+    # As pynetdicom's own `send_c_store` does, so that its reactor does not take the answer.
+    association._reactor_checkpoint.clear()
+    while not association._is_paused:
+        time.sleep(0.01)
+    try:
+        association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
+        _, answer = association.dimse.get_msg(block=True)
+        return int(answer.Status)
+    finally:
+        association._reactor_checkpoint.set()
+        association.release()
+
+
+class TestHostileFiles:
+    @pytest.mark.parametrize(
+        "name", ["bad/files/wrong_length.dcm", "bad/files/pixel_length.dcm", "bad/files/open_sequence.dcm"]
+    )
+    async def test_store_nothing_and_leave_one_refusal(self, standing, port, name):
+        before = standing.counts(), standing.objects(), standing.refusals()
+        assert await _run(_send_raw, port, shared(name)) == 0xC000
+        assert (standing.counts(), standing.objects(), standing.refusals()) == (*before[:2], before[2] + 1)
 
 
 class TestHostileLines:

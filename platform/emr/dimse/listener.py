@@ -132,8 +132,10 @@ class Listener:
             return
         admitted = admit(self._runtime.registry, caller)
         if isinstance(admitted, Refused):
-            self._wait(audit_refusal(self._runtime, caller, admitted))
-            _reject(association, admitted.answer)
+            try:
+                self._wait(audit_refusal(self._runtime, caller, admitted))
+            finally:
+                _reject(association, admitted.answer)
             return
         with self._lock:
             self._visits[association] = Visit(admitted, caller.calling)

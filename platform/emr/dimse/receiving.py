@@ -12,6 +12,7 @@ from emr.kernel.errors import Refusal
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import activity
+from emr.telemetry.spans import root_span
 from emr.work.runtime import Runtime
 from emr.work.unit import Request, refused, unit_of_work
 
@@ -33,7 +34,7 @@ async def receive(runtime: Runtime, visit: Visit, path: Path) -> Refusal | None:
     """Keep one instance that lies at `path`. The refusal, when it is not kept; each has left an audit row."""
     request = Request(uuid7())
     principal = device(visit.tenant, visit.calling)
-    with activity("c-store", hospital=visit.tenant.slug):
+    with activity("c-store", hospital=visit.tenant.slug), root_span("c-store"):
         try:
             arrival = await read_arrival(path)
         except Refusal as refusal:

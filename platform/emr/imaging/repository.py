@@ -19,12 +19,14 @@ Rows = Sequence[Row]
 _Condition = ColumnElement[bool]
 
 _METADATA: Final = "SELECT sop_uid, metadata FROM dicom_instances WHERE sop_uid = ANY($1)"
+_ADDED: Final = "INSERT 0 1"
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || $1, 11112))"
 _DIGESTS: Final = "SELECT sop_uid, digest FROM dicom_instances WHERE sop_uid = ANY($1)"
 _ADD_INSTANCE: Final = """
 INSERT INTO dicom_instances (sop_uid, series_uid, sop_class, number, transfer_syntax, frames, digest, blob, size,
   attributes, metadata, picture, bulk, document)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT (sop_uid) DO NOTHING
 """
 _ADD_SERIES: Final = """
 INSERT INTO dicom_series (series_uid, study_uid, study_id, patient, doubt, modality, number, patient_key, patient_name,
@@ -67,14 +69,14 @@ async def digests_of(db: Connection, instances: Sequence[str]) -> dict[str, byte
     return {row["sop_uid"]: row["digest"] for row in rows}
 
 
-async def add_instance(db: Connection, values: Sequence[object]) -> None:
-    """`values` in the order of the columns in `_ADD_INSTANCE`."""
-    await db.execute(_ADD_INSTANCE, *values, name="imaging instance")
+async def add_instance(db: Connection, values: Sequence[object]) -> bool:
+    """`values` in the order of the columns in `_ADD_INSTANCE`. False when the UID has just been taken."""
+    return await db.execute(_ADD_INSTANCE, *values, name="imaging instance") == _ADDED
 
 
-async def add_series(db: Connection, values: Sequence[object]) -> None:
-    """`values` in the order of the columns in `_ADD_SERIES`; a series that is there stays as it is."""
-    await db.execute(_ADD_SERIES, *values, name="imaging series")
+async def add_series(db: Connection, values: Sequence[object]) -> bool:
+    """`values` in the order of the columns in `_ADD_SERIES`. False when the UID has just been taken."""
+    return await db.execute(_ADD_SERIES, *values, name="imaging series") == _ADDED
 
 
 async def count_instances(db: Connection, series: str, added: int, now: datetime) -> None:

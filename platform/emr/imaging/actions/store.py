@@ -91,7 +91,9 @@ class _Keeper:
         await self._add_series(parsed)
         limit = self._work.runtime.settings.dicom.instance_limit_mib * _STEP
         blob = await self._work.blobs.put(_chunks(arrival.path), media_type=MEDIA_TYPE, limit=limit)
-        await repository.add_instance(self._work.db, _instance_values(parsed, blob.key))
+        if not await repository.add_instance(self._work.db, _instance_values(parsed, blob.key)):
+            # Another study's transaction took the UID in this moment; its lock is not ours to wait for.
+            raise _collision()
         self._added[identity.series] = self._added.get(identity.series, 0) + 1
         return Outcome(parsed.facts)
 
@@ -113,7 +115,7 @@ class _Keeper:
                 "dicom-study-patient", "the study is kept for another Patient ID", location="(0010,0020)"
             )
         if await self._elsewhere(facts.identity.series):
-            return SeriesElsewhere("dicom-series-study", "the series is kept in another study", location="(0020,000E)")
+            return _series_elsewhere()
         return None
 
     async def _elsewhere(self, series: str) -> bool:
@@ -136,7 +138,8 @@ class _Keeper:
             json.dumps(parsed.series_attributes, ensure_ascii=False),
             self._work.clock(),
         )
-        await repository.add_series(self._work.db, values)
+        if not await repository.add_series(self._work.db, values):
+            raise _series_elsewhere()
         self._draft.series.add(uid)
         self._new_series = True
 
@@ -145,6 +148,10 @@ def _collision() -> IdentityCollision:
     return IdentityCollision(
         "dicom-uid-collision", "this SOP Instance UID is already kept with other content", location="(0008,0018)"
     )
+
+
+def _series_elsewhere() -> SeriesElsewhere:
+    return SeriesElsewhere("dicom-series-study", "the series is kept in another study", location="(0020,000E)")
 
 
 def _instance_values(parsed: Parsed, blob: str) -> tuple[object, ...]:
