@@ -73,7 +73,7 @@ def _resource(resource_type: str) -> dict[str, Any]:
     searched = [{"name": name, "type": kind} for name, kind in _SPECIAL]
     searched += [{"name": each.name, "type": each.kind} for each in sorted(known, key=lambda each: each.name)]
     followed = [f"{resource_type}:{each.name}" for each in known if each.kind == "reference"]
-    return {
+    said: dict[str, Any] = {
         "type": resource_type,
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned-update",
@@ -84,6 +84,6 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "enforced", "local"],
-        "searchInclude": sorted(followed),
         "searchParam": searched,
     }
+    return said | ({"searchInclude": sorted(followed)} if followed else {})

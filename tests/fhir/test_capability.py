@@ -1,0 +1,118 @@
+"""The CapabilityStatement says only what is true, and everything that it says is tried."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from emr.definitions.validate import validate
+from emr.kernel import json as strict
+from tests.fhir.samples import FHIR, Json, bundle, entry, identifier, made, mark, patient, put
+from tests.house import House
+
+TYPES = (
+    "Patient", "Observation", "Condition", "Encounter", "MedicationRequest", "AllergyIntolerance", "DocumentReference",
+    "DiagnosticReport", "Organization", "ImagingStudy", "Immunization", "ValueSet",
+)  # fmt: skip
+VALUES = {"token": "urn:x|a", "string": "nguyen", "date": "ge2020-01-01", "reference": "Patient/a", "uri": "urn:x"}
+
+
+@pytest.fixture(scope="module")
+def statement(live: House) -> Json:
+    answer = httpx.get(f"{live.fhir()}/metadata", trust_env=False)
+    assert answer.status_code == 200
+    found: Json = answer.json()
+    return found
+
+
+@pytest.fixture(scope="module")
+def client(live: House) -> Iterator[httpx.Client]:
+    with live.client() as opened:
+        yield opened
+
+
+def claimed(statement: Json, resource_type: str) -> Json:
+    return next(each for each in statement["rest"][0]["resource"] if each["type"] == resource_type)
+
+
+class TestStatement:
+    def test_is_public_and_for_one_hospital(self, live: House, statement: Json) -> None:
+        assert statement["implementation"]["url"] == live.fhir()
+        assert httpx.get(f"{live.fhir('nowhere')}/metadata", trust_env=False).status_code == 404
+
+    def test_is_a_valid_resource(self, statement: Json) -> None:
+        assert validate(strict.loads(json.dumps(statement).encode()), expected_type="CapabilityStatement") == []
+
+    def test_names_every_type_once(self, statement: Json) -> None:
+        names = [each["type"] for each in statement["rest"][0]["resource"]]
+        assert len(names) == len(set(names)) > 140
+
+    def test_asks_for_json_only(self, live: House) -> None:
+        answer = httpx.get(f"{live.fhir()}/metadata", headers={"Accept": "application/fhir+xml"}, trust_env=False)
+        assert answer.status_code == 406
+
+
+class TestInteractions:
+    def test_every_claimed_one_works(self, client: httpx.Client, statement: Json) -> None:
+        body = made(client, patient())
+        address = f"/Patient/{body['id']}"
+        tries: dict[str, Callable[[], httpx.Response]] = {
+            "read": lambda: client.get(address),
+            "vread": lambda: client.get(f"{address}/_history/1"),
+            "update": lambda: put(client, body),
+            "delete": lambda: client.delete(address),
+            "history-instance": lambda: client.get(f"{address}/_history"),
+            "create": lambda: client.post("/Patient", content=json.dumps(patient()), headers=FHIR),
+            "search-type": lambda: client.get("/Patient?_count=1"),
+        }
+        part = claimed(statement, "Patient")
+        names = [each["code"] for each in part["interaction"]]
+        assert sorted(names) == sorted(tries)
+        for name in sorted(names, key=lambda name: name == "delete"):
+            assert tries[name]().is_success, name
+
+    def test_transaction_and_batch(self, client: httpx.Client, statement: Json) -> None:
+        for each in statement["rest"][0]["interaction"]:
+            assert bundle(client, each["code"], entry("GET", "Patient?_count=1")).status_code == 200
+
+    def test_what_is_said_of_conditions_holds(self, client: httpx.Client, statement: Json) -> None:
+        part, one = claimed(statement, "Patient"), mark()
+        body = json.dumps(patient(identifier=identifier(one)))
+        condition = FHIR | {"If-None-Exist": f"identifier={one}"}
+        assert part["conditionalCreate"] is True
+        assert [client.post("/Patient", content=body, headers=condition).status_code for _ in range(2)] == [201, 200]
+        assert part["updateCreate"] is True
+        assert put(client, patient(id=one)).status_code == 201
+        assert part["conditionalRead"] == "not-match"
+        assert client.get(f"/Patient/{one}", headers={"If-None-Match": 'W/"1"'}).status_code == 304
+        assert part["conditionalUpdate"] is False
+        assert client.put(f"/Patient?identifier={one}", content=body, headers=FHIR).status_code == 400
+        assert part["conditionalDelete"] == "not-supported"
+        assert client.delete(f"/Patient?identifier={one}").status_code == 400
+
+
+class TestSearches:
+    @pytest.mark.parametrize("resource_type", TYPES)
+    def test_every_claimed_parameter_is_answered(
+        self, client: httpx.Client, statement: Json, resource_type: str
+    ) -> None:
+        wrong: list[Any] = []
+        for each in claimed(statement, resource_type)["searchParam"]:
+            answer = client.get(f"/{resource_type}", params={each["name"]: VALUES[each["type"]], "_count": "1"})
+            if answer.status_code != 200:
+                wrong.append((each["name"], answer.text))
+        assert wrong == []
+
+    @pytest.mark.parametrize("resource_type", TYPES)
+    def test_every_claimed_include_is_answered(self, client: httpx.Client, statement: Json, resource_type: str) -> None:
+        includes = claimed(statement, resource_type).get("searchInclude", ())
+        answers = [client.get(f"/{resource_type}?_count=1&_include={each}").status_code for each in includes]
+        assert set(answers) <= {200}
+
+    def test_every_date_and_string_sorts(self, client: httpx.Client, statement: Json) -> None:
+        for each in claimed(statement, "Patient")["searchParam"]:
+            answer = client.get(f"/Patient?_count=1&_sort={each['name']}")
+            sorts = each["type"] in ("date", "string") or each["name"] == "_id"
+            assert answer.status_code == (200 if sorts else 400), each["name"]
