@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import secrets
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pyarrow.parquet as parquet
+import pytest
 
 from emr.fleet.migration import migrate
 from emr.fleet.onboarding import apply
@@ -163,7 +165,10 @@ def observation_of(patient: str) -> dict[str, Any]:
 def start_worker(world: World, kill_at: str = "", *, port: int = 0) -> "multiprocessing.process.BaseProcess":
     """A worker in a process of its own, which ends itself at the named point."""
     process = _FORKS.Process(target=_worker, args=(world.settings, kill_at, port))
-    process.start()
+    # The server that forks workers has the platform loaded; in Python 3.11 it finds it by this variable alone.
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        process.start()
     return process
 
 
