@@ -3,8 +3,8 @@
 from typing import Any
 
 from emr.imaging import repository
-from emr.imaging.actions.study import list_study, patients_numbered
 from emr.imaging.errors import InstanceNotFound
+from emr.imaging.filing import list_study, patients_numbered
 from emr.imaging.policy import record_numbers
 from emr.records.read import read
 from emr.work.unit import UnitOfWork

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emr.imaging import repository
-from emr.imaging.actions.study import Draft, draft_study, list_study
 from emr.imaging.attributes import Facts
 from emr.imaging.errors import IdentityCollision, PatientMismatch, SeriesElsewhere
+from emr.imaging.filing import Draft, draft_study, list_study
 from emr.imaging.matching import Matching, name_key
 from emr.imaging.parse import Parsed, parse
 from emr.kernel.errors import Forbidden, Refusal
