@@ -24,7 +24,7 @@ _JAVA = (
     "-XX:MetaspaceSize=96M -XX:MaxMetaspaceSize=256m -Dfile.encoding=UTF-8 -Djava.security.egd=file:/dev/urandom "
     "-XX:+ExitOnOutOfMemoryError -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xms64m -Xmx384m"
 )
-_START_SECONDS = 240
+_START_SECONDS = 420
 
 
 @dataclass(slots=True)
