@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
@@ -39,6 +39,7 @@ from emr_demo.people.fhir import RECORD_NUMBER, Resource, as_bytes
 from emr_demo.people.files import MadeFile, files
 
 _SEED = 1
+_NAME = "Dữ liệu mẫu"
 
 
 def main() -> None:
@@ -62,7 +63,8 @@ class Ward:
 
     def unit(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """A transaction of the loader in this hospital."""
-        return unit_of_work(self.parts, self.tenant, system_principal("demo", tenant_id=self.tenant.id))
+        loader = replace(system_principal("demo", tenant_id=self.tenant.id), name=_NAME)
+        return unit_of_work(self.parts, self.tenant, loader)
 
 
 async def _load_all(settings: Settings, folder: DemoFolder, day: date) -> None:

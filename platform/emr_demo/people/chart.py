@@ -1,7 +1,7 @@
 """One patient's record in the making: the Patient, the insurance, and what stands on the first page."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from random import Random
 
 from emr_demo.people.diseases import disease
@@ -52,6 +52,8 @@ def open_chart(rng: Random, person: Person, house: House, today: date) -> Chart:
         chart.problems[lasting.code] = add_problem(chart, lasting)
     for allergy in person.allergies:
         _add_allergy(chart, allergy)
+    if person.none_known and not person.allergies:
+        _add_no_allergy(chart)
     return chart
 
 
@@ -161,6 +163,20 @@ def _add_coverage(chart: Chart) -> None:
             "beneficiary": chart.patient,
             "period": {"start": card.starts.isoformat(), "end": card.ends.isoformat()},
             "payor": [refer(PAYER, "Bảo hiểm xã hội Việt Nam")],
+        }
+    )
+
+
+def _add_no_allergy(chart: Chart) -> None:
+    """Somebody asked, and there is none: FHIR R4, allergyintolerance.html#9.1.3.3."""
+    chart.bundle.add(
+        {
+            "resourceType": "AllergyIntolerance",
+            "clinicalStatus": hl7("allergyintolerance-clinical", "active"),
+            "verificationStatus": hl7("allergyintolerance-verification", "confirmed"),
+            "code": concept(SNOMED, "716186003", "Chưa ghi nhận dị ứng"),
+            "patient": chart.patient,
+            "recordedDate": max(chart.person.born, chart.today - timedelta(days=600)).isoformat(),
         }
     )
 

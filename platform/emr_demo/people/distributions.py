@@ -95,6 +95,8 @@ EMERGENCY: dict[str, float] = {"S61.9": 0.8, "S93.4": 0.6, "A91": 0.7, "K35.8": 
 # Share of patients who have a known allergy, and of those how many are dangerous.
 ALLERGY = 0.12
 ALLERGY_HIGH = 0.25
+# Share of the others who were asked and said that they know of none.
+ASKED_AND_NONE = 0.75
 # Share of patients with a health insurance card.
 INSURED = 0.93
 # Share of women of 18 to 40 who are pregnant during part of the two years.

@@ -9,6 +9,7 @@ from emr_demo.people.distributions import (
     AGE_BANDS,
     ALLERGY,
     ALLERGY_HIGH,
+    ASKED_AND_NONE,
     INSURED,
     MEN_ONLY,
     PREVALENCE,
@@ -63,6 +64,8 @@ class Person:
     card: Card | None = None
     lasting: tuple[Lasting, ...] = ()
     allergies: tuple[Allergy, ...] = ()
+    none_known: bool = True
+    """Asked about allergies, and knows of none; means nothing where there are some."""
 
     def age(self, day: date) -> int:
         """Whole years on a day."""
@@ -128,7 +131,11 @@ def draw_person(rng: Random, profile: HospitalProfile, serial: int, *, band: int
     )
     card = _draw_card(rng, person, profile, today) if rng.random() < INSURED else None
     return replace(
-        person, card=card, lasting=_draw_lasting(rng, person, today), allergies=_draw_allergies(rng, person, today)
+        person,
+        card=card,
+        lasting=_draw_lasting(rng, person, today),
+        allergies=_draw_allergies(rng, person, today),
+        none_known=rng.random() < ASKED_AND_NONE,
     )
 
 

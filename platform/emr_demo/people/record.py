@@ -40,12 +40,16 @@ class Recorder:
         self._follow_ups = 0
 
     def write(self, visits: list[Visit]) -> Chart:
-        """Everything that the visits leave, and the vaccinations."""
+        """Everything that the visits leave, and the vaccinations that are likely."""
+        self.write_visits(visits)
+        vaccines.vaccinate(self.chart, self._start)
+        return self.chart
+
+    def write_visits(self, visits: list[Visit]) -> None:
+        """Everything that the visits leave; what the last follow-up prescribed is still taken."""
         last = max((visit for visit in visits if visit.follow_up), key=lambda visit: visit.start, default=None)
         for visit in visits:
             self.visit(visit, last=visit is last)
-        vaccines.vaccinate(self.chart, self._start)
-        return self.chart
 
     def visit(self, visit: Visit, *, last: bool = False) -> Stay:
         """One visit: encounter, vital signs, results, medicines, notes."""

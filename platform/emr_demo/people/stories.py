@@ -11,10 +11,10 @@ from datetime import date, datetime, time, timedelta
 from random import Random
 from typing import ClassVar
 
-from emr_demo.people import numbers
+from emr_demo.people import numbers, vaccines
 from emr_demo.people.body import Body, Illness, Vitals, egfr
 from emr_demo.people.care import ZONE, Visit, clinic, plan, window
-from emr_demo.people.chart import Chart
+from emr_demo.people.chart import Chart, add_immunization
 from emr_demo.people.hospital import HOA_SEN, HospitalProfile
 from emr_demo.people.names import Name
 from emr_demo.people.person import PENICILLIN, Allergy, Card, Lasting, Person, draw_person
@@ -136,7 +136,10 @@ def _hoa_at_home(rng: Random, profile: HospitalProfile, today: date) -> Chart:
         visit = clinic(rng, today - timedelta(days=days), "I10", follow_up=True)
         complaint = "chóng mặt, đau đầu vùng chẩm hai ngày nay" if days == 1 else "tái khám định kỳ"
         visits.append(replace(visit, complaint=complaint))
-    return recorder.write(visits)
+    recorder.write_visits(visits)
+    add_immunization(recorder.chart, vaccines.FLU, date(today.year - 1, 10, 14), 1)
+    add_immunization(recorder.chart, vaccines.PNEUMOCOCCAL, date(today.year - 2, 4, 9), 1)
+    return recorder.chart
 
 
 def _hoa_elsewhere(rng: Random, profile: HospitalProfile, today: date) -> Chart:

@@ -6,8 +6,8 @@ from random import Random
 
 from emr_demo.people.chart import Chart, add_immunization
 
-_FLU = ("88", "Cúm mùa")
-_PNEUMOCOCCAL = ("133", "Phế cầu 13 (PCV13)")
+FLU = ("88", "Cúm mùa")
+PNEUMOCOCCAL = ("133", "Phế cầu 13 (PCV13)")
 _HEPATITIS_B = ("08", "Viêm gan B (sơ sinh)")
 _BCG = ("19", "Lao (BCG)")
 _FIVE_IN_ONE = ("102", "Bạch hầu - ho gà - uốn ván - viêm gan B - Hib")
@@ -37,9 +37,9 @@ def vaccinate(chart: Chart, start: date) -> None:
             add_immunization(chart, vaccine, day, dose)
     elif person.lasting and rng.random() < 0.45:
         for year in (start.year, start.year + 1):
-            add_immunization(chart, _FLU, date(year, 10, rng.randint(5, 28)), 1)
+            add_immunization(chart, FLU, date(year, 10, rng.randint(5, 28)), 1)
         if person.age(chart.today) >= 60 and rng.random() < 0.5:
-            add_immunization(chart, _PNEUMOCOCCAL, start + timedelta(days=rng.randint(30, 600)), 1)
+            add_immunization(chart, PNEUMOCOCCAL, start + timedelta(days=rng.randint(30, 600)), 1)
 
 
 def tetanus(chart: Chart, day: date) -> None:

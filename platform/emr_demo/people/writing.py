@@ -19,10 +19,13 @@ _HISTORY_ACUTE = (
 )
 
 
+_HISTORY_WELL = ("Không than phiền gì.", "Ăn ngủ tốt, không sốt.", "Khỏe, sinh hoạt bình thường.")
+
+
 def visit_note(rng: Random, person: Person, visit: Visit, vitals: Vitals) -> str:
     """Reason, history, examination, conclusion and plan, a paragraph each."""
     entry = disease(visit.code)
-    history = rng.choice(_HISTORY_FOLLOW_UP if visit.follow_up else _HISTORY_ACUTE)
+    history = rng.choice(_histories(visit))
     known = ", ".join(disease(one.code).title for one in person.lasting)
     past = f"Tiền sử: {known}." if known else "Tiền sử: chưa ghi nhận bệnh mạn tính."
     if person.allergies:
@@ -62,6 +65,12 @@ def discharge_note(visit: Visit, days: int) -> str:
         "Tình trạng ra viện: đỡ, sinh hiệu ổn định.\n"
         f"Dặn dò: {entry.plan} Tái khám sau 7 ngày."
     )
+
+
+def _histories(visit: Visit) -> tuple[str, ...]:
+    if visit.follow_up:
+        return _HISTORY_FOLLOW_UP
+    return _HISTORY_WELL if visit.code.startswith("Z") else _HISTORY_ACUTE
 
 
 def _spoken(vitals: Vitals) -> str:

@@ -13,6 +13,7 @@ from emr_demo.people.distributions import (
     ACUTE,
     AGE_BANDS,
     ALLERGY,
+    ASKED_AND_NONE,
     FOLLOW_UP_DAYS,
     INSURED,
     PREVALENCE,
@@ -72,6 +73,11 @@ class TestPeople:
         allergic = sum(bool(person.allergies) for person in crowd()) / COUNT
         assert errors_away(insured, INSURED, COUNT) < FAR
         assert errors_away(allergic, ALLERGY, COUNT) < FAR
+
+    def test_most_of_the_others_were_asked_about_allergies(self) -> None:
+        others = [person for person in crowd() if not person.allergies]
+        asked = sum(person.none_known for person in others) / len(others)
+        assert errors_away(asked, ASKED_AND_NONE, len(others)) < FAR
 
     def test_nguyen_is_the_commonest_name(self) -> None:
         families = Counter(person.name.family for person in crowd())
