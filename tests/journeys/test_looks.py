@@ -1,6 +1,7 @@
 """What stands where: the first look without scrolling, the phone, the night, English, paper, axe, and the byte budget."""
 
 import gzip
+import re
 from collections.abc import Callable
 
 import pytest
@@ -129,6 +130,16 @@ class TestEnglish:
             assert one.page.locator("html").get_attribute("lang") == "en"
 
 
+    @pytest.mark.parametrize("path", ["/vitals/new", "/notes/new", "/problems/new", "/allergies/new"])
+    def test_no_vietnamese_is_left_on_an_english_form(
+        self, browser: Browser, chart: str, path: str, sessions: Callable[[str], object]
+    ) -> None:
+        with tab(browser, storage_state=sessions("doctor")) as one:
+            one.context.add_cookies([{"name": "emr_language", "value": "en", "url": chart}])
+            one.page.goto(f"{chart}{path}")
+            assert re.findall(r"[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", one.page.locator("main form .body").inner_text()) == []
+
+
 class TestPaper:
     def test_the_chart_prints_with_the_patient_and_without_the_bar(self, desk: Tab, chart: str) -> None:
         desk.page.goto(chart)
@@ -156,6 +167,28 @@ class TestBudget:
         with desk.page.expect_response("**/find") as waiting:
             desk.page.keyboard.type("nguyen")
         assert sent(waiting.value) <= INTERACTION
+
+
+class TestSlowLine:
+    """256 kbit/s and a long way to the server, as over a hospital's Wi-Fi at its worst."""
+
+    LINE = {"offline": False, "latency": 120, "downloadThroughput": 32 * 1024, "uploadThroughput": 32 * 1024}
+
+    def test_a_chart_is_there_within_five_seconds_on_the_first_visit(
+        self, browser: Browser, chart: str, sessions: Callable[[str], object]
+    ) -> None:
+        with tab(browser, storage_state=sessions("doctor")) as one:
+            one.context.new_cdp_session(one.page).send("Network.emulateNetworkConditions", self.LINE)
+            one.page.goto(chart, timeout=5_000, wait_until="domcontentloaded")
+            expect(one.page.get_by_role("heading", level=1)).to_be_visible()
+
+    def test_vital_signs_are_saved_within_five_seconds(self, desk: Tab, chart: str) -> None:
+        page = desk.page
+        page.goto(f"{chart}/vitals/new")
+        desk.context.new_cdp_session(page).send("Network.emulateNetworkConditions", self.LINE)
+        page.get_by_label("Mạch").fill("78")
+        page.keyboard.press("Alt+s")
+        expect(page.get_by_role("status").filter(has_text="Đã lưu sinh hiệu")).to_be_visible(timeout=5_000)
 
 
 class TestHeaders:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from emr.chart.readings import Flag, Reading
 from emr.web.i18n import Said, mark
 
-WIDTH, HEIGHT, MARGIN = 108, 20, 3.5
+WIDTH, HEIGHT, MARGIN = 100, 20, 3.5
 
 
 class Mark(NamedTuple):
