@@ -31,8 +31,8 @@ PUBLIC = frozenset(
     }
 )
 """Routes without a unit of work: choosing a hospital, signing in and out, what the server can do."""
-STREAMED = re.compile(r"/h/\{slug\}/dicomweb/")
-"""Answers that stream open a unit of work of their own, audited at its start; their tests hold that."""
+STREAMED = re.compile(r"/h/\{slug\}/(dicomweb/|patients/\{patient\}/documents/new$)")
+"""What streams in or out opens units of work of its own, so that a slow line holds no connection; their tests hold it."""
 
 
 def every(router: Any, prefix: str = "") -> list[tuple[str, APIRoute]]:

@@ -25,7 +25,7 @@ ONLY_IN = {
     "pynetdicom": {"dimse"},
     "deltalake": {"warehouse"},
 }
-EDGES = ("pages", "api", "answers", "upload")
+EDGES = ("pages", "api", "answers", "upload", "arrival")
 """File names of a feature that may speak HTTP."""
 
 

@@ -15,6 +15,7 @@ from emr.work.use_case import use_case
 _LOOK_BACK = {"Observation": 120}
 
 
+@use_case("vitals:write", "vitals.compared")
 async def last_figures(work: UnitOfWork, patient_id: str) -> Mapping[str, Figure]:
     """The last value of each vital sign, by field, to compare with while typing."""
     _, found = await compartment(work, patient_id, _LOOK_BACK)
