@@ -28,9 +28,13 @@ PUBLIC = frozenset(
         "/auth/sign-out",
         "/auth/backchannel-logout",
         "/h/{slug}/fhir/metadata",
+        "/static/{name}",
+        "/preferences",
+        "/design",
     }
 )
-"""Routes without a unit of work: choosing a hospital, signing in and out, what the server can do."""
+"""Routes without a unit of work: choosing a hospital, signing in and out, what the server can do; built files of the
+pages, how a reader likes them, the components on one page (demo and test only)."""
 STREAMED = re.compile(r"/h/\{slug\}/(dicomweb/|patients/\{patient\}/documents/new$)")
 """What streams in or out opens units of work of its own, so that a slow line holds no connection; their tests hold it."""
 

@@ -16,6 +16,7 @@ _LOOK_BACK = {"Observation": 120}
 
 
 @use_case("vitals:write", "vitals.compared")
+@use_case("chart:read", "chart.read")
 async def last_figures(work: UnitOfWork, patient_id: str) -> Mapping[str, Figure]:
     """The last value of each vital sign, by field, to compare with while typing."""
     _, found = await compartment(work, patient_id, _LOOK_BACK)
