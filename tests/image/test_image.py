@@ -36,7 +36,12 @@ class TestContents:
         assert evaluate(container, f"importlib.util.find_spec({package!r}) is None") is True
 
     def test_the_service_cannot_change_itself(self, container: image.Container) -> None:
-        assert evaluate(container, "[path for path in ('/opt/emr', '/usr', '/etc') if os.access(path, os.W_OK)]") == []
+        assert (
+            evaluate(
+                container, "[path for path in ('/opt/emr', '/opt/python', '/usr', '/etc') if os.access(path, os.W_OK)]"
+            )
+            == []
+        )
 
     def test_its_settings_are_told(self, container: image.Container) -> None:
         done = container.run("emr", "settings")

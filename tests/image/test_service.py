@@ -81,7 +81,7 @@ class TestServe:
         assert status == 200, report
 
     def test_it_runs_as_an_ordinary_user(self, serving: Serving) -> None:
-        assert serving.process.user("/opt/emr/bin/python") == 10001
+        assert serving.process.user("/opt/python/bin/python") == 10001
 
     def test_metrics_are_on_the_management_port_alone(self, serving: Serving) -> None:
         assert serving.process.wait_for(f"{serving.management}/metrics")[0] == 200

@@ -17,6 +17,7 @@ from tests.servers.tools import cache, missing, tool
 
 _ROOT = Path(__file__).parents[2]
 _CERTIFICATES = "/etc/ssl/certs"
+_MOST_LAYERS = 120
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,20 @@ def build() -> Image:
         missing("the browser code is not built: run ops/web-build")
     with (cache() / "image" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _forget_old_layers()
         _buildah(
             "bud", "--isolation=chroot", "--layers", "--quiet",
             f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro", f"--build-arg=BASE={_imported(base)}",
             "--file=platform/Dockerfile", "--tag=localhost/emr:test", ".",
         )  # fmt: skip
     return Image("localhost/emr:test")
+
+
+def _forget_old_layers() -> None:
+    """Begin anew once there are many: every build adds a few, and none says which are still of use."""
+    if len(_buildah("images", "--all", "--quiet").stdout.split()) > _MOST_LAYERS:
+        _buildah("rm", "--all")
+        _buildah("rmi", "--all", "--force")
 
 
 def _imported(base: Path) -> str:
