@@ -17,6 +17,7 @@ _ROOMS: Final = {
     "dicom": "emr.dimse.cli:dicom",
     "migrate": "emr.fleet.cli:migrate",
     "tenants": "emr.fleet.cli:tenants",
+    "members": "emr.fleet.members:members",
     "import": "emr.fleet.cli:import_",
     "warehouse": "emr.warehouse.cli:warehouse",
     "settings": "emr.fleet.cli:settings",

@@ -1,0 +1,88 @@
+"""`emr members …`: who belongs to a hospital. A hospital's first administrator is made here; the rest is theirs."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from emr.db.pools import databases
+from emr.identity.memberships import Membership, Memberships
+from emr.identity.principal import HOSPITAL_ROLES, MACHINE_ROLES
+from emr.kernel.errors import Refusal
+from emr.kernel.tenant import Tenant
+from emr.settings import Settings
+from emr.tenancy.registry import Registry
+from emr.work.starting import refuse
+
+R = TypeVar("R")
+
+members = typer.Typer(no_args_is_help=True, help="Who belongs to a hospital, and in which role.")
+Slug = Annotated[str, typer.Option("--tenant", help="The hospital's slug.")]
+Subject = Annotated[str, typer.Argument(help="The identity provider's id of the account (`sub`).")]
+_BY = "emr members"
+
+
+@members.command("grant")
+def grant(
+    subject: Subject,
+    tenant: Slug,
+    role: Annotated[str, typer.Option(help=f"One of {', '.join((*HOSPITAL_ROLES, *MACHINE_ROLES))}.")],
+    name: Annotated[str, typer.Option(help="How pages and the audit trail call the member.")],
+) -> None:
+    """Make an account a member of a hospital, or change its role."""
+    if role not in (*HOSPITAL_ROLES, *MACHINE_ROLES):
+        refuse(f"--role: {role} is not a role within a hospital.")
+
+    async def act(kept: Memberships, hospital: Tenant) -> None:
+        await kept.grant(Membership(hospital.id, subject, role, name), granted_by=_BY)
+
+    _with(tenant, act)
+    typer.echo(f"{name} is {role} of {tenant}.")
+
+
+@members.command("revoke")
+def revoke(subject: Subject, tenant: Slug) -> None:
+    """End a membership; it is over at the next request."""
+
+    async def act(kept: Memberships, hospital: Tenant) -> None:
+        await kept.revoke(hospital.id, subject, revoked_by=_BY)
+
+    _with(tenant, act)
+    typer.echo(f"The membership in {tenant} is over.")
+
+
+@members.command("list")
+def list_(tenant: Slug, *, as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+    """Every member of a hospital."""
+    rows = [
+        {"subject": each.subject, "role": each.role, "name": each.name, "active": each.active}
+        for each in _with(tenant, lambda kept, hospital: kept.list_members(hospital.id))
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    table = Table("subject", "role", "name", "active")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+
+
+def _with(slug: str, act: Callable[[Memberships, Tenant], Awaitable[R]]) -> R:
+    async def run() -> R:
+        pools = databases(Settings().database)
+        await pools.directory.open()
+        try:
+            registry = Registry(pools.directory)
+            await registry.refresh()
+            return await act(Memberships(pools.directory), registry.by_slug(slug))
+        finally:
+            await pools.directory.close()
+
+    try:
+        return asyncio.run(run())
+    except Refusal as refusal:
+        refuse(refusal.message)
