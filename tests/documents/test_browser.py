@@ -63,7 +63,7 @@ class TestUpload:
         page.wait_for_url("**/documents/new")
         tab_to(doctors, "f-file")
         with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Enter")
+            page.keyboard.press("Space")
         chooser.value.set_files(scan)
         tab_to(doctors, "f-title")
         page.keyboard.type("Giấy ra viện của bà Hoa")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from emr.storage.s3 import S3Address
@@ -55,9 +55,12 @@ class MinioServer:
             time.sleep(0.05)
 
     def _ready(self) -> bool:
+        """Health says so early; the service itself refuses strangers only when it can answer anybody."""
         try:
-            with urlopen(f"http://{self.host}/minio/health/ready", timeout=1) as answer:
+            with urlopen(f"http://{self.host}/", timeout=1) as answer:
                 return bool(answer.status == 200)
+        except HTTPError as refused:
+            return refused.code == 403
         except (URLError, OSError):
             return False
 

@@ -1,5 +1,6 @@
 """What only the S3 adapter can do wrong: a server that is away, a key that is taken, parts left behind."""
 
+import asyncio
 import socket
 import time
 from pathlib import Path
@@ -43,6 +44,23 @@ class TestUnavailable:
         assert time.monotonic() - began < 2
         client.close()
         silent.close()
+
+    async def test_a_server_that_asks_for_patience_gets_none(self) -> None:
+        async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(busy, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        client = S3Client(S3Address(f"127.0.0.1:{port}", "emr", "user", "password", secure=False))
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await S3Store(client, PREFIX).head(new_key())
+        assert time.monotonic() - began < 3
+        client.close()
+        server.close()
 
     async def test_a_server_that_hangs_makes_only_the_first_few_wait(self) -> None:
         silent = socket.create_server(("127.0.0.1", 0))

@@ -48,7 +48,15 @@ class S3Client:
 
     def __init__(self, address: S3Address) -> None:
         timeout = urllib3.Timeout(connect=2.0, read=address.deadline * 1.5)
-        retries = urllib3.Retry(total=2, connect=2, read=1, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504))
+        # A busy service may ask for a minute's patience; a person with a form has none, and a thread is worth more.
+        retries = urllib3.Retry(
+            total=2,
+            connect=2,
+            read=1,
+            backoff_factor=0.1,
+            status_forcelist=(500, 502, 503, 504),
+            respect_retry_after_header=False,
+        )
         self.bucket = address.bucket
         self.minio = Minio(
             endpoint=address.host,
