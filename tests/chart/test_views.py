@@ -3,7 +3,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from emr.chart.readings import readings
-from emr.chart.results import result_rows
+from emr.chart.results import grouped, result_rows
 from emr.chart.views import Gathered, chart_view
 from tests.chart.people import (
     HOA,
@@ -150,6 +150,12 @@ class TestResults:
     def test_what_came_within_three_days_is_new(self) -> None:
         items = [observation("2951-2", "140", "mmol/L", days_ago(2)), observation("2823-3", "4", "mmol/L", days_ago(4))]
         assert [row.is_new for row in result_rows(readings(items, ZONE), NOW.astimezone(ZONE))] == [True, False]
+
+    def test_the_laboratorys_headings_stand_in_its_order(self) -> None:
+        items = [observation(code, "4", "x", days_ago(0)) for code in ("no-such", "718-7", "2823-3", "2951-2")]
+        groups = grouped(result_rows(readings(items, ZONE), NOW.astimezone(ZONE)))
+        names = [(group, [row.name for row in rows]) for group, rows in groups]
+        assert names == [("Sinh hóa", ["Natri", "Kali"]), ("Huyết học", ["Hemoglobin"]), ("Khác", ["no-such"])]
 
     def test_units_are_written_as_on_a_ward(self) -> None:
         assert readings([observation("14682-9", "98", "umol/L", days_ago(0))], ZONE)[0].unit == "µmol/L"

@@ -36,7 +36,8 @@ class TestCsrf:
         with tab(browser, storage_state=sessions("doctor")) as one:
             for token in ("", "wrong"):
                 answer = one.context.request.post(
-                    f"{live.url}/h/{HOA_SEN}/patients/{hoa_id}/vitals/new", form={**VITALS, "_key": uuid7(), "_csrf": token}
+                    f"{live.url}/h/{HOA_SEN}/patients/{hoa_id}/vitals/new",
+                    form={**VITALS, "_key": uuid7(), "_csrf": token},
                 )
                 assert answer.status == 403
         assert pulses(live, hoa_id) == before
@@ -55,7 +56,9 @@ class TestIdempotency:
         assert {answer.headers["location"] for answer in answers} == {f"/h/{HOA_SEN}/patients/{hoa_id}"}
         assert pulses(live, hoa_id) == before + 1
 
-    def test_the_same_key_with_other_content_is_shown_again_and_not_lost(self, nurse: httpx.Client, hoa_id: str) -> None:
+    def test_the_same_key_with_other_content_is_shown_again_and_not_lost(
+        self, nurse: httpx.Client, hoa_id: str
+    ) -> None:
         key = uuid7()
         nurse.post(f"/patients/{hoa_id}/vitals/new", data={"pulse": "77", "_key": key})
         answer = nurse.post(f"/patients/{hoa_id}/vitals/new", data={"pulse": "88", "_key": key})
@@ -75,7 +78,9 @@ class TestRights:
     def test_a_nurse_may_not_add_a_problem(self, nurse: httpx.Client, hoa_id: str) -> None:
         assert nurse.post(f"/patients/{hoa_id}/problems/new", data={"code": "I10", "_key": uuid7()}).status_code == 403
 
-    @pytest.mark.parametrize("path", ["", "/results", "/encounters", "/vitals/new", "/notes/new", "/documents", "/images"])
+    @pytest.mark.parametrize(
+        "path", ["", "/results", "/encounters", "/vitals/new", "/notes/new", "/documents", "/images"]
+    )
     def test_a_patient_of_nobody_is_not_found(self, nurse: httpx.Client, path: str) -> None:
         assert nurse.get(f"/patients/{uuid7()}{path}").status_code == 404
 
@@ -85,9 +90,13 @@ class TestRights:
             assert client.get(f"/patients/{hoa_id}").status_code == 404
             assert client.post(f"/patients/{hoa_id}/vitals/new", data={**VITALS, "_key": uuid7()}).status_code == 404
 
-    def test_an_encounter_or_note_is_not_shown_under_another_patient(self, live: House, nurse: httpx.Client, hoa_id: str) -> None:
+    def test_an_encounter_or_note_is_not_shown_under_another_patient(
+        self, live: House, nurse: httpx.Client, hoa_id: str
+    ) -> None:
         with live.client() as client:
-            other = client.post("/Patient", json={"resourceType": "Patient", "name": [{"text": "Lê Văn Khác"}]}).json()["id"]
+            other = client.post("/Patient", json={"resourceType": "Patient", "name": [{"text": "Lê Văn Khác"}]}).json()[
+                "id"
+            ]
         for kind in ("encounters", "notes"):
             found = nurse.get(f"/patients/{hoa_id}/encounters").text.split("/encounters/")[1].split('"')[0]
             assert nurse.get(f"/patients/{other}/{kind}/{found}").status_code == 404

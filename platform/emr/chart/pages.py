@@ -1,6 +1,6 @@
 """The chart over HTTP: find a patient, the whole chart, and a page for each of its parts."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -8,7 +8,7 @@ from emr.chart import service, story
 from emr.chart.care import medicines, problems
 from emr.chart.finding import hits
 from emr.chart.readings import readings
-from emr.chart.results import result_rows
+from emr.chart.results import grouped, result_rows
 from emr.chart.trend import PANELS, trend_view
 from emr.chart.views import by_category, vital_signs
 from emr.kernel.errors import NotFound
@@ -47,15 +47,18 @@ async def chart(request: Request, work: Work, patient: str) -> Response:
 
 
 @router.get("/patients/{patient}/results")
-async def results(request: Request, work: Work, patient: str, after: Cursor = "") -> Response:
-    """All results, grouped by what was measured, newest first."""
+async def results(
+    request: Request, work: Work, patient: str, after: Cursor = "", only: Literal["", "abnormal"] = ""
+) -> Response:
+    """All results under the laboratory's headings, or the abnormal ones only."""
     banner = await load_banner(work, patient)
     found, onward = await service.read_results(work, patient, cursor=after)
-    rows = result_rows(found, service.now_in(work))
+    rows = [row for row in result_rows(found, service.now_in(work)) if not only or row.latest.flag]
     here = f"{patient_path(work.tenant, patient)}/results"
     return render(
-        request, work, "chart/results.html", banner=banner, here="results", rows=rows, onward=_onward(here, onward)
-    )
+        request, work, "chart/results.html", banner=banner, here="results", groups=grouped(rows), only=only,
+        count=len(rows), onward=_onward(here, onward) + ("&only=abnormal" if only and onward else ""),
+    )  # fmt: skip
 
 
 @router.get("/patients/{patient}/results/{code}")

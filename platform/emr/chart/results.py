@@ -12,6 +12,8 @@ from emr.web.i18n import mark
 
 NEW_FOR = timedelta(days=3)
 OTHER = mark("Khác")
+UNKNOWN = 9_999
+"""The place of what the lexicon does not know."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ def result_rows(found: Sequence[Reading], now: datetime) -> list[ResultRow]:
     return sorted(rows, key=_place)
 
 
+def grouped(rows: Sequence[ResultRow]) -> list[tuple[str, list[ResultRow]]]:
+    """Rows under the laboratory's headings, in the laboratory's order; what nobody knows comes last."""
+    ordered = sorted(rows, key=lambda row: (_order(row.code), row.name))
+    groups: dict[str, list[ResultRow]] = {}
+    for row in ordered:
+        groups.setdefault(row.group, []).append(row)
+    return sorted(groups.items(), key=lambda pair: _order(pair[1][0].code))
+
+
 def new_ones(rows: Sequence[ResultRow]) -> int:
     """How many are new."""
     return sum(row.is_new for row in rows)
@@ -61,6 +72,10 @@ def _row(code: str, series: Sequence[Reading], now: datetime) -> ResultRow:
 
 
 def _place(row: ResultRow) -> tuple[int, bool, bool, int, str]:
-    term = lexicon().terms.get(row.code)
-    order = term.order if term else 999
-    return (-row.latest.when.date().toordinal(), not row.latest.critical, not row.latest.flag, order, row.name)
+    day = -row.latest.when.date().toordinal()
+    return (day, not row.latest.critical, not row.latest.flag, _order(row.code), row.name)
+
+
+def _order(code: str) -> int:
+    term = lexicon().terms.get(code)
+    return term.order if term else UNKNOWN
