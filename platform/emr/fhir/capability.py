@@ -11,7 +11,7 @@ from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers
 from emr.kernel import json
 from emr.records.search.question import SEARCHABLE
 from emr.web.sign_in import runtime_of
-from emr.web.work import refuse_closed, refuse_tenant_headers
+from emr.web.work import hospital_of
 
 _INTERACTIONS: Final = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
 _SYSTEM: Final = ("transaction", "batch")
@@ -22,11 +22,8 @@ _PUBLISHED: Final = "2026-11-22"
 async def metadata(request: Request) -> Response:
     """Public: what this server can do, the same for everybody."""
     refuse_other_answers(request)
-    runtime = runtime_of(request)
-    refuse_tenant_headers(request)
-    tenant = runtime.registry.by_slug(request.path_params["slug"])
-    refuse_closed(tenant, runtime.revisions)
-    settings = runtime.settings
+    tenant = await hospital_of(request)
+    settings = runtime_of(request).settings
     base = f"{settings.http.base_url.rstrip('/')}/h/{tenant.slug}/fhir"
     issuer = settings.identity.issuer
     return Response(_statement(base, tenant.name, issuer), 200, {"Cache-Control": "max-age=300"}, MEDIA_TYPE)
