@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from emr.identity.principal import Principal
 
 FORMAT: Final = 1
+_CANONICAL: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 Outcome = Literal["success", "refused"]
 
 
@@ -53,7 +54,7 @@ class AuditRow:
             "patients": list(self.patients),
             "detail": dict(self.detail),
         }
-        return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return _CANONICAL.encode(row)
 
 
 def _actor(principal: Principal | None) -> dict[str, str | None] | None:
