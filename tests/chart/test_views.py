@@ -2,9 +2,13 @@ from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from emr.chart.readings import readings
 from emr.chart.results import grouped, result_rows
-from emr.chart.views import Gathered, chart_view
+from emr.chart.views import Fit, Gathered, chart_view, fit
 from tests.chart.people import (
     HOA,
     NOW,
@@ -40,6 +44,28 @@ class TestChart:
         assert chart.fresh == 10
         assert [row.title for row in chart.notes] == ["Khám bệnh", "Tái khám"]
         assert [row.title for row in chart.papers] == ["Giấy ra viện", "Phiếu chuyển cơ sở"]
+
+
+class TestFit:
+    @pytest.mark.parametrize(
+        ("wanted", "shown"),
+        [
+            ((1, 4, 5), (1, 4, 5)),
+            ((3, 5, 3), (3, 3, 3)),
+            ((0, 9, 9), (0, 4, 4)),
+            ((9, 9, 9), (3, 2, 3)),
+            ((0, 0, 0), (0, 0, 0)),
+        ],
+    )
+    def test_the_left_column_fits_a_ward_pc(self, wanted: tuple[int, int, int], shown: tuple[int, int, int]) -> None:
+        assert fit(*wanted) == Fit(*shown)
+
+    @given(st.tuples(*[st.integers(0, 30)] * 4))
+    def test_nothing_is_shown_that_is_not_there_and_two_always_are(self, wanted: tuple[int, int, int, int]) -> None:
+        shown = fit(*wanted[:3], past=wanted[3])
+        assert min(2, wanted[1]) <= shown.problems <= wanted[1]
+        assert min(2, wanted[2]) <= shown.medicines <= wanted[2]
+        assert shown.allergies == min(3, wanted[0])
 
 
 class TestProblems:

@@ -36,24 +36,24 @@ def sent(answer: Response) -> int:
 
 class TestFirstLook:
     @pytest.mark.parametrize("name", ["Dị ứng", "Vấn đề sức khỏe", "Thuốc đang dùng", "Sinh hiệu", "Kết quả mới"])
-    def test_it_stands_without_scrolling_on_a_ward_pc(self, desk: Tab, chart: str, name: str) -> None:
-        desk.page.goto(chart)
+    def test_it_stands_without_scrolling_on_a_ward_pc(self, desk: Tab, still_chart: str, name: str) -> None:
+        desk.page.goto(still_chart)
         box = desk.page.get_by_role("region", name=name, exact=True).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 768
 
-    def test_nobody_scrolls_sideways(self, desk: Tab, chart: str) -> None:
-        desk.page.goto(chart)
+    def test_nobody_scrolls_sideways(self, desk: Tab, still_chart: str) -> None:
+        desk.page.goto(still_chart)
         assert desk.page.evaluate("document.documentElement.scrollWidth") <= 1366
 
-    def test_the_patient_stays_on_the_page(self, desk: Tab, chart: str) -> None:
-        desk.page.goto(chart)
+    def test_the_patient_stays_on_the_page(self, desk: Tab, still_chart: str) -> None:
+        desk.page.goto(still_chart)
         desk.page.mouse.wheel(0, 900)
         expect(desk.page.get_by_role("heading", level=1)).to_be_in_viewport()
         expect(desk.page.locator(".patient .alert")).to_be_in_viewport()
 
-    def test_an_abnormal_value_has_a_sign_and_a_word_beside_its_colour(self, desk: Tab, chart: str) -> None:
-        desk.page.goto(chart)
+    def test_an_abnormal_value_has_a_sign_and_a_word_beside_its_colour(self, desk: Tab, still_chart: str) -> None:
+        desk.page.goto(still_chart)
         row = desk.page.get_by_role("row").filter(has_text="HbA1c")
         expect(row.locator(".hi").first).to_contain_text("▲")
         expect(row.locator(".hi").first).to_contain_text("cao")

@@ -18,6 +18,10 @@ from emr.web.patient import Banner, build_banner
 
 RESULTS_SHOWN = 9
 CHILD_MONTHS = 19 * 12
+ROWS = 10.2
+"""Two-line rows of the left column at 1366×768."""
+FOLD = 0.65
+"""What the line «n more» takes of a row."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,27 @@ class Gathered:
     studies: Sequence[Resource] = ()
     pictures: Sequence[FoundStudy] = ()
     immunizations: Sequence[Resource] = ()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How many rows of the left column stand open, so that all three cards fit on a ward PC without scrolling."""
+
+    allergies: int
+    problems: int
+    medicines: int
+
+
+def fit(allergies: int, problems: int, medicines: int, *, past: int = 0) -> Fit:
+    """Share the column's rows: allergies first (at most 3), then problems and medicines (2 to 5 each)."""
+    shown = [min(allergies, 3), min(problems, 5), min(medicines, 5)]
+    wanted = (allergies, problems, medicines)
+    while True:
+        folded = sum(has > rows for has, rows in zip(wanted, shown, strict=True)) + (past > 0)
+        longest = 2 if shown[2] > shown[1] else 1
+        if sum(shown) + folded * FOLD <= ROWS or shown[longest] <= 2:
+            return Fit(*shown)
+        shown[longest] -= 1
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,7 @@ class ChartView:
     studies: tuple[story.StudyRow, ...]
     pictures: tuple[StudyRow, ...]
     growth: tuple[GrowthRow, ...]
+    fit: Fit
 
 
 def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
@@ -67,12 +93,16 @@ def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
     rows = result_rows(readings(tests, zone), today)
     pictures = tuple(study_row(study) for study in found.pictures)
     shown = {picture.uid for picture in pictures}
+    allergies = tuple(care.allergies(found.allergies, zone))
+    medicines = tuple(care.medicines(found.medicines, today, zone))
+    running = tuple(row for row in conditions if row.active)
+    past = tuple(row for row in conditions if not row.active)
     return ChartView(
         banner=build_banner(found.patient, found.allergies, found.coverages, now=now, zone=zone),
-        allergies=tuple(care.allergies(found.allergies, zone)),
-        problems=tuple(row for row in conditions if row.active),
-        past_problems=tuple(row for row in conditions if not row.active),
-        medicines=tuple(care.medicines(found.medicines, today, zone)),
+        allergies=allergies,
+        problems=running,
+        past_problems=past,
+        medicines=medicines,
         vaccines=tuple(care.vaccines(found.immunizations, zone)),
         vitals=vital_signs(signs, months, zone),
         results=tuple(rows[:RESULTS_SHOWN]),
@@ -83,6 +113,7 @@ def chart_view(found: Gathered, *, now: datetime, zone: ZoneInfo) -> ChartView:
         studies=tuple(row for row in story.studies(found.studies, zone) if row.uid not in shown),
         pictures=pictures,
         growth=growth_rows(readings(signs, zone)) if months is not None and months < CHILD_MONTHS else (),
+        fit=fit(len(allergies), len(running), len(medicines), past=len(past)),
     )
 
 
