@@ -63,7 +63,8 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     app.state.identity = Identity(settings, parts.databases.directory, parts.clock)
     app.state.renderer = Renderer()
     app.state.press = Press()
-    app.state.readiness = Readiness({"platform": parts.reason_not_ready})
+    # Without the object store the record can still be read and written; only scans and images wait.
+    app.state.readiness = Readiness({"database": parts.database_reason}, {"storage": parts.storage_reason})
     app.state.stop_tracing = lambda: None
     app.state.management_ports = range(0)
     for router in ROUTERS:

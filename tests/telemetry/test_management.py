@@ -45,12 +45,17 @@ class TestReadyz:
     def test_it_is_200_when_every_check_is_well(self) -> None:
         answer = asked("/readyz", {"database": well, "storage": well})
         assert answer.status_code == 200
-        assert answer.json() == {"ready": True, "checks": {"database": None, "storage": None}}
+        assert answer.json() == {"ready": True, "checks": {"database": None, "storage": None}, "tolerated": {}}
 
     def test_it_is_503_with_the_reason_when_one_is_not(self) -> None:
         answer = asked("/readyz", {"database": down, "storage": well})
         assert answer.status_code == 503
         assert answer.json()["checks"] == {"database": "The database does not answer.", "storage": None}
+
+    def test_what_is_tolerated_is_told_and_does_not_count(self) -> None:
+        report = asyncio.run(Readiness({"database": well}, {"storage": down}).report())
+        assert report.ready
+        assert report.as_json()["tolerated"] == {"storage": "The database does not answer."}
 
     def test_a_check_that_breaks_shows_its_type_and_not_its_message(self) -> None:
         answer = asked("/readyz", {"database": broken})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from emr.telemetry.logs import exception_facts, get_logger
@@ -18,21 +18,24 @@ class Report:
     """What was found: check to reason, None where all is well."""
 
     checks: dict[str, str | None]
+    tolerated: dict[str, str | None] = field(default_factory=dict)
+    """The same for what a process can do without for a while: told, but no reason to send requests elsewhere."""
 
     @property
     def ready(self) -> bool:
         return not any(self.checks.values())
 
     def as_json(self) -> dict[str, object]:
-        """`{"ready": false, "checks": {"database": "The database does not answer."}}`"""
-        return {"ready": self.ready, "checks": self.checks}
+        """`{"ready": false, "checks": {"database": "The database does not answer."}, "tolerated": {…}}`"""
+        return {"ready": self.ready, "checks": self.checks, "tolerated": self.tolerated}
 
 
 class Readiness:
     """The checks of one process. `drain` makes it unready for good, so that no new work is sent here."""
 
-    def __init__(self, checks: dict[str, Check] | None = None) -> None:
+    def __init__(self, checks: dict[str, Check] | None = None, tolerated: dict[str, Check] | None = None) -> None:
         self._checks = dict(checks or {})
+        self._tolerated = dict(tolerated or {})
         self._draining = False
 
     def add(self, name: str, check: Check) -> None:
@@ -45,8 +48,10 @@ class Readiness:
         """Ask every check. One that takes longer than `CHECK_SECONDS` or raises counts as not ready."""
         if self._draining:
             return Report({"process": "This process is stopping."})
-        found = await asyncio.gather(*(_ask(name, check) for name, check in self._checks.items()))
-        return Report(dict(zip(self._checks, found, strict=True)))
+        asked = self._checks | self._tolerated
+        found = await asyncio.gather(*(_ask(name, check) for name, check in asked.items()))
+        said = dict(zip(asked, found, strict=True))
+        return Report({name: said[name] for name in self._checks}, {name: said[name] for name in self._tolerated})
 
 
 async def _ask(name: str, check: Check) -> str | None:

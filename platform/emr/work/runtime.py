@@ -76,22 +76,26 @@ class Runtime:
         await self.databases.close()
         self.stores.close()
 
-    async def reasons_not_ready(self) -> Mapping[str, str]:
-        """What keeps this process from serving, by name; empty when nothing does."""
-        reasons: dict[str, str] = {}
+    async def database_reason(self) -> str | None:
+        """Why the database cannot be used, or None."""
         try:
             await self.registry.refresh()
         except Unavailable as refusal:
-            reasons["database"] = refusal.message
+            return refusal.message
+        return None
+
+    async def storage_reason(self) -> str | None:
+        """Why scans and images cannot be stored or shown, or None."""
         try:
             await self.stores.check()
         except Unavailable as refusal:
-            reasons["storage"] = refusal.message
-        return reasons
+            return refusal.message
+        return None
 
-    async def reason_not_ready(self) -> str | None:
-        """The same as one sentence, or None."""
-        return " ".join((await self.reasons_not_ready()).values()) or None
+    async def reasons_not_ready(self) -> Mapping[str, str]:
+        """What keeps a process that needs both from working, by name; empty when nothing does."""
+        asked = {"database": await self.database_reason(), "storage": await self.storage_reason()}
+        return {name: reason for name, reason in asked.items() if reason}
 
 
 def runtime(settings: Settings) -> Runtime:

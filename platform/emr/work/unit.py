@@ -60,19 +60,18 @@ async def unit_of_work(
     try:
         async with _committed(runtime, tenant) as connection:
             blobs = runtime.stores.blobs(tenant.schema, keyring, connection)
-            work = UnitOfWork(tenant, principal, connection, blobs, trail, runtime.clock, request, runtime)
             try:
-                yield work
+                yield UnitOfWork(tenant, principal, connection, blobs, trail, runtime.clock, request, runtime)
                 if trail.wrote:
                     await _journal(connection, trail.rows)
             except BaseException:
+                # Not for a COMMIT that fails: it may have happened, and then the rows need their objects.
                 await blobs.after_rollback()
                 raise
         await blobs.after_commit()
     except Refusal as refusal:
-        await runtime.audit.record(
-            tenant.cell, [refused(work_of=(tenant, principal, request), refusal=refusal, at=runtime.clock())]
-        )
+        row = refused(work_of=(tenant, principal, request), refusal=refusal, at=runtime.clock())
+        await runtime.audit.record(tenant.cell, [row])
         raise
     if not trail.wrote:
         await runtime.audit.record(tenant.cell, trail.rows)
@@ -106,7 +105,7 @@ async def _committed(runtime: Runtime, tenant: Tenant) -> AsyncIterator[Connecti
         asyncpg.PostgresConnectionError,
         asyncpg.OperatorInterventionError,
         asyncpg.InterfaceError,
-        OSError,
+        ConnectionError,
     ) as error:
         raise Unavailable("database-unavailable", "The database does not answer.") from error
 
