@@ -1,12 +1,13 @@
 """A database for this folder; each test gets a warehouse of its own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from emr.settings import Warehouse
 from emr_demo.postgres import Cluster
-from tests.warehouse.world import World, make_world
+from tests.warehouse.world import World, make_world, started
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +16,8 @@ def relayed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> World
 
 
 @pytest.fixture
-def world(relayed: World, tmp_path: Path) -> World:
+def world(relayed: World, tmp_path: Path) -> Iterator[World]:
     relayed.empty()
-    return relayed.at(Warehouse(url=str(tmp_path / "warehouse"), poll_ms=20, linger_ms=0))
+    yield relayed.at(Warehouse(url=str(tmp_path / "warehouse"), poll_ms=20, linger_ms=0))
+    while started:
+        started.pop().kill()

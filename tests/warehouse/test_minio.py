@@ -18,7 +18,7 @@ from emr.warehouse.table import Source, Table, TableBusy, Version
 from tests.servers.minio import MinioServer, minio_server
 from tests.warehouse.test_kill import POINTS, drained, killed
 from tests.warehouse.test_relay import Bench, benched
-from tests.warehouse.world import SLUGS, Key, World, opened, write_history
+from tests.warehouse.world import SLUGS, Key, World, opened, started, write_history
 
 pytestmark = pytest.mark.server
 BUCKET = "city"
@@ -32,9 +32,9 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
 
 
 @pytest.fixture
-def on_s3(relayed: World, minio: MinioServer, request: pytest.FixtureRequest) -> World:
+def on_s3(relayed: World, minio: MinioServer, request: pytest.FixtureRequest) -> Iterator[World]:
     relayed.empty()
-    return relayed.at(
+    yield relayed.at(
         Warehouse(
             url=f"s3://{BUCKET}/{request.node.name}",
             endpoint=f"http://{minio.host}",
@@ -44,6 +44,8 @@ def on_s3(relayed: World, minio: MinioServer, request: pytest.FixtureRequest) ->
             linger_ms=0,
         )
     )
+    while started:
+        started.pop().kill()
 
 
 def client(server: MinioServer) -> Minio:

@@ -43,7 +43,6 @@ class Bench:
 
     def relay(self, **changes: object) -> Relay:
         given = {
-            "cell": "default",
             "settings": self.world.settings.warehouse,
             "outbox": self.outbox,
             "bodies": Bodies(self.cell, self.parts.registry),

@@ -162,13 +162,18 @@ def observation_of(patient: str) -> dict[str, Any]:
     }
 
 
+started: "list[multiprocessing.process.BaseProcess]" = []
+"""Workers of the running test; the fixture ends those that a failed test left behind."""
+
+
 def start_worker(world: World, kill_at: str = "", *, port: int = 0) -> "multiprocessing.process.BaseProcess":
     """A worker in a process of its own, which ends itself at the named point."""
-    process = _FORKS.Process(target=_worker, args=(world.settings, kill_at, port))
+    process = _FORKS.Process(target=_worker, args=(world.settings, kill_at, port), daemon=True)
     # The server that forks workers has the platform loaded; in Python 3.11 it finds it by this variable alone.
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         process.start()
+    started.append(process)
     return process
 
 

@@ -61,13 +61,16 @@ AUDIT_SEAL_LAG_SECONDS: Final = Gauge(
     "emr_audit_seal_lag_seconds", "Age of the oldest audit row that no seal covers.", ("cell",), registry=REGISTRY
 )
 OUTBOX_LAG_SECONDS: Final = Gauge(
-    "emr_outbox_lag_seconds", "Age of the oldest pointer that nobody has claimed.", ("cell",), registry=REGISTRY
+    "emr_outbox_lag_seconds", "Age of the oldest pointer without a receipt.", ("cell",), registry=REGISTRY
 )
 OUTBOX_ROWS: Final = Gauge(
     "emr_outbox_pending_rows",
-    "Pointers that nobody has claimed, counted up to one batch.",
+    "Pointers without a receipt, counted up to 100,000.",
     ("cell",),
     registry=REGISTRY,
+)
+OUTBOX_BROKEN_ROWS: Final = Gauge(
+    "emr_outbox_broken_rows", "Pointers that were set aside, counted up to 100,000.", ("cell",), registry=REGISTRY
 )
 WAREHOUSE_DELIVERED_ROWS: Final = Counter(
     "emr_warehouse_delivered_rows", "Resource versions with a receipt.", ("hospital",), registry=REGISTRY

@@ -23,6 +23,13 @@ _WAITING: Final = """
 SELECT count(*) AS rows, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS age
 FROM (SELECT created_at FROM cell.outbox WHERE batch IS NULL AND error IS NULL ORDER BY seq LIMIT $1) AS first
 """
+_BACKLOG: Final = """
+SELECT (SELECT count(*) FROM (SELECT 1 FROM cell.outbox WHERE error IS NULL LIMIT $1) AS counted) AS rows,
+  (SELECT count(*) FROM (SELECT 1 FROM cell.outbox WHERE error IS NOT NULL LIMIT $1) AS counted) AS broken,
+  coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at) FROM cell.outbox
+            WHERE error IS NULL ORDER BY seq LIMIT 1), 0)::float8 AS age
+"""
+_COUNTED: Final = 100_000
 _CLAIM: Final = """
 WITH claimed AS (
   UPDATE cell.outbox SET batch = $2 WHERE seq = ANY (ARRAY(
@@ -93,6 +100,15 @@ class Waiting:
     age: float
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Everything without a receipt, claimed or not: rows, those set aside, and the age in seconds of the first."""
+
+    rows: int
+    broken: int
+    age: float
+
+
 class Outbox:
     """The outbox of one cell, for one destination. Every change is made under the lease."""
 
@@ -136,6 +152,12 @@ class Outbox:
                 [reason for _, reason in differs],
                 name="outbox.set_aside",
             )
+
+    async def backlog(self) -> Backlog:
+        """What a monitor wants to know; counts stop at 100,000."""
+        async with self._relay.connection() as connection:
+            row = await connection.fetchrow(_BACKLOG, _COUNTED, name="outbox.backlog")
+        return Backlog(row["rows"], row["broken"], row["age"]) if row else Backlog(0, 0, 0.0)
 
     async def claim(self, lease: Lease, limit: int, after: int) -> Batch | None:
         """Claim the first rows under a number that is greater than every one before and than `after`.

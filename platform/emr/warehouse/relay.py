@@ -29,7 +29,6 @@ _TIDY_EVERY: Final = 500
 class Relay:
     """Carries the outbox of one cell to the table. `turn` is called by one process at a time, under a lease."""
 
-    cell: str
     settings: Warehouse
     outbox: Outbox
     bodies: Bodies
@@ -40,8 +39,6 @@ class Relay:
     async def turn(self, lease: Lease) -> bool:
         """Deliver one batch if there is one; True when more waits. Raises `Unavailable`, `LeaseLost`."""
         waiting = await self.outbox.waiting(self.settings.batch_rows)
-        metrics.OUTBOX_LAG_SECONDS.labels(self.cell).set(waiting.age)
-        metrics.OUTBOX_ROWS.labels(self.cell).set(waiting.rows)
         full = waiting.rows >= self.settings.batch_rows
         batch = await self.outbox.open_batch()
         resumed = batch is not None

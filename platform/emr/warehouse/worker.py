@@ -13,7 +13,8 @@ from emr.audit.sealing import Sealer
 from emr.db.pools import Cell
 from emr.db.roles import refuse_powerful_login
 from emr.settings import Settings
-from emr.telemetry.health import Readiness
+from emr.telemetry import metrics
+from emr.telemetry.health import Check, Readiness
 from emr.telemetry.logs import configure_logs, get_logger
 from emr.telemetry.management import serve_management
 from emr.telemetry.tracing import configure_tracing
@@ -28,6 +29,7 @@ from emr.work.runtime import Runtime, runtime
 from emr.work.upkeep import upkeep_jobs
 
 _SEAL_SECONDS: Final = 1.0
+_BACKLOG_SECONDS: Final = 2.0
 
 
 def run(settings: Settings, management_port: int) -> int:
@@ -49,7 +51,10 @@ async def _work(settings: Settings, management_port: int) -> int:
     parts = runtime(settings)
     await parts.open()
     loop = Loop(worker_jobs(parts))
-    readiness = Readiness({"runtime": _runtime_check(parts), "jobs": _jobs_check(loop)})
+    # A warehouse or an object store that is down is told, and is no reason to hold up a new version's roll-out.
+    readiness = Readiness(
+        {"database": parts.database_reason}, {"storage": parts.storage_reason, "jobs": _failing(loop)}
+    )
     management = await serve_management(management_port, readiness, host=settings.telemetry.management_host)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, loop, readiness)
@@ -72,13 +77,14 @@ def _stop(loop: Loop, readiness: Readiness) -> None:
 
 
 def worker_jobs(parts: Runtime) -> list[Job]:
-    """Everything that a worker does: a relay (where a warehouse is set) and a sealer for each cell, and upkeep."""
+    """Everything that a worker does: for each cell a sealer, a gauge and, where a warehouse is set, a relay; upkeep."""
     holder = f"{socket.gethostname()}/{os.getpid()}/{os.urandom(4).hex()}"
     seconds = parts.settings.worker.lease_seconds
     cells = parts.databases.cells
     leases = {name: Leases(cell.relay, holder, seconds) for name, cell in cells.items()}
     jobs = upkeep_jobs(parts, leases)
     for name, cell in cells.items():
+        jobs.append(Job(f"backlog:{name}", _BACKLOG_SECONDS, _measuring(name, Outbox(cell.relay))))
         jobs.append(Job(f"sealer:{name}", _SEAL_SECONDS, _sealing(parts, name, cell)))
         if parts.settings.warehouse.url:
             jobs.append(_relaying(parts, name, cell, leases[name]))
@@ -90,9 +96,21 @@ def _sealing(parts: Runtime, name: str, cell: Cell) -> Callable[[Lease | None], 
     return lambda _: asyncio.ensure_future(sealer.turn())
 
 
+def _measuring(name: str, outbox: Outbox) -> Callable[[Lease | None], "asyncio.Future[bool]"]:
+    """Every worker tells the lag, whoever holds the lease: a gauge of a former holder would stand still."""
+
+    async def turn() -> bool:
+        backlog = await outbox.backlog()
+        metrics.OUTBOX_LAG_SECONDS.labels(name).set(backlog.age)
+        metrics.OUTBOX_ROWS.labels(name).set(backlog.rows)
+        metrics.OUTBOX_BROKEN_ROWS.labels(name).set(backlog.broken)
+        return False
+
+    return lambda _: asyncio.ensure_future(turn())
+
+
 def _relaying(parts: Runtime, name: str, cell: Cell, leases: Leases) -> Job:
     relay = Relay(
-        cell=name,
         settings=parts.settings.warehouse,
         outbox=Outbox(cell.relay),
         bodies=Bodies(cell, parts.registry),
@@ -114,15 +132,8 @@ def _slugs(parts: Runtime) -> Callable[[str], str | None]:
     return slug
 
 
-def _runtime_check(parts: Runtime) -> Callable[[], "asyncio.Future[str | None]"]:
-    async def check() -> str | None:
-        return " ".join((await parts.reasons_not_ready()).values()) or None
-
-    return lambda: asyncio.ensure_future(check())
-
-
-def _jobs_check(loop: Loop) -> Callable[[], "asyncio.Future[str | None]"]:
+def _failing(loop: Loop) -> Check:
     async def check() -> str | None:
         return ", ".join(f"{job} fails ({why})" for job, why in loop.failing.items()) or None
 
-    return lambda: asyncio.ensure_future(check())
+    return check
