@@ -1,22 +1,34 @@
-"""The routes of `/h/{slug}/fhir`."""
+"""The routes of `/h/{slug}/fhir`: plain ones, since nothing but the request and its unit of work is needed."""
+
+from typing import Final
 
 from fastapi import APIRouter
 
 from emr.fhir import bundle_post, capability, search, single
+from emr.web.work import Endpoint, in_hospital, in_hospital_with_body
+
+ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
+    ("POST", "", bundle_post.post_bundle),
+    ("POST", "/", bundle_post.post_bundle),
+    ("POST", "/{type}/_search", search.search_type_by_post),
+    ("GET", "/{type}/{id}/_history/{version}", single.vread),
+    ("GET", "/{type}/{id}/_history", single.history),
+    ("GET", "/{type}/{id}", single.read),
+    ("PUT", "/{type}/{id}", single.update),
+    ("DELETE", "/{type}/{id}", single.delete),
+    ("GET", "/{type}", search.search_type),
+    ("POST", "/{type}", single.create),
+)
+"""Method, path below the base, endpoint; the first that fits."""
 
 router = APIRouter(prefix="/h/{slug}/fhir", include_in_schema=False)
-
-router.add_api_route("/metadata", capability.metadata, methods=["GET"], response_model=None)
-router.add_api_route("", bundle_post.post_bundle, methods=["POST"], response_model=None)
-router.add_api_route("/", bundle_post.post_bundle, methods=["POST"], response_model=None)
-router.add_api_route("/{type}/_search", search.search_type_by_post, methods=["POST"], response_model=None)
-router.add_api_route("/{type}/{id}/_history/{version}", single.vread, methods=["GET"], response_model=None)
-router.add_api_route("/{type}/{id}/_history", single.history, methods=["GET"], response_model=None)
-router.add_api_route("/{type}/{id}", single.read, methods=["GET"], response_model=None)
-router.add_api_route("/{type}/{id}", single.update, methods=["PUT"], response_model=None)
-router.add_api_route("/{type}/{id}", single.delete, methods=["DELETE"], response_model=None)
-router.add_api_route("/{type}", search.search_type, methods=["GET"], response_model=None)
-router.add_api_route("/{type}", single.create, methods=["POST"], response_model=None)
-router.add_api_route(
-    "/{rest:path}", single.unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], response_model=None
+router.add_route("/h/{slug}/fhir/metadata", capability.metadata, methods=["GET"], include_in_schema=False)
+for method, path, endpoint in ROUTES:
+    opened = in_hospital_with_body if method in ("POST", "PUT") else in_hospital
+    router.add_route(f"/h/{{slug}}/fhir{path}", opened(endpoint), methods=[method], include_in_schema=False)
+router.add_route(
+    "/h/{slug}/fhir/{rest:path}",
+    in_hospital(single.unknown),
+    methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+    include_in_schema=False,
 )

@@ -14,6 +14,7 @@ from emr.records.stored import Stored
 MEDIA_TYPE: Final = "application/fhir+json"
 _JSON: Final = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "json"})
 _ANY: Final = frozenset({"*/*", "application/*", ""})
+_FORMAT: Final = re.compile(r"[a-z]+(/[a-z0-9.+ -]+)?(;.*)?", re.ASCII)
 _ETAG: Final = re.compile(r'(?:W/)?"(\d{1,9})"')
 _PREFERENCES: Final = frozenset({"minimal", "representation", "OperationOutcome"})
 
@@ -27,8 +28,11 @@ def resource_type_of(request: Request) -> str:
 
 
 def refuse_other_answers(request: Request) -> None:
-    """Raise `NotAcceptable` when the client takes no JSON."""
-    wanted = request.query_params.get("_format") or request.headers.get("accept", "*/*")
+    """Raise `NotAcceptable` when the client takes no JSON, `Malformed` when `_format` is the name of nothing."""
+    named = request.query_params.get("_format")
+    if named and not _FORMAT.fullmatch(named):
+        raise Malformed("format-unknown", "_format is json, or the name of a media type.", location="_format")
+    wanted = named or request.headers.get("accept", "*/*")
     kinds = {part.split(";")[0].strip().replace(" ", "+") for part in wanted.split(",")}
     if not kinds & (_JSON | _ANY):
         raise NotAcceptable("format-unknown", "Answers are application/fhir+json.", location="Accept")

@@ -33,13 +33,14 @@ from emr.web.idempotency import once
 from emr.web.work import Work, WorkWithBody
 
 _NUMBER: Final = re.compile(r"\d{1,6}")
+_FORMATS: Final = frozenset({"_format", "_pretty"})
 _HISTORY_PARAMETERS: Final = frozenset({"_count", "_since", "_before", "_format", "_pretty"})
 
 
 async def read(request: Request, work: Work) -> Response:
     """`GET [base]/Type/id`; 304 when `If-None-Match` names the current version."""
     refuse_other_answers(request)
-    _refuse_parameters(request, frozenset({"_format", "_pretty", "_summary"}))
+    _refuse_parameters(request, _FORMATS | {"_summary"})
     stored = await reading.read(work, resource_type_of(request), request.path_params["id"])
     if names_current(request, stored):
         return Response(None, 304, version_headers(stored))
@@ -49,6 +50,7 @@ async def read(request: Request, work: Work) -> Response:
 async def vread(request: Request, work: Work) -> Response:
     """`GET [base]/Type/id/_history/version`."""
     refuse_other_answers(request)
+    _refuse_parameters(request, _FORMATS)
     path = request.path_params
     return answer_stored(await reading.vread(work, resource_type_of(request), path["id"], path["version"]))
 
@@ -57,6 +59,7 @@ async def create(request: Request, work: WorkWithBody) -> Response:
     """`POST [base]/Type`, with `If-None-Exist` for what may be there already."""
     refuse_other_answers(request)
     refuse_other_bodies(request)
+    _refuse_parameters(request, _FORMATS)
     body = body_of(request)
 
     async def produce() -> Response:
@@ -72,6 +75,7 @@ async def update(request: Request, work: WorkWithBody) -> Response:
     """`PUT [base]/Type/id`, with `If-Match` for the version that must be current."""
     refuse_other_answers(request)
     refuse_other_bodies(request)
+    _refuse_parameters(request, _FORMATS)
     body = body_of(request)
 
     async def produce() -> Response:
@@ -85,6 +89,7 @@ async def update(request: Request, work: WorkWithBody) -> Response:
 
 async def delete(request: Request, work: Work) -> Response:
     """`DELETE [base]/Type/id`: 204, also when there was nothing to delete."""
+    _refuse_parameters(request, _FORMATS)
 
     async def produce() -> Response:
         stored = await deleting.delete(

@@ -15,7 +15,7 @@ _VALUES_MOST: Final = 500
 _CLAUSES_MOST: Final = 30
 _TEXT_MOST: Final = 1_000
 _PREFIX: Final = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=\d)")
-_CONTROL: Final = frozenset({"_count", "_sort", "_include", "_summary", "_total", "_format", "_pretty"})
+_CONTROL: Final = frozenset({"_count", "_sort", "_include", "_summary", "_total", "_totalMethod", "_format", "_pretty"})
 _FORMATS: Final = ("json", "application/json", "application/fhir+json", "application/fhir json")
 SEARCHABLE: Final = frozenset({"token", "string", "date", "reference", "uri"})
 
@@ -83,7 +83,7 @@ def understand(resource_type: str, pairs: Iterable[tuple[str, str]]) -> Question
         count=_count(control.get("_count")),
         includes=tuple(_include(resource_type, value) for name, value in asked if name == "_include"),
         count_only=control.get("_summary") == "count" or control.get("_count") == "0",
-        total=_total(control.get("_total", "none")),
+        total=_total(control),
         echo=tuple(asked),
     )
 
@@ -185,7 +185,11 @@ def _count(value: str | None) -> int:
     return min(int(value), PAGE_MOST)
 
 
-def _total(value: str) -> Total:
+def _total(control: dict[str, str]) -> Total:
+    """`_totalMethod=count` is how fhirpy asks for an accurate total."""
+    if control.get("_totalMethod", "count") != "count":
+        raise SearchRefused("total-invalid", "_totalMethod is count.", "_totalMethod")
+    value = control.get("_total", "accurate" if "_totalMethod" in control else "none")
     if value not in ("none", "estimate", "accurate"):
         raise SearchRefused("total-invalid", "_total is none, estimate or accurate.", "_total")
     return value  # type: ignore[return-value]
