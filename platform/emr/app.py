@@ -29,12 +29,13 @@ from emr.web import errors, home, installation, sign_in
 from emr.work.runtime import Runtime, runtime
 from emr.work.starting import MANAGEMENT_PORT, MANAGEMENT_PORTS
 
+# What is asked most often stands first; a file's Binary is the documents' own.
 ROUTERS: Final = (
-    home.router,
-    sign_in.router,
     documents_api.router,
     fhir_api.router,
     dicomweb_api.router,
+    home.router,
+    sign_in.router,
     documents_pages.router,
     imaging_pages.router,
     consultation_pages.router,

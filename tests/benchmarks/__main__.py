@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def _ingest(standing: Service) -> Result:
 def _page(standing: Service) -> Result:
     """One user's whole chart page, one request after another."""
     house = standing.house
-    with _signed_in(house.url) as browser:
+    with closing(_signed_in(house.url)) as browser:
         taken: list[float] = []
         for each in mixes.sample(mixes.ids(house, "Patient"), 40):
             begun = time.monotonic()

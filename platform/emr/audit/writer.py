@@ -35,21 +35,19 @@ class _Waiting:
 
 
 class _Group:
-    """The rows of one database on their way; at most two groups at a time."""
+    """The rows of one database on their way; one group at a time, so that the next one grows meanwhile."""
 
     def __init__(self, pool: RolePool, statement: str) -> None:
         self._pool = pool
         self._statement = statement
         self._waiting: list[_Waiting] = []
-        self._writers: set[asyncio.Task[None]] = set()
+        self._writer: asyncio.Task[None] | None = None
 
     async def record(self, rows: Sequence[AuditRow]) -> None:
         waiting = _Waiting(rows, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if len(self._writers) < 2:
-            writer = asyncio.create_task(self._write())
-            self._writers.add(writer)
-            writer.add_done_callback(self._writers.discard)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
         await asyncio.shield(waiting.done)
 
     async def _write(self) -> None:

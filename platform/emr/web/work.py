@@ -3,11 +3,13 @@
 Every route below `/h/{slug}/` takes `Work`; there is no other way to the data.
 """
 
+import functools
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Final
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from emr.audit.rows import AuditRow
 from emr.identity.principal import Principal
@@ -91,6 +93,30 @@ async def _work_with_body(request: Request) -> AsyncIterator[UnitOfWork]:
 
 WorkWithBody = Annotated[UnitOfWork, Depends(_work_with_body, scope="function")]
 """The same for a body that is taken whole (`body_of`), and before a connection is: no slow client holds one."""
+
+Endpoint = Callable[[Request, UnitOfWork], Awaitable[Response]]
+_Opener = Callable[[Request], AbstractAsyncContextManager[UnitOfWork]]
+
+
+def in_hospital(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """`Work` for a plain route, which costs half as much: nothing is injected but the request and the unit of work."""
+    return _plain(endpoint, asynccontextmanager(_work))
+
+
+def in_hospital_with_body(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """`WorkWithBody` for a plain route."""
+    return _plain(endpoint, asynccontextmanager(_work_with_body))
+
+
+def _plain(endpoint: Endpoint, opened: _Opener) -> Callable[[Request], Awaitable[Response]]:
+    @functools.wraps(endpoint)
+    async def run(request: Request) -> Response:
+        async with opened(request) as work:
+            answer = await endpoint(request, work)
+        # Outside of the unit of work, so that the commit has happened.
+        return answer  # noqa: RET504 - the line above says why
+
+    return run
 
 
 def asked(request: Request, tenant: Tenant) -> Asked:
