@@ -49,8 +49,12 @@ class Target:
 
 
 def owner_engine(url: str) -> Engine:
-    """An engine for `emr_owner`; connections are not kept."""
-    return create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
+    """An engine for `emr_owner`; connections are not kept, and none waits for a lock longer than 4 s."""
+    return create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        poolclass=NullPool,
+        connect_args={"options": "-c lock_timeout=4s"},
+    )
 
 
 def head(history: History) -> str:

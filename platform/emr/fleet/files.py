@@ -8,12 +8,14 @@ from typing import Any, Final
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from emr.kernel.errors import Invalid, Issue
 from emr.tenancy.definition import HospitalFile
 
 _LARGEST: Final = 64 * 1024
+_DEEPEST: Final = 10
 _RULES: Final = {
     "extra_forbidden": "there is no such field",
     "missing": "is required",
@@ -78,17 +80,30 @@ def read_hospital(path: Path) -> HospitalFile:
 def _parsed(path: Path) -> CommentedMap:
     if path.stat().st_size > _LARGEST:
         raise FilesBroken([FileFault(path.name, 1, "", f"a hospital's file has at most {_LARGEST // 1024} KiB")])
-    reader = YAML(typ="rt", pure=True)
     try:
-        tree = reader.load(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        _refuse_bombs(path, text)
+        tree = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise FilesBroken([FileFault(path.name, line, "", f"is not YAML: {error.problem}")]) from error
     except UnicodeDecodeError as error:
         raise FilesBroken([FileFault(path.name, 1, "", "is not UTF-8")]) from error
+    except YAMLError as error:
+        raise FilesBroken([FileFault(path.name, 1, "", "is not YAML: it holds a control character")]) from error
     if not isinstance(tree, CommentedMap):
         raise FilesBroken([FileFault(path.name, 1, "", "is not a mapping of fields")])
     return tree
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """A few lines with aliases can stand for gigabytes, and deep nesting ends the process: refused before either."""
+    depth = 0
+    for event in YAML(typ="rt", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        rule = "an alias has no place here" if isinstance(event, AliasEvent) else "is nested too deeply"
+        if isinstance(event, AliasEvent) or depth > _DEEPEST:
+            raise FilesBroken([FileFault(path.name, event.start_mark.line + 1, "", rule)])
 
 
 def _plain(value: Any) -> Any:

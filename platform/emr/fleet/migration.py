@@ -2,8 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
+from multiprocessing import get_context
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from emr.db.migrate import History, Target, current, head, owner_engine, upgrade
 from emr.settings import Database
 
 _PARALLEL: Final = 4
+_WORTH_PROCESSES: Final = 5
 _STALE: Final = text("SELECT schema, slug FROM directory.tenants WHERE revision <> :head ORDER BY slug")
 _STAND: Final = text("UPDATE directory.tenants SET revision = :revision, updated_at = now() WHERE schema = :schema")
 _STATUS: Final = text(
@@ -61,8 +64,7 @@ def migrate(settings: Database) -> list[Step]:
         return steps
     with engine.connect() as connection:
         stale = connection.execute(_STALE, {"head": head(History.TENANT)}).all()
-    with ThreadPoolExecutor(_PARALLEL) as threads:
-        return steps + list(threads.map(lambda row: _hospital(engine, row[0], row[1]), stale))
+    return steps + _hospitals(settings.owner_url, [(row[0], row[1]) for row in stale])
 
 
 def login_of(settings: Database) -> str:
@@ -92,11 +94,21 @@ def _shared(engine: Engine, login: str, history: History) -> Sequence[Step]:
             upgrade(connection, target)
             {History.DIRECTORY: roles.grant_directory, History.CELL: roles.grant_cell}[history](connection)
     except (SQLAlchemyError, psycopg.Error) as error:
-        return (Step(history.value, history.value, stands, head(history), _reason(error)),)
+        return (Step(history.value, history.value, stands, head(history), reason_of(error)),)
     return (Step(history.value, history.value, stands, head(history)),)
 
 
-def _hospital(engine: Engine, schema: str, slug: str) -> Step:
+def _hospitals(url: str, stale: Sequence[tuple[str, str]]) -> list[Step]:
+    """In processes and not in threads: Alembic keeps the migration that runs in a global variable."""
+    if len(stale) < _WORTH_PROCESSES:
+        return [_hospital(url, schema, slug) for schema, slug in stale]
+    schemas, slugs = zip(*stale, strict=True)
+    with ProcessPoolExecutor(_PARALLEL, mp_context=get_context("spawn")) as processes:
+        return list(processes.map(_hospital, repeat(url), schemas, slugs, chunksize=4))
+
+
+def _hospital(url: str, schema: str, slug: str) -> Step:
+    engine = owner_engine(url)
     before: str | None = None
     try:
         with engine.begin() as connection:
@@ -104,8 +116,8 @@ def _hospital(engine: Engine, schema: str, slug: str) -> Step:
             after = migrate_hospital(connection, schema)
     except (SQLAlchemyError, psycopg.Error) as error:
         with contextlib.suppress(SQLAlchemyError), engine.begin() as connection:
-            connection.execute(_STATUS, {"schema": schema, "revision": before or "", "error": _reason(error)})
-        return Step(slug, History.TENANT.value, before, head(History.TENANT), _reason(error))
+            connection.execute(_STATUS, {"schema": schema, "revision": before or "", "error": reason_of(error)})
+        return Step(slug, History.TENANT.value, before, head(History.TENANT), reason_of(error))
     return Step(slug, History.TENANT.value, before, after)
 
 
@@ -117,7 +129,8 @@ def _exists(connection: Connection, schema: str) -> bool:
     return bool(connection.scalar(text("SELECT to_regnamespace(:schema) IS NOT NULL"), {"schema": schema}))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """The first line of what the database said."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return str(cause).strip().splitlines()[0]
 

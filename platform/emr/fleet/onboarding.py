@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any, Final, Literal
 
+import psycopg
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from emr.db import roles
 from emr.db.migrate import owner_engine
 from emr.fleet.files import read_hospitals
-from emr.fleet.migration import login_of, migrate_hospital
+from emr.fleet.migration import login_of, migrate_hospital, reason_of
 from emr.kernel.errors import Refusal
 from emr.kernel.ids import opaque, uuid7
 from emr.settings import Settings
@@ -102,6 +104,8 @@ def _settle(
             _join_organization(connection, hospital, organizations)
     except Refusal as refusal:
         return Outcome(hospital.slug, difference.kind, refusal.message)
+    except (SQLAlchemyError, psycopg.Error) as error:
+        return Outcome(hospital.slug, difference.kind, reason_of(error))
     return Outcome(hospital.slug, difference.kind)
 
 

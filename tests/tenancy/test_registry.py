@@ -1,0 +1,57 @@
+"""The registry: what a process knows of the hospitals."""
+
+import asyncio
+
+import pytest
+
+from emr.kernel.errors import NotFound
+from emr.work.runtime import Runtime
+from tests.fhir.samples import mark
+from tests.house import CAU_VONG, HOA_SEN, House
+
+pytestmark = pytest.mark.anyio
+
+
+class TestRegistry:
+    async def test_knows_a_hospital_by_each_of_its_names(self, standing: House, parts: Runtime) -> None:
+        tenant = standing.tenants[HOA_SEN]
+        known = parts.registry
+        assert known.by_slug(HOA_SEN) == known.by_schema(tenant.schema) == known.by_id(tenant.id) == tenant
+        assert known.by_ae_title("HOASEN") == tenant
+        assert [each.slug for each in known.all()] == sorted(each.slug for each in known.all())
+
+    @pytest.mark.parametrize("name", ["", "HOA-SEN", "hoa-sen ", "hoa-sen\0", "public", "nowhere"])
+    async def test_nobody_is_the_default(self, parts: Runtime, name: str) -> None:
+        for find in (
+            parts.registry.by_slug,
+            parts.registry.by_schema,
+            parts.registry.by_id,
+            parts.registry.by_ae_title,
+        ):
+            with pytest.raises(NotFound):
+                find(name)
+
+    async def test_learns_of_a_new_one_and_of_a_change_within_two_seconds(
+        self, standing: House, parts: Runtime
+    ) -> None:
+        slug = f"new-{mark()[:8]}"
+        standing.new_hospital(slug)
+        await _until(lambda: any(each.slug == slug for each in parts.registry.all()))
+        standing.sql("UPDATE directory.tenants SET state = 'suspended' WHERE slug = %s", slug)
+        await _until(lambda: not parts.registry.by_slug(slug).open)
+
+    async def test_two_hospitals_share_nothing_that_names_or_keys_them(self, standing: House) -> None:
+        first, second = standing.tenants[HOA_SEN], standing.tenants[CAU_VONG]
+        for name in ("id", "schema", "index_key", "organization_id", "ae_title", "facility_code"):
+            assert getattr(first, name) != getattr(second, name)
+        assert HOA_SEN not in first.schema
+        assert repr(first.index_key) not in repr(first)
+
+
+async def _until(done: object) -> None:
+    assert callable(done)
+    for _ in range(40):
+        if done():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("the registry did not learn of it in two seconds")
