@@ -1,5 +1,6 @@
 """The web service, put together: what it is made of, its routes, how it starts and how it stops."""
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -93,6 +94,9 @@ def create() -> FastAPI:
 async def _live(app: FastAPI) -> AsyncIterator[None]:
     await app.state.runtime.open()
     management = await _manage(app)
+    # What has been made by now stays: a collector that walks it again and again stops the loop for tens of ms.
+    gc.collect()
+    gc.freeze()
     try:
         yield
     finally:

@@ -68,10 +68,12 @@ class Cell:
     def __init__(self, url: str, settings: Database) -> None:
         self.relay = RolePool(url, "emr_cell", size=4)
         self.audit = RolePool(url, "emr_audit", size=4)
-        self._slices = tuple(_Pool(url, settings.pool_size, {}) for _ in range(settings.pool_slices))
+        self._slices = tuple(
+            _Pool(url, settings.pool_size, {"statement_timeout": str(settings.statement_timeout_ms)})
+            for _ in range(settings.pool_slices)
+        )
         for pool in self._slices:
             watch_pool("hospital", pool)
-        self._timeout = settings.statement_timeout_ms
         self._prologues: dict[str, str] = {}
 
     async def open(self) -> None:
@@ -105,7 +107,6 @@ class Cell:
                     "BEGIN",
                     "SET LOCAL ROLE " + schema,
                     "SET LOCAL search_path TO " + schema,
-                    "SET LOCAL statement_timeout TO " + str(self._timeout),
                 )
             )
             self._prologues[schema] = text

@@ -8,18 +8,18 @@ from emr.fhir import bundle_post, capability, search, single
 from emr.web.work import Endpoint, in_hospital, in_hospital_with_body
 
 ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
+    ("GET", "/{type}/{id}", single.read),
+    ("GET", "/{type}", search.search_type),
+    ("PUT", "/{type}/{id}", single.update),
+    ("POST", "/{type}", single.create),
     ("POST", "", bundle_post.post_bundle),
     ("POST", "/", bundle_post.post_bundle),
     ("POST", "/{type}/_search", search.search_type_by_post),
-    ("GET", "/{type}/{id}/_history/{version}", single.vread),
-    ("GET", "/{type}/{id}/_history", single.history),
-    ("GET", "/{type}/{id}", single.read),
-    ("PUT", "/{type}/{id}", single.update),
     ("DELETE", "/{type}/{id}", single.delete),
-    ("GET", "/{type}", search.search_type),
-    ("POST", "/{type}", single.create),
+    ("GET", "/{type}/{id}/_history", single.history),
+    ("GET", "/{type}/{id}/_history/{version}", single.vread),
 )
-"""Method, path below the base, endpoint; the first that fits."""
+"""Method, path below the base, endpoint; what is asked most often stands first."""
 
 router = APIRouter(prefix="/h/{slug}/fhir", include_in_schema=False)
 router.add_route("/h/{slug}/fhir/metadata", capability.metadata, methods=["GET"], include_in_schema=False)

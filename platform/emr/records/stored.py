@@ -1,8 +1,10 @@
 """A version of a resource as it is kept and as it is answered."""
 
 import re
+import threading
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Self
 
 import zstandard
@@ -55,9 +57,22 @@ class Stored:
 
 def pack(body: bytes) -> bytes:
     """The body as it lies in the database: one byte that names the codec, then Zstandard (level 3)."""
-    return _ZSTD + zstandard.ZstdCompressor(level=3, write_checksum=False).compress(body) if body else b""
+    return _ZSTD + _codec().compressor.compress(body) if body else b""
 
 
 def unpack(kept: bytes) -> bytes:
     """The body as it was stored, byte for byte."""
-    return zstandard.ZstdDecompressor().decompress(kept[1:]) if kept else b""
+    return _codec().decompressor.decompress(kept[1:]) if kept else b""
+
+
+class _Codec(threading.local):
+    """One context for each thread: making one costs more than using it, and two threads may not share one."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=3, write_checksum=False)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+@cache
+def _codec() -> _Codec:
+    return _Codec()
