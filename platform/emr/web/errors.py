@@ -154,7 +154,9 @@ def answer(request: Request, refusal: errors.Refusal, status: int) -> Response:
     if _speaks_fhir(request):
         return Response(json.dumps(outcome_of(refusal)), status, headers, "application/fhir+json")
     if _wants_page(request):
-        return _page(request, refusal, status)
+        page = _page(request, refusal, status)
+        page.headers.update(headers)
+        return page
     problem = {
         "type": f"urn:emr:problem:{refusal.code}",
         "title": refusal.message,

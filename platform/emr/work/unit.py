@@ -20,7 +20,20 @@ from emr.kernel.tenant import Tenant
 from emr.storage.blobs import BlobStore
 from emr.work.runtime import Runtime
 
-_GONE: Final = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, OSError)
+_GONE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+)
+"""The server is gone, going, full, or a replica that has not taken over yet."""
+_NO_JOURNAL: Final = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.UndefinedTableError,
+    asyncpg.IntegrityConstraintViolationError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +114,15 @@ async def _committed(runtime: Runtime, tenant: Tenant) -> AsyncIterator[Connecti
         raise Conflict("lock-lost", "Another change was under way at the same place; nothing was stored.") from error
     except asyncpg.QueryCanceledError as error:
         raise Unavailable("query-too-slow", "The query took too long and was stopped.") from error
-    except (
-        asyncpg.PostgresConnectionError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.InterfaceError,
-        ConnectionError,
-    ) as error:
+    except asyncpg.InFailedSQLTransactionError as error:
+        raise Unavailable("not-committed", "The database could not keep this change; nothing was stored.") from error
+    except _GONE as error:
         raise Unavailable("database-unavailable", "The database does not answer.") from error
 
 
 async def _journal(connection: Connection, rows: list[AuditRow]) -> None:
-    await connection.execute(IN_TRANSACTION, [row.at for row in rows], [row.canonical() for row in rows], name="audit")
+    texts = [row.canonical() for row in rows]
+    try:
+        await connection.execute(IN_TRANSACTION, [row.at for row in rows], texts, name="audit")
+    except _NO_JOURNAL as error:
+        raise Unavailable("audit-unavailable", "The audit journal takes no rows; nothing was stored.") from error

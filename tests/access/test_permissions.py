@@ -1,0 +1,66 @@
+"""One page of roles: what each may do, see and change."""
+
+import pytest
+
+from emr.access.permissions import GRANTS, demand, demand_change, demand_sight, may, sight
+from emr.definitions.model import resource_types
+from emr.identity.principal import Principal, kind_of
+from emr.kernel.errors import Forbidden
+
+CARE = ("nurse", "doctor")
+
+
+def who(role: str) -> Principal:
+    return Principal("s", "n", role, kind_of(role), "t")
+
+
+class TestGrants:
+    @pytest.mark.parametrize("role", sorted(GRANTS))
+    def test_nobody_changes_what_they_do_not_see(self, role: str) -> None:
+        grant = GRANTS[role]
+        assert grant.changes <= grant.sees or grant.sees == {"*"}
+
+    @pytest.mark.parametrize("role", ["ops", "auditor"])
+    def test_the_department_has_no_patient(self, role: str) -> None:
+        assert GRANTS[role].verbs == GRANTS[role].sees == GRANTS[role].changes == frozenset()
+
+    def test_every_named_type_is_one_of_r4(self) -> None:
+        named = {name for grant in GRANTS.values() for name in grant.sees | grant.changes} - {"*"}
+        assert named <= resource_types()
+
+    def test_only_those_who_treat_write_clinical_facts(self) -> None:
+        for verb in ("vitals:write", "note:write", "allergy:write"):
+            assert {role for role, grant in GRANTS.items() if verb in grant.verbs} == {*CARE, "system"}
+        assert {role for role, grant in GRANTS.items() if "problem:write" in grant.verbs} == {"doctor", "system"}
+        assert {role for role, grant in GRANTS.items() if "record:import" in grant.verbs} == {"system"}
+
+    def test_a_warehouse_changes_nothing(self) -> None:
+        assert GRANTS["warehouse"].changes == frozenset()
+        assert GRANTS["warehouse"].verbs == {"record:read", "record:search", "record:history"}
+
+
+class TestDemands:
+    def test_a_verb(self) -> None:
+        demand(who("doctor"), "note:write")
+        with pytest.raises(Forbidden, match="cashier") as caught:
+            demand(who("cashier"), "note:write")
+        assert caught.value.code == "role-may-not"
+        assert may(who("doctor"), "note:write")
+        assert not may(who("cashier"), "note:write")
+
+    def test_sight_and_change_by_type(self) -> None:
+        demand_sight(who("lab"), "Patient")
+        demand_change(who("lab"), "Observation")
+        with pytest.raises(Forbidden):
+            demand_change(who("lab"), "Patient")
+        with pytest.raises(Forbidden):
+            demand_sight(who("reception"), "Observation")
+
+    def test_a_filter_for_queries(self) -> None:
+        assert sight(who("doctor")) is None
+        assert sight(who("ops")) == []
+        assert "Observation" not in (sight(who("reception")) or [])
+
+    def test_a_role_that_is_none_is_no_role(self) -> None:
+        with pytest.raises(KeyError):
+            demand(who("king"), "note:write")
