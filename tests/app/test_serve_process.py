@@ -1,0 +1,96 @@
+"""`emr serve` as a process: it says why it is not ready, refuses to start unsafely, and finishes what it began."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.benchmarks.service import environment
+from tests.house import House, free_port
+
+EMR = Path(sys.executable).with_name("emr")
+
+
+def start(standing: House, **more: str) -> "tuple[subprocess.Popen[bytes], str]":
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    own = {"EMR_HTTP__BASE_URL": url} | more
+    process = subprocess.Popen(
+        [EMR, "serve", "--port", str(port), "--management-port", str(free_port())],
+        env=os.environ | environment(standing) | own,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    return process, url
+
+
+@pytest.fixture
+def serving(standing: House) -> "Iterator[tuple[subprocess.Popen[bytes], str]]":
+    process, url = start(standing)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if httpx.get(f"{url}/readyz", trust_env=False).is_success:
+                break
+        except httpx.TransportError:
+            assert process.poll() is None, process.stderr and process.stderr.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield process, url
+    process.kill()
+    process.wait()
+    if process.stderr:
+        process.stderr.close()
+
+
+class TestStop:
+    def test_a_request_under_way_is_finished_and_no_new_one_taken(
+        self, standing: House, serving: "tuple[subprocess.Popen[bytes], str]"
+    ) -> None:
+        process, url = serving
+        body = json.dumps({"resourceType": "Patient", "name": [{"family": "Cuối"}]}).encode()
+        head = (
+            "POST /h/hoa-sen/fhir/Patient HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+            f"Authorization: Bearer {standing.token()}\r\nContent-Type: application/fhir+json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode()
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as line:
+            line.sendall(head + body[:10])
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection((host, int(port)), timeout=5)
+            line.sendall(body[10:])
+            answer = line.makefile("rb").readline()
+        assert answer.startswith(b"HTTP/1.1 201")
+        assert process.wait(30) in (0, -signal.SIGTERM)
+
+
+class TestStart:
+    def test_a_login_that_owns_something_is_refused(self, standing: House) -> None:
+        process, _ = start(standing, EMR_DATABASE__URL=standing.settings.database.owner_url)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert "refuses this database login" in said.decode()
+
+    def test_a_weak_secret_is_refused_by_name(self, standing: House) -> None:
+        process, _ = start(standing, EMR_KEYS__SIGNING="c2VjcmV0")
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert "EMR_KEYS__SIGNING" in said.decode()
+
+    def test_production_refuses_plain_http(self, standing: House) -> None:
+        process, _ = start(standing, EMR_PROFILE="production")
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert "EMR_HTTP__BASE_URL" in said.decode()
