@@ -104,6 +104,10 @@ def outcome_of(refusal: errors.Refusal) -> dict[str, Any]:
     return {"resourceType": "OperationOutcome", "issue": issues}
 
 
+_ELSEWHERE: Final = frozenset({"hospital-unknown", "not-a-member", "hospital-suspended", "hospital-being-upgraded"})
+"""Refusals after which nothing in this hospital can be the next step."""
+
+
 def install(app: FastAPI) -> None:
     """Give the application its answers to everything that goes wrong."""
     app.add_exception_handler(errors.Refusal, _refused)
@@ -171,7 +175,12 @@ def answer(request: Request, refusal: errors.Refusal, status: int) -> Response:
 
 def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
     title, text = _SAID.get(status, _OTHERWISE)
-    steps = [(_SIGN_IN + quote(request.url.path, safe="/"), mark("Đăng nhập"))] if status == 401 else []
+    parts = request.url.path.split("/")
+    steps: list[tuple[str, str]] = []
+    if status == 401:
+        steps.append((_SIGN_IN + quote(request.url.path, safe="/"), mark("Đăng nhập")))
+    elif len(parts) > 3 and parts[1] == "h" and refusal.code not in _ELSEWHERE:
+        steps.append((f"/h/{parts[2]}/", mark("Về trang tìm người bệnh")))
     return render_public(
         request,
         "web/error.html",
