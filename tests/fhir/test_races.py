@@ -6,6 +6,7 @@ from threading import Barrier
 from typing import Any
 
 import httpx
+import psycopg
 
 from tests.fhir.samples import Json, bundle, entry, found, identifier, made, mark, observation, patient, post, put
 from tests.house import House
@@ -131,3 +132,23 @@ class TestDelete:
         history = doctor.get(f"/Observation/{note['id']}/_history").json()
         numbers = [int(each["response"]["etag"][3:-1]) for each in history["entry"]]
         assert numbers == list(range(history["total"], 0, -1))
+
+    def test_of_a_patient_and_the_first_fact_about_them_exclude_each_other(
+        self, live: House, doctor: httpx.Client
+    ) -> None:
+        for _ in range(6):
+            person = made(doctor, patient())["id"]
+
+            def act(client: httpx.Client, number: int, person: str = person) -> httpx.Response:
+                return post(client, observation(person)) if number else client.delete(f"/Patient/{person}")
+
+            gone, told = at_once(live, act, 2)
+            assert (gone.status_code, told.status_code) in ((204, 422), (409, 201))
+
+    def test_an_update_of_a_patient_does_not_wait_for_facts_about_them(self, live: House, doctor: httpx.Client) -> None:
+        person = made(doctor, patient())
+        query = f"SELECT 1 FROM {live.tenants['hoa-sen'].schema}.resources WHERE id = %s FOR KEY SHARE"
+        with psycopg.connect(live.cluster.url(database="emr")) as other:
+            other.execute(query, (person["id"],))
+            assert put(doctor, person).status_code == 200
+            assert made(doctor, observation(person["id"]))

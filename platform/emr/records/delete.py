@@ -24,7 +24,7 @@ async def delete(
     `Forbidden`.
     """
     demand_change(work.principal, resource_type)
-    before = await lock(work, resource_type, checked_id(resource_id))
+    before = await lock(work, resource_type, checked_id(resource_id), to_delete=True)
     if before is None or before.deleted:
         return None
     refuse_moved(before, if_match)

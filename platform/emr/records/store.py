@@ -17,11 +17,18 @@ from emr.work.unit import UnitOfWork
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 _PREPARE: Final = """
+WITH patients AS (
+  SELECT r.type, r.id, r.pk, r.deleted FROM unnest($2::text[], $3::text[]) AS t (type, id)
+    JOIN resources r ON r.type = 'Patient' AND r.id = t.id WHERE t.type = 'Patient'
+     FOR KEY SHARE OF r)
 SELECT '' AS type, '' AS id, nextval('resources_pk_seq') AS pk, false AS deleted FROM generate_series(1, $1)
 UNION ALL
+SELECT type, id, pk, deleted FROM patients
+UNION ALL
 SELECT r.type, r.id, r.pk, r.deleted FROM unnest($2::text[], $3::text[]) AS t (type, id)
-  JOIN resources r ON r.type = t.type AND r.id = t.id
+  JOIN resources r ON r.type = t.type AND r.id = t.id WHERE t.type <> 'Patient'
 """
+"""Patients that are referred to stay until the transaction ends: only their deletion has to wait."""
 
 _INDEX: Final = """
 , put_tokens AS (
@@ -79,7 +86,8 @@ _REPLACE: Final = "".join((_VERSIONS, _SUCCEED, _INDEX))  # noqa: FLY002 - the s
 _CURRENT: Final = """
 SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE type = $1 AND id = $2
 """
-_CURRENT_LOCKED: Final = _CURRENT + " FOR UPDATE"
+_CURRENT_LOCKED: Final = _CURRENT + " FOR NO KEY UPDATE"
+_CURRENT_CLAIMED: Final = _CURRENT + " FOR UPDATE"
 _HOLD_NAME: Final = "SELECT pg_advisory_xact_lock($1)"
 
 
@@ -157,15 +165,17 @@ async def current(work: UnitOfWork, resource_type: str, resource_id: str) -> Sto
     return Stored.of(resource_type, row)
 
 
-async def lock(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored | None:
+async def lock(work: UnitOfWork, resource_type: str, resource_id: str, *, to_delete: bool = False) -> Stored | None:
     """The current version, deleted or not, held until the transaction ends; None when there never was one.
+    To delete it, also from those who refer to it.
 
     Then its name is held instead, so that two clients who bring the same new id stand in line.
     """
-    row = await work.db.fetchrow(_CURRENT_LOCKED, resource_type, resource_id, name="lock")
+    statement = _CURRENT_CLAIMED if to_delete else _CURRENT_LOCKED
+    row = await work.db.fetchrow(statement, resource_type, resource_id, name="lock")
     if row is None:
         await work.db.execute(_HOLD_NAME, lock_number(work.tenant.schema, resource_type, resource_id), name="hold")
-        row = await work.db.fetchrow(_CURRENT_LOCKED, resource_type, resource_id, name="lock")
+        row = await work.db.fetchrow(statement, resource_type, resource_id, name="lock")
     return None if row is None else Stored.of(resource_type, row)
 
 

@@ -229,7 +229,7 @@ async def _drafts(work: UnitOfWork, entries: Sequence[Entry], known: Targets) ->
     writing = [entry for entry in entries if entry.method in order and not entry.settled]
     for entry in sorted(writing, key=lambda entry: (entry.type, entry.id)):
         if entry.method != "POST":
-            entry.found = await lock(work, entry.type, entry.id)
+            entry.found = await lock(work, entry.type, entry.id, to_delete=entry.method == "DELETE")
     drafts: list[Draft] = []
     for entry in sorted(writing, key=lambda entry: order[entry.method]):
         draft = await _draft(work, entry)
