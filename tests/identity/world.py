@@ -157,7 +157,7 @@ def world(kind: str, cluster: Cluster, folder: Path) -> Iterator[World]:
         portal.call(parts.open)
         application = app(parts, identity)
         server = uvicorn.Server(
-            uvicorn.Config(application, host="127.0.0.1", port=port, log_level="warning", lifespan="off", ws="none")
+            uvicorn.Config(application, host="127.0.0.1", port=port, log_config=None, lifespan="off", ws="none")
         )
         served = portal.start_task_soon(server.serve)
         try:

@@ -59,7 +59,7 @@ def _server(provider: Provider) -> uvicorn.Server:
     config = provider.state.config
     write_private(config.folder / _ADDRESS, json.dumps({"issuer": config.issuer}))
     options = uvicorn.Config(
-        provider.app, host=_HOST, port=config.port, log_level="warning", access_log=False, lifespan="off"
+        provider.app, host=_HOST, port=config.port, log_config=None, access_log=False, lifespan="off"
     )
     return uvicorn.Server(options)
 
