@@ -20,6 +20,7 @@ from emr.fhir import api as fhir_api
 from emr.identity.service import Identity
 from emr.imaging import pages as imaging_pages
 from emr.imaging.renderer import Renderer
+from emr.kernel.errors import NotFound
 from emr.settings import Settings
 from emr.telemetry.health import Readiness
 from emr.telemetry.http import ObserveRequests
@@ -27,9 +28,12 @@ from emr.telemetry.logs import configure_logs
 from emr.telemetry.management import ManagementServer, serve_management
 from emr.telemetry.tracing import configure_tracing
 from emr.web import errors, home, installation, sign_in
+from emr.web.work import in_hospital
 from emr.work.runtime import Runtime, runtime
 from emr.work.starting import MANAGEMENT_PORT, MANAGEMENT_PORTS
+from emr.work.unit import UnitOfWork
 
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # What is asked most often stands first; a file's Binary is the documents' own.
 ROUTERS: Final = (
     documents_api.router,
@@ -73,6 +77,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
         app.include_router(router)
     installation.install(app, settings)
     errors.install(app)
+    app.add_route("/h/{slug}/{rest:path}", in_hospital(_nowhere), methods=list(_METHODS), include_in_schema=False)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.add_api_route("/readyz", _ready, include_in_schema=False)
     return app
@@ -118,6 +123,12 @@ async def _manage(app: FastAPI) -> ManagementServer | None:
         except OSError:
             continue
     return None
+
+
+async def _nowhere(request: Request, work: UnitOfWork) -> Response:
+    """An address that does not exist: a member is told so, everybody else what they are told of every address."""
+    del request, work
+    raise NotFound("no-such-route", "There is nothing at this address.")
 
 
 async def _alive() -> Response:

@@ -39,7 +39,11 @@ async def hospital_of(request: Request) -> Tenant:
         await runtime.audit.record_directory([_row(request, None, None, refusal)])
         raise
     note_hospital(tenant.slug)
-    refuse_closed(tenant, runtime.revisions)
+    try:
+        refuse_closed(tenant, runtime.revisions)
+    except Unavailable as refusal:
+        await runtime.audit.record(tenant.cell, [_row(request, tenant, None, refusal)])
+        raise
     return tenant
 
 
