@@ -101,7 +101,13 @@ class House:
         base = next(each for each in read_hospitals(ROOT / "tenants") if each.slug == HOA_SEN)
         part = base.identity.model_copy(update={"organization": slug})
         hospital = base.model_copy(
-            update={"slug": slug, "dicom": None, "facility_code": f"{secrets.randbelow(99999):05}", "identity": part}
+            update={
+                "slug": slug,
+                "name": f"Bệnh viện {slug}",
+                "dicom": None,
+                "facility_code": f"{secrets.randbelow(99999):05}",
+                "identity": part,
+            }
         )
         with owner_engine(self.settings.database.owner_url).begin() as connection:
             schema = make_hospital(connection, self.settings, hospital)

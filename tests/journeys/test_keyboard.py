@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.house import CAU_VONG, HOA_SEN, House
-from tests.servers.chromium import Tab, sign_in, tab
+from tests.servers.chromium import Tab, sign_in, tab, write
 
 pytestmark = pytest.mark.server
 
@@ -21,12 +21,12 @@ class TestSignIn:
         with tab(browser) as one:
             page = one.page
             page.goto(f"{live.url}/")
-            page.get_by_role("link", name="Hoa Sen").focus()
+            page.locator('a[href$="/h/hoa-sen/"]').focus()
             press(page, "Enter")
             page.get_by_role("button", name="doctor@hoa-sen").focus()
             press(page, "Enter")
             expect(page.locator("#find")).to_be_focused()
-            page.keyboard.type("hoa nguyen 1959")
+            write(page, "hoa nguyen 1959")
             expect(page.locator("#hits a")).to_have_count(1)
             press(page, "ArrowDown", "Enter")
             expect(page.get_by_role("heading", level=1)).to_have_text("NGUYỄN THỊ HOA")
@@ -47,21 +47,21 @@ class TestFind:
     )
     def test_she_is_found_by_name_number_card_and_birth_date(self, desk: Tab, chart: str, typed: str) -> None:
         desk.page.goto(f"{chart.rsplit('/patients', 1)[0]}/")
-        desk.page.keyboard.type(typed)
+        write(desk.page, typed)
         expect(desk.page.locator("#hits")).to_contain_text("NGUYỄN THỊ HOA")
         assert "1959" not in desk.page.url
 
     def test_the_slash_finds_from_everywhere(self, desk: Tab, chart: str) -> None:
         desk.page.goto(chart)
         press(desk.page, "/")
-        desk.page.keyboard.type("thi hoa")
+        write(desk.page, "thi hoa")
         expect(desk.page.locator("#bar-hits a").first).to_be_visible()
         press(desk.page, "ArrowDown")
         expect(desk.page.locator("#bar-hits a").first).to_be_focused()
 
     def test_nobody_found_says_what_to_try(self, desk: Tab, chart: str) -> None:
         desk.page.goto(f"{chart.rsplit('/patients', 1)[0]}/")
-        desk.page.keyboard.type("zzzz qqqq")
+        write(desk.page, "zzzz qqqq")
         expect(desk.page.locator("#hits")).to_contain_text("Không tìm thấy ai")
 
 
@@ -72,7 +72,7 @@ class TestForms:
         press(page, "s")
         expect(page.get_by_label("Huyết áp tâm thu")).to_be_focused()
         for figure in ("128", "82", "76", "36,8", "98"):
-            page.keyboard.type(figure)
+            write(page, figure)
             press(page, "Tab")
         press(page, "Alt+s")
         expect(page.get_by_role("status").filter(has_text="Đã lưu sinh hiệu")).to_be_visible()
@@ -106,7 +106,7 @@ class TestForms:
         page.goto(chart)
         press(page, "g")
         expect(page.get_by_label("Nội dung")).to_be_focused()
-        page.keyboard.type("Người bệnh tỉnh, đỡ chóng mặt.")
+        write(page, "Người bệnh tỉnh, đỡ chóng mặt.")
         press(page, "Alt+s")
         expect(page.locator("main")).to_contain_text("Người bệnh tỉnh, đỡ chóng mặt.")
 
@@ -115,7 +115,7 @@ class TestForms:
         page.goto(chart)
         press(page, "v")
         expect(page.locator("#f-find")).to_be_focused()
-        page.keyboard.type("gut")
+        write(page, "gut")
         expect(page.locator("#codes input").first).to_be_visible()
         press(page, "ArrowDown", "Space", "Alt+s")
         expect(page.get_by_role("region", name="Vấn đề sức khỏe")).to_contain_text("M10.9")
@@ -125,7 +125,7 @@ class TestForms:
         page.goto(chart)
         press(page, "d")
         expect(page.get_by_label("Chất gây dị ứng")).to_be_focused()
-        page.keyboard.type("Sulfamid")
+        write(page, "Sulfamid")
         page.get_by_label("thuốc", exact=True).focus()
         press(page, "Space", "Alt+s")
         expect(page.locator(".patient .alert")).to_contain_text("Sulfamid")
@@ -135,7 +135,7 @@ class TestForms:
         asked: list[str] = []
         page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
         page.goto(f"{chart}/notes/new")
-        page.keyboard.type("chưa lưu")
+        write(page, "chưa lưu")
         press(page, "Alt+q")
         page.wait_for_url(chart)
         assert asked == ["beforeunload"]
@@ -143,7 +143,7 @@ class TestForms:
     def test_a_broken_line_keeps_what_was_typed_and_sends_again_once(self, desk: Tab, chart: str) -> None:
         page = desk.page
         page.goto(f"{chart}/notes/new")
-        page.keyboard.type("Mạng chập chờn lúc 3 giờ sáng.")
+        write(page, "Mạng chập chờn lúc 3 giờ sáng.")
         page.context.set_offline(True)
         press(page, "Alt+s")
         expect(page.locator("[data-state]")).to_contain_text("tự gửi lại")
@@ -179,7 +179,7 @@ class TestPlaces:
 
     def test_letters_typed_into_a_field_stay_letters(self, desk: Tab, chart: str) -> None:
         desk.page.goto(f"{chart}/notes/new")
-        desk.page.keyboard.type("kgsv")
+        write(desk.page, "kgsv")
         expect(desk.page.get_by_label("Nội dung")).to_have_value("kgsv")
         desk.page.get_by_label("Nội dung").fill("")
 

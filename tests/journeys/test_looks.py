@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Response, expect
 
 from tests.house import HOA_SEN, House
-from tests.servers.chromium import PHONE, Tab, tab
+from tests.servers.chromium import PHONE, Tab, tab, write
 
 pytestmark = pytest.mark.server
 PAGES = (
@@ -92,7 +92,7 @@ class TestAxe:
 
     def test_no_violation_while_finding(self, desk: Tab, live: House, hoa_id: str) -> None:
         desk.page.goto(f"{live.url}/h/{HOA_SEN}/")
-        desk.page.keyboard.type("hoa")
+        write(desk.page, "hoa")
         expect(desk.page.locator("#hits a").first).to_be_visible()
         assert violations(desk) == []
 
@@ -171,7 +171,7 @@ class TestBudget:
     def test_finding_is_light(self, desk: Tab, live: House, hoa_id: str) -> None:
         desk.page.goto(f"{live.url}/h/{HOA_SEN}/")
         with desk.page.expect_response("**/find") as waiting:
-            desk.page.keyboard.type("nguyen")
+            write(desk.page, "nguyen")
         assert sent(waiting.value) <= INTERACTION
 
 

@@ -59,3 +59,9 @@ def sign_in(page: Page, url: str, *, slug: str, role: str) -> None:
     page.goto(f"{url}/h/{slug}/")
     page.get_by_role("button", name=f"{role}@{slug}").click()
     page.wait_for_url(f"{url}/h/{slug}/")
+
+
+def write(page: Page, text: str) -> None:
+    """Type as soon as a field has the focus: a fresh page gives it a moment after it is there."""
+    page.wait_for_function("['INPUT', 'TEXTAREA'].includes(document.activeElement.tagName)")
+    page.keyboard.type(text)
