@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from emr.chart import pages as chart_pages
 from emr.consultation import pages as consultation_pages
+from emr.definitions.warm import warm
 from emr.dicomweb import api as dicomweb_api
 from emr.documents import api as documents_api
 from emr.documents import pages as documents_pages
@@ -99,9 +100,11 @@ def create() -> FastAPI:
 async def _live(app: FastAPI) -> AsyncIterator[None]:
     await app.state.runtime.open()
     management = await _manage(app)
+    warm({tenant.time_zone for tenant in app.state.runtime.registry.all()})
     # What has been made by now stays: a collector that walks it again and again stops the loop for tens of ms.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     try:
         yield
     finally:
