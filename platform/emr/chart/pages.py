@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from emr.access.permissions import may
 from emr.chart import service, story
 from emr.chart.care import medicines, problems
 from emr.chart.finding import hits
@@ -24,8 +25,10 @@ Cursor = Annotated[str, Query(max_length=400)]
 
 @router.get("/")
 async def home(request: Request, work: Work) -> Response:
-    """The hospital's first page: find a patient."""
-    return render(request, work, "chart/find.html", found=(), text="", fresh=True)
+    """The hospital's first page: find a patient, or choose one of those who were seen last."""
+    people = await service.recent_patients(work) if may(work.principal, "patient:find") else ()
+    found = hits(people, today=service.now_in(work).date(), zone=service.zone_of(work))
+    return render(request, work, "chart/find.html", found=found, text="", fresh=True)
 
 
 @router.post("/find")

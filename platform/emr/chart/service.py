@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -34,7 +34,9 @@ _MOST: Final = {
     "Immunization": 30,
 }
 FOUND: Final = 20
+RECENT: Final = 15
 PER_PAGE: Final = 25
+_RECENTLY: Final = timedelta(days=60)
 _YEAR: Final = re.compile(r"(19|20)[0-9]{2}")
 _PHONE: Final = re.compile(r"(\+84|0)[0-9]{8,10}")
 
@@ -84,6 +86,22 @@ async def find_patients(work: UnitOfWork, text: str) -> Sequence[Mapping[str, An
     if years and named:
         people = [person for person in people if str(person.get("birthDate", ""))[:4] in years]
     return people[:FOUND]
+
+
+@use_case("patient:find", "patient.recent-shown")
+async def recent_patients(work: UnitOfWork) -> Sequence[Mapping[str, Any]]:
+    """Whom the hospital has seen last: patients of the newest encounters, each once, at most `RECENT`."""
+    since = (now_in(work) - _RECENTLY).date().isoformat()
+    criteria = [
+        ("date", f"ge{since}"),
+        ("_sort", "-date"),
+        ("_count", str(RECENT * 3)),
+        ("_include", "Encounter:subject"),
+    ]
+    page = await search(work, "Encounter", criteria)
+    people = {f"Patient/{item.id}": item.resource() for item in page.included if item.type == "Patient"}
+    seen = dict.fromkeys(encounter.get("subject", {}).get("reference", "") for encounter in _resources(page))
+    return [people[reference] for reference in seen if reference in people][:RECENT]
 
 
 @use_case("chart:read", "chart.results-read")
