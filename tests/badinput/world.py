@@ -15,7 +15,7 @@ from tests.house import CAU_VONG, HOA_SEN, House
 SECONDS = 2.0
 MEMORY = 100 * 1024 * 1024
 LEAKS = re.compile(
-    r"Traceback|File \"|asyncpg|psycopg|SELECT |INSERT |resource_versions|t_[a-z0-9]{12}|/work/|/home/|/usr/|\.py\b|line \d+"
+    r"Traceback|File \"|asyncpg|psycopg|SELECT |INSERT |resource_versions|t_[a-z0-9]{12}|/home/|/usr/|/tmp/|platform/emr|site-packages|\.py\b|line \d+"
 )
 
 
