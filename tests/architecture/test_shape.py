@@ -51,7 +51,7 @@ class TestFiles:
         folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
         tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         top = {name.split("/")[0] for name in tracked.split("\0") if "/" in name and not name.startswith(".")}
-        assert top <= {"platform", "tenants", "helm", "terraform", "tests", "ops", "requirements"}
+        assert top <= {"platform", "tenants", "helm", "terraform", "tests", "ops"}
         assert {"platform", "tenants", "helm", "terraform", "tests", "ops"} <= folders
 
 
