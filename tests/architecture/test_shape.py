@@ -61,7 +61,7 @@ class TestFunctions:
             f"{each.shown}:{function.lineno} {function.name}"
             for each in EVERYTHING
             for function in each.functions()
-            if (function.end_lineno or 0) - function.lineno + 1 > 45
+            if (function.end_lineno or 0) - function.lineno + 1 > 40
         )
         assert not broken(long)
 

@@ -7,8 +7,6 @@ from emr.kernel import json
 from emr.kernel.json import instant
 from emr.records.stored import Stored
 
-EMPTY = b""
-
 
 def bundle(kind: str, links: Iterable[tuple[str, str]], entries: Iterable[bytes], total: int | None = None) -> bytes:
     """A Bundle of this type; `links` are pairs of relation and address, `entries` complete JSON texts."""
