@@ -45,6 +45,8 @@ class Tuning:
     durable: bool = True
     max_connections: int = 200
     shared_buffers_mib: int = 128
+    log_kept_mib: int = 80
+    """How much write-ahead log is reused instead of made anew: a flush into a new file waits for the file system too."""
 
     def parameters(self) -> dict[str, str]:
         """PostgreSQL parameters by name."""
@@ -56,6 +58,7 @@ class Tuning:
             "synchronous_commit": switch,
             "full_page_writes": switch,
             "max_locks_per_transaction": "1024",
+            "min_wal_size": f"{self.log_kept_mib}MB",
             "password_encryption": "scram-sha-256",
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",

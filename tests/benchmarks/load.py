@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.disk import flushing, settle
 from tests.benchmarks.machine import measured
 from tests.benchmarks.service import Service
 
@@ -36,6 +37,7 @@ def drive(name: str, what: str, service: Service, mix: Sequence[Request], *, cli
     wrk = shutil.which("wrk")
     if wrk is None:
         raise RuntimeError("wrk is not installed (on Debian: apt-get install wrk)")
+    settle()
     with tempfile.NamedTemporaryFile("w", suffix=".mix", encoding="utf-8") as file:
         file.writelines(f"{weight} {method} {path} {body}\n" for weight, method, path, body in mix)
         file.flush()
@@ -46,7 +48,7 @@ def drive(name: str, what: str, service: Service, mix: Sequence[Request], *, cli
 
 
 def _run(command: list[str], environment: dict[str, str], service: Service) -> dict[str, float]:
-    with measured(service.roots) as spent:
+    with flushing() as flushes, measured(service.roots) as spent:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     said = json.loads(done.stdout.rsplit("RESULT ", 1)[1])
     return {
@@ -58,6 +60,8 @@ def _run(command: list[str], environment: dict[str, str], service: Service) -> d
         "refused": said["refused"],
         "broken": said["broken"],
         "others_cores": spent.others,
+        "disk_p99_ms": flushes.p99,
+        "disk_worst_ms": flushes.worst,
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from emr_demo.postgres import Cluster
+from emr_demo.postgres import Cluster, Tuning
 from tests.house import House, free_port, house
 
 
@@ -37,7 +37,7 @@ def service(*, workers: int = 2) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="emr-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        cluster = Cluster(folder / "postgres")
+        cluster = Cluster(folder / "postgres", tuning=Tuning(shared_buffers_mib=512, log_kept_mib=1024))
         cluster.start()
         try:
             with house(cluster, folder) as standing:
