@@ -46,7 +46,7 @@ class Tuning:
     max_connections: int = 200
     shared_buffers_mib: int = 128
     log_kept_mib: int = 80
-    """How much write-ahead log is reused instead of made anew: a flush into a new file waits for the file system too."""
+    """Write-ahead log that is reused instead of made anew: a flush into a new file waits for the file system too."""
 
     def parameters(self) -> dict[str, str]:
         """PostgreSQL parameters by name."""

@@ -1,4 +1,4 @@
-"""A worker killed as by a power cut, three times at every point, loses nothing and does nothing twice.
+"""A worker killed as by a power cut, four times at every point, loses nothing and does nothing twice.
 
 With the sample Bundles, test_all_bundles.py kills it a hundred times.
 """
@@ -38,7 +38,7 @@ POINTS = (
 )
 """After the claim, before Delta's commit, between it and the receipts, inside the receipts' transaction, after it; and
 four in the sealer, two of them inside its transaction."""
-KILLS = 3 * len(POINTS)
+KILLS = 4 * len(POINTS)
 
 
 async def killed(world: World, point: str) -> None:
