@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from emr.fhir import bundle_post, capability, search, single
+from emr.fhir import bundle_post, capability, operations, search, single
 from emr.web.work import Endpoint, in_hospital, in_hospital_with_body
 
 ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
@@ -23,6 +23,8 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 
 router = APIRouter(prefix="/h/{slug}/fhir", include_in_schema=False)
 router.add_route("/h/{slug}/fhir/metadata", capability.metadata, methods=["GET"], include_in_schema=False)
+for path in operations.ROUTES:
+    router.add_route(f"/h/{{slug}}/fhir{path}", operations.operate, methods=["GET", "POST"], include_in_schema=False)
 for method, path, endpoint in ROUTES:
     opened = in_hospital_with_body if method in ("POST", "PUT") else in_hospital
     router.add_route(f"/h/{{slug}}/fhir{path}", opened(endpoint), methods=[method], include_in_schema=False)

@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from emr.definitions.model import FHIR_VERSION, resource_types
 from emr.definitions.search import parameters
 from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers
+from emr.fhir.operations import operations_of
 from emr.kernel import json
 from emr.records.search.question import SEARCHABLE
 from emr.web.sign_in import runtime_of
@@ -60,6 +61,7 @@ def _statement(base: str, name: str, issuer: str) -> bytes:
                 "resource": [_resource(resource_type) for resource_type in sorted(resource_types())],
                 "interaction": [{"code": code} for code in _SYSTEM],
             }
+            | _operations(None)
         ],
     }
     return json.dumps(statement)
@@ -83,4 +85,11 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "referencePolicy": ["literal", "enforced", "local"],
         "searchParam": searched,
     }
-    return said | ({"searchInclude": sorted(followed)} if followed else {})
+    return said | ({"searchInclude": sorted(followed)} if followed else {}) | _operations(resource_type)
+
+
+def _operations(resource_type: str | None) -> dict[str, Any]:
+    known = operations_of(resource_type)
+    if not known:
+        return {}
+    return {"operation": [{"name": each.name, "definition": each.definition} for each in known]}
