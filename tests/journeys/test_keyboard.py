@@ -96,6 +96,7 @@ class TestForms:
         page.goto(f"{chart}/vitals/new")
         page.get_by_label("Mạch").fill("172")
         press(page, "Alt+s")
+        expect(page.locator("[data-errors]")).to_be_focused()
         page.get_by_label("Tôi đã đo lại").focus()
         press(page, "Space", "Alt+s")
         expect(page.get_by_role("status").filter(has_text="Đã lưu sinh hiệu")).to_be_visible()
