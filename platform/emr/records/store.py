@@ -8,10 +8,11 @@ from typing import Any, Final
 from emr.access.permissions import demand_change
 from emr.definitions.compartment import patients_of
 from emr.kernel.errors import Forbidden
+from emr.records.codec import pack
 from emr.records.errors import ResourceGone, ResourceNotFound
 from emr.records.index import IndexRows
 from emr.records.keys import lock_number
-from emr.records.stored import Stored, is_id, pack
+from emr.records.stored import Stored, is_id
 from emr.work.unit import UnitOfWork
 
 _MILLISECOND: Final = timedelta(milliseconds=1)

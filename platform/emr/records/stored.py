@@ -1,18 +1,14 @@
 """A version of a resource as it is kept and as it is answered."""
 
 import re
-import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, Self
-
-import zstandard
 
 from emr.db.connection import Row
 from emr.kernel import json
+from emr.records.codec import unpack
 
-_ZSTD: Final = b"\x01"
 _ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9.-]{1,64}", re.ASCII)
 
 
@@ -53,26 +49,3 @@ class Stored:
     def resource(self) -> dict[str, Any]:
         """The body as a dict, decimals as they were written."""
         return json.loads(self.body)
-
-
-def pack(body: bytes) -> bytes:
-    """The body as it lies in the database: one byte that names the codec, then Zstandard (level 3)."""
-    return _ZSTD + _codec().compressor.compress(body) if body else b""
-
-
-def unpack(kept: bytes) -> bytes:
-    """The body as it was stored, byte for byte."""
-    return _codec().decompressor.decompress(kept[1:]) if kept else b""
-
-
-class _Codec(threading.local):
-    """One context for each thread: making one costs more than using it, and two threads may not share one."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=3, write_checksum=False)
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-@cache
-def _codec() -> _Codec:
-    return _Codec()

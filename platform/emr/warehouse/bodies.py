@@ -12,7 +12,7 @@ from emr.db.connection import Row
 from emr.db.pools import Cell
 from emr.kernel.errors import NotFound
 from emr.kernel.tenant import Tenant
-from emr.records.stored import unpack
+from emr.records.codec import unpack
 from emr.tenancy.registry import Registry
 from emr.warehouse.outbox import Pointer
 from emr.warehouse.table import Source, Version
