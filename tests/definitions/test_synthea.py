@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from emr.definitions.compartment import patients_of, references, rewrite
-from emr.definitions.extract import Link, extract
+from emr.definitions.extract import extract
 from emr.definitions.validate import validate
+from emr.definitions.values import Link
 from emr.kernel import json
 from tests.definitions.samples import Json, bundles
 
@@ -54,7 +55,7 @@ class TestIndex:
         counted: Counter[str] = Counter()
         for _, bundle in every[:10]:
             for resource in (entry["resource"] for entry in bundle["entry"]):
-                values = extract(resource["resourceType"], resource)
+                values = extract(resource["resourceType"], resource).values
                 counted[resource["resourceType"]] += len(values)
                 assert all(value.target_id or value.url for value in values if isinstance(value, Link))
         assert all(counted.values())

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from emr.db.migrate import History, Target, drift, owner_engine
+from emr.db.revisions import newest_hospital_revision
 from emr.fleet.files import FilesBroken
 from emr.fleet.onboarding import Difference, apply, plan
 from emr.tenancy.definition import HospitalFile
@@ -52,7 +53,7 @@ class TestCreate:
         [(tenant_id, schema, state, revision, key)] = house.sql(
             "SELECT id, schema, state, revision, length(index_key) FROM directory.tenants WHERE slug = %s", slug
         )
-        assert (state, revision, key) == ("trial", "tenant_0001", 16)
+        assert (state, revision, key) == ("trial", newest_hospital_revision(), 16)
         assert house.sql("SELECT count(*) FROM directory.keys WHERE tenant_id = %s", tenant_id) == [(1,)]
         assert house.sql("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", schema) == [(False,)]
         tables = house.sql("SELECT tablename FROM pg_tables WHERE schemaname = %s", schema)

@@ -9,14 +9,30 @@ from zoneinfo import ZoneInfo
 
 from emr.definitions import model, values
 from emr.definitions.routes import Equal, First, Route, Step, Target
-from emr.definitions.search import SearchParameter, parameters
-from emr.definitions.values import Date, Emit, Identifier, IndexValue, Link, String, Token, Uri
-
-__all__ = ["Date", "Identifier", "IndexValue", "Link", "String", "Token", "Uri", "extract", "follow", "identifiers"]
+from emr.definitions.search import SearchParameter, number_of, parameters
+from emr.definitions.values import Emit, Identifier, IndexValue, Token
 
 Json = dict[str, Any]
 
 HO_CHI_MINH_CITY: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """values: each once, in no particular order. present: the numbers of the parameters that have a value at all."""
+
+    values: list[IndexValue]
+    present: set[int]
+
+
+@dataclass(slots=True)
+class _Emitter:
+    """Emits values under a path. present: of every value. narrowed: of references to one type."""
+
+    emit: Emit
+    path: str
+    present: tuple[int, ...] = ()
+    narrowed: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -25,7 +41,7 @@ class _Node:
 
     members: dict[str, "_Node"] = field(default_factory=dict)
     conditions: list[tuple[Step, "_Node"]] = field(default_factory=list)
-    emitters: list[tuple[Emit, tuple[str, ...]]] = field(default_factory=list)
+    emitters: list[_Emitter] = field(default_factory=list)
 
     def next(self, step: Step) -> "_Node":
         if isinstance(step, str):
@@ -37,26 +53,27 @@ class _Node:
         self.conditions.append((step, node))
         return node
 
-    def add(self, emit: Emit, name: str) -> None:
-        for place, (known, names) in enumerate(self.emitters):
-            if known is emit:
-                self.emitters[place] = (emit, names if name in names else (*names, name))
-                return
-        self.emitters.append((emit, (name,)))
+    def emitter(self, emit: Emit, path: str) -> _Emitter:
+        for known in self.emitters:
+            if known.emit is emit:
+                return known
+        self.emitters.append(_Emitter(emit, path))
+        return self.emitters[-1]
 
 
-def extract(type: str, resource: Json, zone: tzinfo = HO_CHI_MINH_CITY) -> list[IndexValue]:  # noqa: A002
-    """Index values of every supported parameter of the type, in no particular order, each once.
+def extract(type: str, resource: Json, zone: tzinfo = HO_CHI_MINH_CITY) -> Indexed:  # noqa: A002
+    """Index values of every supported parameter of the type, by the path of their element.
 
     The resource has passed `validate`, and its `meta` is the server's. Dates without a zone are taken in `zone`, the
     hospital's. `_id` and `_lastUpdated` are left to the store, which knows them.
     """
-    out: list[IndexValue] = []
-    _walk(resource, _tree(type, zone), out)
+    found = Indexed([], set())
+    _walk(resource, _tree(type, zone), found)
     if type == "Patient":
         deceased = resource.get("deceasedBoolean", "deceasedDateTime" in resource)
-        out.append(Token("deceased", None, "true" if deceased else "false"))
-    return list(dict.fromkeys(out))
+        found.values.append(Token("Patient.deceased", None, "true" if deceased else "false"))
+        found.present.add(number_of("deceased"))
+    return Indexed(list(dict.fromkeys(found.values)), found.present)
 
 
 def identifiers(resource: Json) -> list[Identifier]:
@@ -77,16 +94,29 @@ def _tree(type_: str, zone: tzinfo) -> _Node:
     for each in parameters(type_).values():
         if each.name in {"_id", "_lastUpdated"}:
             continue
-        for route in each.routes:
-            node = root
-            for step in route.steps:
-                node = node.next(step)
-            node.add(_emitter(each, route, zone), each.name)
+        if not each.unsupported:
+            for route in each.routes:
+                _plant(root, each, route, zone)
     return root
+
+
+def _plant(root: _Node, each: SearchParameter, route: Route, zone: tzinfo) -> None:
+    """Parameters that ask for one element share its rows; a condition on what a reference points to makes no other."""
+    *way, last = route.steps
+    node = root
+    for step in way if isinstance(last, Target) else route.steps:
+        node = node.next(step)
+    emitter = node.emitter(_emitter(each, route, zone), route.path)
+    if isinstance(last, Target):
+        emitter.narrowed = (*emitter.narrowed, (last.type, each.number))
+    elif each.number not in emitter.present:
+        emitter.present = (*emitter.present, each.number)
 
 
 def _emitter(each: SearchParameter, route: Route, zone: tzinfo) -> Emit:
     match each.kind:
+        case "token" if each.name == "identifier" and route.type == "Identifier":
+            return values.emit_identified
         case "token":
             return _token_emitter(route.type, route.binding)
         case "string":
@@ -125,7 +155,7 @@ def _date_emitter(type_: str, zone: tzinfo) -> Emit:
     return values.emit_timing(zone) if type_ == "Timing" else values.emit_date(zone)
 
 
-def _walk(value: Json, node: _Node, out: list[IndexValue]) -> None:
+def _walk(value: Json, node: _Node, found: Indexed) -> None:
     """Follows the members that are both in the resource and in the tree."""
     members = node.members
     for key, item in value.items():
@@ -135,26 +165,30 @@ def _walk(value: Json, node: _Node, out: list[IndexValue]) -> None:
         if type(item) is list:
             for each in item:
                 if each is not None:
-                    _visit(each, below, out)
-            _visit_first(item, below, out)
+                    _visit(each, below, found)
+            _visit_first(item, below, found)
         else:
-            _visit(item, below, out)
+            _visit(item, below, found)
 
 
-def _visit(value: Any, node: _Node, out: list[IndexValue]) -> None:
-    for emit, names in node.emitters:
-        emit(value, names, out)
+def _visit(value: Any, node: _Node, found: Indexed) -> None:
+    for each in node.emitters:
+        each.emit(value, each.path, found.values)
+        found.present.update(each.present)
+        if each.narrowed:
+            kind = values.target_type(value)
+            found.present.update([number for narrowed, number in each.narrowed if narrowed == kind])
     if node.members and type(value) is dict:
-        _walk(value, node, out)
+        _walk(value, node, found)
     for condition, below in node.conditions:
         if type(value) is dict and _holds(condition, value):
-            _visit(value, below, out)
+            _visit(value, below, found)
 
 
-def _visit_first(items: list[Any], node: _Node, out: list[IndexValue]) -> None:
+def _visit_first(items: list[Any], node: _Node, found: Indexed) -> None:
     for condition, below in node.conditions:
         if isinstance(condition, First) and items:
-            _visit(items[0], below, out)
+            _visit(items[0], below, found)
 
 
 def _holds(condition: Step, value: Json) -> bool:

@@ -6,7 +6,7 @@ Since types are known, each becomes a list of routes: members to follow, conditi
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from emr.definitions import model
@@ -18,6 +18,8 @@ _STEP = re.compile(
 ).fullmatch
 _DOTS = re.compile(r"\.(?![^(]*\))")
 _BASES: Final = frozenset({"Resource", "DomainResource"})
+_ALIKE: Final = frozenset({"uri", "canonical"})
+"""Types of one choice whose values look the same, and for which R4 has a parameter each (`ConceptMap.source`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,15 @@ Step = str | Equal | Target | First
 class Route:
     """How to come from a resource to values of one type.
 
+    path: the elements on the way, `Observation.effective`, `Patient.telecom[system=phone]`: without the type of a
+    choice, without casts and without what a reference must resolve to. many: whether the way may fork.
     targets: resource types that a reference at the end may point to, empty for any. binding: of a `code` at the end.
     """
 
     steps: tuple[Step, ...]
     type: str
+    path: str
+    many: bool = False
     targets: frozenset[str] = frozenset()
     binding: str | None = None
 
@@ -62,21 +68,34 @@ class UnknownPath(ValueError):
 
 def routes(type_: str, expression: str) -> tuple[Route, ...]:
     """All routes of a union. Raises UnknownPath."""
-    return tuple(route for part in expression.split(" | ") for route in _alternative(type_, part.strip()))
+    start = Route((), type_, type_)
+    return tuple(route for part in _parts(expression) for route in _alternative(start, part))
 
 
-def _alternative(type_: str, expression: str) -> list[Route]:
+def below(base: Route, expression: str) -> tuple[Route, ...]:
+    """All routes of a union that begins at the end of another route. Raises UnknownPath."""
+    return tuple(route for part in _parts(expression) for route in _steps(base, _DOTS.split(part)))
+
+
+def _parts(expression: str) -> list[str]:
+    return [part.strip() for part in expression.split(" | ")]
+
+
+def _alternative(start: Route, expression: str) -> list[Route]:
     cast = _AS(expression)
     path, kind, rest = cast.groups() if cast else (expression, None, "")
     root, *names = _DOTS.split(path)
-    if root not in {type_, *_BASES}:
-        raise UnknownPath(f"{root} is not {type_}")
-    found = [Route((), type_)]
-    for name in names:
-        found = [longer for route in found for longer in _follow(route, name)]
+    if root not in {start.type, *_BASES}:
+        raise UnknownPath(f"{root} is not {start.type}")
+    found = _steps(start, names)
     if kind is not None:
         found = [route for route in found if _is(route, kind)]
-    for name in _DOTS.split(rest)[1:] if rest else ():
+    return [longer for route in found for longer in _steps(route, _DOTS.split(rest)[1:] if rest else [])]
+
+
+def _steps(start: Route, names: list[str]) -> list[Route]:
+    found = [start]
+    for name in names:
         found = [longer for route in found for longer in _follow(route, name)]
     return found
 
@@ -88,11 +107,13 @@ def _follow(route: Route, text: str) -> Iterator[Route]:
     if step["name"]:
         yield from _member(route, step["name"], step["index"])
     elif step["target"]:
-        yield Route((*route.steps, Target(step["target"])), route.type, frozenset({step["target"]}))
+        yield replace(route, steps=(*route.steps, Target(step["target"])), targets=frozenset({step["target"]}))
     elif step["key"]:
-        yield Route((*route.steps, Equal(step["key"], step["value"])), route.type, route.targets)
+        steps = (*route.steps, Equal(step["key"], step["value"]))
+        yield replace(route, steps=steps, path=f"{route.path}[{step['key']}={step['value']}]")
     elif step["url"]:
-        yield Route((*route.steps, "extension", Equal("url", step["url"])), "Extension")
+        steps = (*route.steps, "extension", Equal("url", step["url"]))
+        yield Route(steps, "Extension", f"{route.path}.extension[url={step['url']}]", many=True)
     elif _is(route, step["type"]):
         yield route
 
@@ -101,9 +122,12 @@ def _member(route: Route, name: str, index: str | None) -> Iterator[Route]:
     element = model.type_of(route.type).elements.get(name)
     if element is None:
         raise UnknownPath(f"{route.type} has no {name}")
+    path = f"{route.path}.{name}{index or ''}"
+    many = route.many or (element.many and not index)
     for key, kind in element.members().items():
         steps = (*route.steps, key, First()) if index else (*route.steps, key)
-        yield Route(steps, kind, element.targets, element.binding)
+        own = f"{path} as {kind}" if element.choice and kind in _ALIKE else path
+        yield Route(steps, kind, own, many, element.targets, element.binding)
 
 
 def _is(route: Route, kind: str) -> bool:

@@ -1,11 +1,13 @@
 """The registry of R4 search parameters: what may be asked of a type, and what of that the index answers."""
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, Final, Literal
 
 from emr.definitions import model
-from emr.definitions.routes import Route, UnknownPath, routes
+from emr.definitions.routes import Route, UnknownPath, below, routes
 
 Kind = Literal["token", "string", "date", "reference", "uri", "number", "quantity", "composite", "special"]
 
@@ -17,6 +19,8 @@ INDEXED: Final[dict[str, frozenset[str]]] = {
     "date": frozenset({"Period", "Timing", "date", "dateTime", "instant"}),
     "reference": frozenset({"Reference", "canonical", "uri"}),
     "uri": frozenset({"canonical", "uri", "url"}),
+    "number": frozenset({"Range", "decimal", "integer", "positiveInt", "unsignedInt"}),
+    "quantity": frozenset({"Age", "Duration", "Money", "Quantity", "Range", "SampledData", "SimpleQuantity"}),
 }
 """Kind of parameter to the data types whose values are extracted for it."""
 
@@ -26,15 +30,21 @@ COMPUTED: Final = frozenset({("Patient", "deceased")})
 NOT_AS_SPECIFIED: Final = {"phonetic": "names are not matched by sound"}
 """Parameters whose values could be indexed, but not in the way that the specification describes."""
 
+NOT_YET: Final = frozenset({"number", "quantity", "composite"})
+"""Kinds whose places are known and whose values are not extracted."""
+
 _BASES: Final = ("Resource", "DomainResource")
+_ROOT: Final = "%resource."
 
 
 @dataclass(frozen=True, slots=True)
 class SearchParameter:
-    """One search parameter of one resource type.
+    """One search parameter of one resource type, or one component of a composite.
 
-    targets: resource types that a reference parameter may point to; empty for other kinds and for "any".
-    routes: where the values lie; empty when `unsupported` says why the index does not hold them.
+    targets: resource types that a reference parameter may point to; empty for other kinds and for "any". Parameters
+    share the rows of an element, so whoever asks must keep to these types. routes: where the values lie; empty when
+    `unsupported` says why the index does not hold them. paths: under which the index holds them, as a rule one.
+    composites: of a composite parameter, its alternatives, of which any may fit.
     """
 
     type: str
@@ -44,10 +54,40 @@ class SearchParameter:
     targets: frozenset[str]
     routes: tuple[Route, ...]
     unsupported: str | None
+    paths: tuple[str, ...] = ()
+    composites: tuple["Composite", ...] = ()
 
     @property
     def supported(self) -> bool:
         return self.unsupported is None
+
+    @property
+    def number(self) -> int:
+        """What says in `resources.present` that a resource has a value for the parameter: 31 bits of its name."""
+        return number_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """One base element of a composite parameter.
+
+    stored: the base element repeats, so that only rows of its own can say which values stand together; then the routes
+    of the components begin at the base element, unless they are in `outside`, whose routes begin at the resource.
+    Else the composite is the same as all of its components, each asked for itself.
+    path: under which such rows stand. base: how to come to the base element.
+    """
+
+    path: str
+    stored: bool
+    base: Route
+    components: tuple[SearchParameter, ...]
+    outside: frozenset[int] = frozenset()
+
+
+@functools.cache
+def number_of(name: str) -> int:
+    """31 bits of a parameter's name, the same at all times."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") >> 1
 
 
 @functools.cache
@@ -55,10 +95,14 @@ def parameters(type: str) -> dict[str, SearchParameter]:  # noqa: A002
     """Name to parameter, those of `Resource` and `DomainResource` among them. Empty for an unknown type."""
     if type not in model.resource_types():
         return {}
+    return {name: _parameter(type, name, entry) for name, entry in _entries(type).items()}
+
+
+@functools.cache
+def _entries(type_: str) -> dict[str, dict[str, Any]]:
     compiled = model.content("parameters")
-    bases = ["Resource"] if model.type_of(type).base == "Resource" else _BASES
-    entries = {name: entry for each in (*bases, type) for name, entry in compiled.get(each, {}).items()}
-    return {name: _parameter(type, name, entry) for name, entry in entries.items()}
+    bases = ["Resource"] if model.type_of(type_).base == "Resource" else _BASES
+    return {name: entry for each in (*bases, type_) for name, entry in compiled.get(each, {}).items()}
 
 
 def parameter(type: str, name: str) -> SearchParameter | None:  # noqa: A002
@@ -80,29 +124,68 @@ def unsupported() -> dict[tuple[str, str], str]:
 def _parameter(type_: str, name: str, entry: dict[str, Any]) -> SearchParameter:
     kind: Kind = entry["kind"]
     expression: str = entry.get("expression", "")
-    found: tuple[Route, ...] = ()
-    reason = None
     if (type_, name) in COMPUTED:
-        pass
-    elif name in NOT_AS_SPECIFIED:
-        reason = NOT_AS_SPECIFIED[name]
-    elif kind not in INDEXED:
-        reason = f"parameters of kind {kind} are not indexed"
-    elif not expression:
-        reason = "the specification gives no expression"
+        return SearchParameter(type_, name, kind, expression, frozenset(), (), None, (f"{type_}.{name}",))
+    found: tuple[Route, ...] = ()
+    composites: tuple[Composite, ...] = ()
+    if not expression:
+        reason: str | None = "the specification gives no expression"
+    elif kind == "composite":
+        composites, reason = _composites(type_, expression, entry["components"])
+    elif kind in INDEXED:
+        found, reason = _resolve(kind, functools.partial(routes, type_, expression))
     else:
-        found, reason = _resolve(type_, kind, expression)
+        reason = f"parameters of kind {kind} are not indexed"
+    if name in NOT_AS_SPECIFIED:
+        found, reason = (), NOT_AS_SPECIFIED[name]
+    if kind in NOT_YET:
+        reason = f"parameters of kind {kind} are not indexed"
     targets = _targets(kind, frozenset(entry.get("targets", ())), found)
-    return SearchParameter(type_, name, kind, expression, targets, found, reason)
+    return SearchParameter(type_, name, kind, expression, targets, found, reason, _paths(found), composites)
 
 
-def _resolve(type_: str, kind: Kind, expression: str) -> tuple[tuple[Route, ...], str | None]:
+def _resolve(kind: Kind, resolve: Callable[[], tuple[Route, ...]]) -> tuple[tuple[Route, ...], str | None]:
     try:
-        every = routes(type_, expression)
+        every = resolve()
     except UnknownPath as unknown:
         return (), f"the expression is outside the supported FHIRPath: {unknown}"
     usable = tuple(route for route in every if route.type in INDEXED[kind])
     return usable, None if usable else f"{kind} values are not taken from {every[0].type}"
+
+
+def _paths(found: tuple[Route, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(route.path for route in found))
+
+
+def _composites(
+    type_: str, expression: str, components: list[dict[str, str]]
+) -> tuple[tuple[Composite, ...], str | None]:
+    try:
+        bases = routes(type_, expression)
+    except UnknownPath as unknown:
+        return (), f"the expression is outside the supported FHIRPath: {unknown}"
+    made = tuple(_composite(type_, base, components) for base in bases)
+    reasons = [part.unsupported for each in made for part in each.components if part.unsupported]
+    return made, reasons[0] if reasons else None
+
+
+def _composite(type_: str, base: Route, components: list[dict[str, str]]) -> Composite:
+    stored = base.many
+    start = replace(base, steps=()) if stored else base
+    parts = tuple(_component(type_, start, each["code"], each["expression"]) for each in components)
+    written = [f"{'|'.join(path.removeprefix(base.path + '.') for path in each.paths)}({each.kind})" for each in parts]
+    outside = {number for number, each in enumerate(components) if each["expression"].startswith(_ROOT)}
+    return Composite(f"{base.path}:{'$'.join(written)}", stored, base, parts, frozenset(outside))
+
+
+def _component(type_: str, start: Route, name: str, expression: str) -> SearchParameter:
+    known = _entries(type_)[name]
+    kind: Kind = known["kind"]
+    base = Route((), type_, type_) if expression.startswith(_ROOT) else start
+    inner = expression.removeprefix(_ROOT)
+    found, reason = _resolve(kind, functools.partial(below, base, inner))
+    targets = _targets(kind, frozenset(known.get("targets", ())), found)
+    return SearchParameter(type_, name, kind, expression, targets, found, reason, _paths(found))
 
 
 def _targets(kind: Kind, stated: frozenset[str], found: tuple[Route, ...]) -> frozenset[str]:

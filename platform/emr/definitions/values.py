@@ -14,15 +14,32 @@ Json = dict[str, Any]
 class Token(NamedTuple):
     """A code with its system, None where the element has none; the implied system of a `code` is given."""
 
-    param: str
+    path: str
     system: str | None
     code: str
+
+
+class Identified(NamedTuple):
+    """A business identifier that the parameter `identifier` finds."""
+
+    path: str
+    system: str | None
+    value: str
+
+
+class OfType(NamedTuple):
+    """An identifier together with one coding of its type, for `:of-type`."""
+
+    path: str
+    system: str | None
+    code: str
+    value: str
 
 
 class String(NamedTuple):
     """value: folded (`emr.kernel.text.fold`), for search. raw: as sent, for `:exact`."""
 
-    param: str
+    path: str
     value: str
     raw: str
 
@@ -30,7 +47,7 @@ class String(NamedTuple):
 class Date(NamedTuple):
     """Moments from low up to, not including, high; UTC."""
 
-    param: str
+    path: str
     low: datetime
     high: datetime
 
@@ -38,16 +55,24 @@ class Date(NamedTuple):
 class Link(NamedTuple):
     """A link to `target_type/target_id` on this server, or else the address as sent in `url`."""
 
-    param: str
+    path: str
     target_type: str | None
     target_id: str | None
     url: str | None
 
 
+class Named(NamedTuple):
+    """What a reference says about its target by a business identifier, for `:identifier`."""
+
+    path: str
+    system: str | None
+    value: str
+
+
 class Uri(NamedTuple):
     """An address as sent."""
 
-    param: str
+    path: str
     url: str
 
 
@@ -58,9 +83,9 @@ class Identifier(NamedTuple):
     value: str
 
 
-IndexValue = Token | String | Date | Link | Uri
-Emit = Callable[[Any, tuple[str, ...], list[IndexValue]], None]
-"""Adds the index values of one element for each of the parameter names."""
+IndexValue = Token | Identified | OfType | String | Date | Link | Named | Uri
+Emit = Callable[[Any, str, list[IndexValue]], None]
+"""Adds the index values of one element under its path."""
 
 _RELATIVE = re.compile(
     r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?", re.ASCII
@@ -83,100 +108,117 @@ def target_type(reference: Json) -> str | None:
     return said if type(said) is str else None
 
 
-def emit_coding(value: Json, names: tuple[str, ...], out: list[IndexValue]) -> None:
+def emit_coding(value: Json, path: str, out: list[IndexValue]) -> None:
     code = value.get("code")
     if type(code) is str:
         system = value.get("system")
-        out.extend([Token(name, system, code) for name in names])
+        out.append(Token(path, system, code))
 
 
-def emit_concept(value: Json, names: tuple[str, ...], out: list[IndexValue]) -> None:
+def emit_concept(value: Json, path: str, out: list[IndexValue]) -> None:
     for coding in value.get("coding", ()):
-        emit_coding(coding, names, out)
+        emit_coding(coding, path, out)
 
 
-def emit_identifier(value: Json, names: tuple[str, ...], out: list[IndexValue]) -> None:
+def emit_identifier(value: Json, path: str, out: list[IndexValue]) -> None:
     text = value.get("value")
     if type(text) is str:
-        out.extend([Token(name, value.get("system"), text) for name in names])
+        out.append(Token(path, value.get("system"), text))
+        _emit_of_type(value, text, path, out)
 
 
-def emit_contact(value: Json, names: tuple[str, ...], out: list[IndexValue]) -> None:
+def emit_identified(value: Json, path: str, out: list[IndexValue]) -> None:
     text = value.get("value")
     if type(text) is str:
-        out.extend([Token(name, None, text) for name in names])
+        out.append(Identified(path, value.get("system"), text))
+        _emit_of_type(value, text, path, out)
 
 
-def emit_boolean(value: Any, names: tuple[str, ...], out: list[IndexValue]) -> None:
-    out.extend([Token(name, None, "true" if value else "false") for name in names])
+def _emit_of_type(value: Json, text: str, path: str, out: list[IndexValue]) -> None:
+    for coding in value.get("type", {}).get("coding", ()):
+        code = coding.get("code")
+        if type(code) is str:
+            out.append(OfType(path, coding.get("system"), code, text))
 
 
-def emit_plain(value: Any, names: tuple[str, ...], out: list[IndexValue]) -> None:
-    out.extend([Token(name, None, value) for name in names])
+def emit_contact(value: Json, path: str, out: list[IndexValue]) -> None:
+    text = value.get("value")
+    if type(text) is str:
+        out.append(Token(path, None, text))
+
+
+def emit_boolean(value: Any, path: str, out: list[IndexValue]) -> None:
+    out.append(Token(path, None, "true" if value else "false"))
+
+
+def emit_plain(value: Any, path: str, out: list[IndexValue]) -> None:
+    out.append(Token(path, None, value))
 
 
 def emit_code(systems: dict[str, frozenset[str]]) -> Emit:
     """A `code` whose required value set says which system each of its codes is from."""
     implied = {code: system for system, codes in systems.items() for code in codes}
 
-    def emit(value: Any, names: tuple[str, ...], out: list[IndexValue]) -> None:
-        out.extend([Token(name, implied.get(value), value) for name in names])
+    def emit(value: Any, path: str, out: list[IndexValue]) -> None:
+        out.append(Token(path, implied.get(value), value))
 
     return emit
 
 
-def emit_string(value: Any, names: tuple[str, ...], out: list[IndexValue]) -> None:
+def emit_string(value: Any, path: str, out: list[IndexValue]) -> None:
     text = fold(value)
-    out.extend([String(name, text, value) for name in names])
+    out.append(String(path, text, value))
 
 
 def emit_parts(parts: tuple[str, ...]) -> Emit:
     """Every string of a HumanName or an Address."""
 
-    def emit(value: Json, names: tuple[str, ...], out: list[IndexValue]) -> None:
+    def emit(value: Json, path: str, out: list[IndexValue]) -> None:
         for part in parts:
             held = value.get(part)
             if type(held) is str:
-                emit_string(held, names, out)
+                emit_string(held, path, out)
             elif held:
                 for item in held:
                     if type(item) is str:
-                        emit_string(item, names, out)
+                        emit_string(item, path, out)
 
     return emit
 
 
-def emit_uri(value: Any, names: tuple[str, ...], out: list[IndexValue]) -> None:
-    out.extend([Uri(name, value) for name in names])
+def emit_uri(value: Any, path: str, out: list[IndexValue]) -> None:
+    out.append(Uri(path, value))
 
 
-def emit_reference(value: Json, names: tuple[str, ...], out: list[IndexValue]) -> None:
+def emit_reference(value: Json, path: str, out: list[IndexValue]) -> None:
+    named = value.get("identifier")
+    if named and type(named.get("value")) is str:
+        out.append(Named(path, named.get("system"), named["value"]))
     text = value.get("reference")
     if type(text) is not str or text.startswith("#"):
         return
     match = _RELATIVE(text)
-    kind, key, url = (match.group(1), match.group(2), None) if match else (None, None, text)
-    out.extend([Link(name, kind, key, url) for name in names])
+    out.append(Link(path, match.group(1), match.group(2), None) if match else Link(path, None, None, text))
 
 
-def emit_canonical(value: Any, names: tuple[str, ...], out: list[IndexValue]) -> None:
+def emit_canonical(value: Any, path: str, out: list[IndexValue]) -> None:
     """A canonical with a version is found with and without it."""
     written = dict.fromkeys((value, value.partition("|")[0]))
-    out.extend([Link(name, None, None, url) for name in names for url in written])
+    out.extend([Link(path, None, None, url) for url in written])
 
 
 def emit_date(zone: tzinfo) -> Emit:
-    def emit(value: Any, names: tuple[str, ...], out: list[IndexValue]) -> None:
+    def emit(value: Any, path: str, out: list[IndexValue]) -> None:
         low, high = range_of(value, zone)
-        out.extend([Date(name, low, high) for name in names])
+        out.append(Date(path, low, high))
 
     return emit
 
 
 def emit_period(zone: tzinfo) -> Emit:
-    def emit(value: Json, names: tuple[str, ...], out: list[IndexValue]) -> None:
+    def emit(value: Json, path: str, out: list[IndexValue]) -> None:
         found = _period(value, zone)
-        out.extend([Date(name, *found) for name in names])
+        out.append(Date(path, *found))
 
     return emit
 
@@ -184,11 +226,11 @@ def emit_period(zone: tzinfo) -> Emit:
 def emit_timing(zone: tzinfo) -> Emit:
     """The outer bounds of a schedule: its events and its bounding period."""
 
-    def emit(value: Json, names: tuple[str, ...], out: list[IndexValue]) -> None:
+    def emit(value: Json, path: str, out: list[IndexValue]) -> None:
         ranges = list(_timing(value, zone))
         if ranges:
             low, high = min(each.low for each in ranges), max(each.high for each in ranges)
-            out.extend([Date(name, low, high) for name in names])
+            out.append(Date(path, low, high))
 
     return emit
 

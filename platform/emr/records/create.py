@@ -7,7 +7,7 @@ from emr.kernel import json
 from emr.kernel.ids import uuid7
 from emr.records.condition import Condition, hold, match
 from emr.records.draft import checked, draft_of
-from emr.records.references import local_references, patient_pks, refuse_missing
+from emr.records.references import local_references, refuse_missing
 from emr.records.store import prepare, store
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
@@ -46,5 +46,5 @@ async def _create(work: UnitOfWork, resource_type: str, document: json.Document,
     refuse_missing(targets, known)
     draft = draft_of(work, document, resource_type=resource_type, resource_id=uuid7())
     draft.pk = known.pks[0]
-    await store(work, [draft], patient_pks(known))
+    await store(work, [draft], known.found)
     return draft.stored()

@@ -1,4 +1,4 @@
-"""Keys of the search index: 64 bits of BLAKE2b, keyed for one hospital, of parameter and value.
+"""Keys of the search index: 64 bits of BLAKE2b, keyed for one hospital, of element path and value.
 
 A key tells nothing without the hospital's key, and every lookup in the index is one comparison of integers.
 """
@@ -12,17 +12,16 @@ _SPAN: Final = 1 << 64
 _WHOLE: Final = 255
 
 
-def key_of(index_key: bytes, resource_type: str, parameter: str, value: str = "") -> int:
-    """The signed 64-bit key of `Type.parameter` and a value (RFC 7693)."""
-    text = f"{resource_type}.{parameter}\0{value}".encode()
-    number = int.from_bytes(blake2b(text, digest_size=8, key=index_key).digest(), "big")
+def key_of(index_key: bytes, path: str, value: str = "") -> int:
+    """The signed 64-bit key of an element's path and a value (RFC 7693)."""
+    number = int.from_bytes(blake2b(f"{path}\0{value}".encode(), digest_size=8, key=index_key).digest(), "big")
     return number - _SPAN if number & _SIGN else number
 
 
-@lru_cache(maxsize=4096)
-def parameter_key(index_key: bytes, resource_type: str, parameter: str) -> int:
-    """The key of a parameter alone, for tables that hold the value beside it."""
-    return key_of(index_key, resource_type, parameter)
+@lru_cache(maxsize=16_384)
+def path_key(index_key: bytes, path: str) -> int:
+    """The key of a path alone, for tables that hold the value beside it."""
+    return key_of(index_key, path)
 
 
 def token_value(system: str | None, code: str) -> str:
@@ -42,6 +41,16 @@ def held_text(text: str) -> str:
     return text[: _WHOLE - 65] + "#" + blake2b(text.encode(), digest_size=32).hexdigest()
 
 
-def link_value(target_type: str, target_id: str) -> str:
-    """A local target."""
-    return f"{target_type}/{target_id}"
+def of_type_path(path: str) -> str:
+    """Where identifiers stand with their type; the value is `system|code|value`."""
+    return path + ":of-type"
+
+
+def identifier_path(path: str) -> str:
+    """Where references stand by the identifier of what they mean; the values are those of a token."""
+    return path + ":identifier"
+
+
+def url_path(path: str) -> str:
+    """Where links stand that lead elsewhere; the value is the address."""
+    return path + ":url"

@@ -6,7 +6,7 @@ from typing import Final
 from emr.access.permissions import demand_sight
 from emr.kernel.text import words
 from emr.records.index import LONGEST, WORDS
-from emr.records.keys import held_text, parameter_key
+from emr.records.keys import held_text, path_key
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -41,7 +41,7 @@ async def find_people(work: UnitOfWork, text: str, *, limit: int = 20) -> Sequen
         return []
     rows = await work.db.fetch(
         _BY_WORDS,
-        parameter_key(work.tenant.index_key, "Patient", WORDS),
+        path_key(work.tenant.index_key, WORDS),
         asked,
         [word + _LAST for word in asked],
         limit,

@@ -41,11 +41,6 @@ def refuse_missing(targets: dict[tuple[str, str], str], known: Targets) -> None:
             raise ReferenceBroken(f"{resource_type}/{resource_id}", path)
 
 
-def patient_pks(known: Targets) -> dict[str, int]:
-    """Pk by id of each Patient among the targets."""
-    return {resource_id: pk for (resource_type, resource_id), pk in known.found.items() if resource_type == "Patient"}
-
-
 def _refuse_own_address(work: UnitOfWork, path: str, reference: str) -> None:
     if work.request.base_url and reference.startswith(work.request.base_url + "/"):
         raise ResourceInvalid([Issue("reference-own-address", "Refer to what is here as Type/id.", path)])

@@ -1,6 +1,6 @@
 """Put new versions into the hospital's tables: rows, index, history and outbox in one statement each way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -31,39 +31,43 @@ SELECT r.type, r.id, r.pk, r.deleted FROM unnest($2::text[], $3::text[]) AS t (t
 """
 """Patients that are referred to stay until the transaction ends: only their deletion has to wait."""
 
-_INDEX: Final = """
+_ROWS: Final = """
 , put_tokens AS (
   INSERT INTO tokens (key, updated, pk) SELECT t.key, v.updated, v.pk
-    FROM unnest($9::bigint[], $10::bigint[]) AS t (key, pk) JOIN versions v ON v.pk = t.pk)
+    FROM unnest($10::bigint[], $11::bigint[]) AS t (key, pk) JOIN versions v ON v.pk = t.pk)
 , put_links AS (
-  INSERT INTO links (key, updated, pk) SELECT t.key, v.updated, v.pk
-    FROM unnest($11::bigint[], $12::bigint[]) AS t (key, pk) JOIN versions v ON v.pk = t.pk)
+  INSERT INTO links (path, target, updated, pk) SELECT t.path, t.target, v.updated, v.pk
+    FROM unnest($12::bigint[], $13::bigint[], $14::bigint[]) AS t (path, target, pk) JOIN versions v ON v.pk = t.pk)
 , put_strings AS (
   INSERT INTO strings (key, value, raw, pk)
-  SELECT * FROM unnest($13::bigint[], $14::text[], $15::text[], $16::bigint[]))
+  SELECT * FROM unnest($15::bigint[], $16::text[], $17::text[], $18::bigint[]))
 , put_dates AS (
   INSERT INTO dates (key, low, high, pk)
-  SELECT * FROM unnest($17::bigint[], $18::timestamptz[], $19::timestamptz[], $20::bigint[]))
+  SELECT * FROM unnest($19::bigint[], $20::timestamptz[], $21::timestamptz[], $22::bigint[]))
 , put_identifiers AS (
   INSERT INTO identifiers (type, system, value, pk)
-  SELECT * FROM unnest($21::text[], $22::text[], $23::text[], $24::bigint[]))
+  SELECT * FROM unnest($23::text[], $24::text[], $25::text[], $26::bigint[]))
 , put_compartments AS (
   INSERT INTO compartments (patient, type, updated, pk) SELECT c.patient, v.type, v.updated, v.pk
-    FROM unnest($25::bigint[], $26::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk)
+    FROM unnest($27::bigint[], $28::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk)
+"""
+
+_OUTBOX: Final = """
 INSERT INTO cell.outbox (tenant, type, id, version) SELECT current_user, type, id, version FROM versions
 """
 
 _VERSIONS: Final = """
 WITH versions AS (
-  SELECT v.pk, v.type, v.id, v.version, v.updated, v.deleted, v.body, string_to_array(v.patients, ' ') AS patients
-    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[], $7::bytea[], $8::text[])
-      AS v (pk, type, id, version, updated, deleted, body, patients))
+  SELECT v.pk, v.type, v.id, v.version, v.updated, v.deleted, v.body, string_to_array(v.patients, ' ') AS patients,
+         string_to_array(v.present, ',')::int[] AS present
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[], $7::bytea[], $8::text[],
+                $9::text[]) AS v (pk, type, id, version, updated, deleted, body, patients, present))
 """
 
 _PUT: Final = """
 , put_resources AS (
-  INSERT INTO resources (pk, type, id, version, updated, deleted, body, patients)
-  SELECT pk, type, id, version, updated, deleted, body, patients FROM versions)
+  INSERT INTO resources (pk, type, id, version, updated, deleted, body, patients, present)
+  SELECT pk, type, id, version, updated, deleted, body, patients, present FROM versions)
 """
 
 _SUCCEED: Final = """
@@ -72,7 +76,10 @@ _SUCCEED: Final = """
   SELECT r.pk, r.version, r.updated, r.xid, r.deleted, r.body FROM resources r JOIN versions v ON v.pk = r.pk)
 , replaced AS (
   UPDATE resources r SET version = v.version, updated = v.updated, deleted = v.deleted, body = v.body,
-    patients = v.patients, xid = pg_current_xact_id() FROM versions v WHERE r.pk = v.pk)
+    patients = v.patients, present = v.present, xid = pg_current_xact_id() FROM versions v WHERE r.pk = v.pk)
+"""
+
+_DROP: Final = """
 , drop_tokens AS (DELETE FROM tokens WHERE pk = ANY ($1))
 , drop_links AS (DELETE FROM links WHERE pk = ANY ($1))
 , drop_strings AS (DELETE FROM strings WHERE pk = ANY ($1))
@@ -81,8 +88,8 @@ _SUCCEED: Final = """
 , drop_compartments AS (DELETE FROM compartments WHERE pk = ANY ($1))
 """
 
-_CREATE: Final = "".join((_VERSIONS, _PUT, _INDEX))  # noqa: FLY002 - constants, and no formatting near SQL
-_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, _INDEX))  # noqa: FLY002 - the same
+_CREATE: Final = "".join((_VERSIONS, _PUT, _ROWS, _OUTBOX))  # noqa: FLY002 - constants, and no formatting near SQL
+_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, _DROP, _ROWS, _OUTBOX))  # noqa: FLY002 - the same
 
 _CURRENT: Final = """
 SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE type = $1 AND id = $2
@@ -137,8 +144,8 @@ async def prepare(work: UnitOfWork, *, new: int, references: Iterable[tuple[str,
     return Targets([row["pk"] for row in rows[:new]], found)
 
 
-async def store(work: UnitOfWork, drafts: Sequence[Draft], patient_pks: dict[str, int]) -> None:
-    """Store new versions. `patient_pks`: pk by Patient id, of each Patient that a draft belongs to.
+async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[str, str], int]) -> None:
+    """Store new versions. `known`: the pk of every resource that a draft refers to, as `prepare` has found it.
 
     Raises `Forbidden` when the role may not change a type, or when the hospital is read-only.
     """
@@ -147,12 +154,13 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], patient_pks: dict[str
     for draft in drafts:
         demand_change(work.principal, draft.type)
         draft.patients = () if draft.deleted else tuple(patients_of(draft.type, draft.value))
+    targets = {**known, **{(draft.type, draft.id): draft.pk for draft in drafts}}
     for statement, group in (
         (_CREATE, [draft for draft in drafts if draft.version == 1]),
         (_REPLACE, [draft for draft in drafts if draft.version > 1]),
     ):
         if group:
-            await work.db.execute(statement, *_columns(work, group, patient_pks), name="store")
+            await work.db.execute(statement, *_columns(work, group, targets), name="store")
     for draft in drafts:
         work.trail.write(draft.verb, draft.type, draft.id, draft.version)
         work.trail.concerns(*draft.patients)
@@ -194,16 +202,16 @@ def next_moment(work: UnitOfWork, before: Stored | None = None) -> datetime:
     return now if before is None else max(now, before.last_updated + _MILLISECOND)
 
 
-def _columns(work: UnitOfWork, drafts: Sequence[Draft], patient_pks: dict[str, int]) -> list[list[Any]]:
+def _columns(work: UnitOfWork, drafts: Sequence[Draft], targets: Mapping[tuple[str, str], int]) -> list[list[Any]]:
     rows = IndexRows()
     patients: list[int] = []
     members: list[int] = []
     for draft in drafts:
         if draft.deleted:
             continue
-        rows.add(work.tenant, draft.type, draft.value, draft.pk)
+        rows.add(work.tenant, draft.value, draft.pk, targets)
         for patient in draft.patients:
-            if pk := draft.pk if (draft.type, draft.id) == ("Patient", patient) else patient_pks.get(patient):
+            if pk := targets.get(("Patient", patient)):
                 patients.append(pk)
                 members.append(draft.pk)
     return [
@@ -215,8 +223,9 @@ def _columns(work: UnitOfWork, drafts: Sequence[Draft], patient_pks: dict[str, i
         [draft.deleted for draft in drafts],
         [pack(draft.body) for draft in drafts],
         [" ".join(draft.patients) for draft in drafts],
+        [rows.present.get(draft.pk, "") for draft in drafts],
         rows.token_keys, rows.token_pks,
-        rows.link_keys, rows.link_pks,
+        rows.link_paths, rows.link_targets, rows.link_pks,
         rows.string_keys, rows.string_values, rows.string_raws, rows.string_pks,
         rows.date_keys, rows.date_lows, rows.date_highs, rows.date_pks,
         rows.identifier_types, rows.identifier_systems, rows.identifier_values, rows.identifier_pks,

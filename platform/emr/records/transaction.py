@@ -14,7 +14,7 @@ from emr.records.condition import Condition, hold, match
 from emr.records.delete import tombstone
 from emr.records.draft import checked_id, draft_after, draft_of
 from emr.records.errors import ReferenceBroken, ResourceInvalid
-from emr.records.references import local_references, patient_pks, refuse_missing
+from emr.records.references import local_references, refuse_missing
 from emr.records.store import Draft, Targets, lock, prepare, store
 from emr.records.stored import Stored
 from emr.records.update import refuse_moved
@@ -88,7 +88,7 @@ async def transaction(work: UnitOfWork, entries: Sequence[Entry], read: Reader) 
             rewrite(entry.resource, addresses)
     known = await _known(work, entries)
     drafts = await _drafts(work, entries, known)
-    await store(work, drafts, patient_pks(known))
+    await store(work, drafts, known.found)
     for entry in entries:
         if entry.method in ("GET", "HEAD"):
             entry.answer = await read(work, entry.url)

@@ -7,7 +7,7 @@ from emr.kernel import json
 from emr.kernel.errors import Malformed
 from emr.records.draft import checked, checked_id, draft_after, draft_of
 from emr.records.errors import VersionMoved
-from emr.records.references import local_references, patient_pks, refuse_missing
+from emr.records.references import local_references, refuse_missing
 from emr.records.store import Draft, lock, prepare, store
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
@@ -51,7 +51,7 @@ async def _update(work: UnitOfWork, name: tuple[str, str], document: json.Docume
         draft.pk = known.pks[0]
     else:
         draft = draft_after(work, document, before)
-    await store(work, [draft], patient_pks(known))
+    await store(work, [draft], known.found)
     return draft.stored()
 
 

@@ -16,12 +16,13 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     Table,
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.types import UserDefinedType
 
 metadata = MetaData()
@@ -59,6 +60,13 @@ resources = Table(
     Column("deleted", Boolean, nullable=False, server_default=text("false")),
     Column("patients", ARRAY(Text), nullable=False, comment="ids of the Patients whose compartments it is in"),
     Column("body", LargeBinary, nullable=False, comment="first byte: codec; then the JSON text"),
+    Column(
+        "present",
+        ARRAY(Integer),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="31-bit hashes of the search parameters that have a value",
+    ),
     Index("resources_identity", "type", "id", unique=True),
     Index("resources_newest", "type", text("updated DESC"), text("pk DESC")),
 )
@@ -78,7 +86,7 @@ resource_versions = Table(
 tokens = Table(
     "tokens",
     metadata,
-    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of type, parameter and value"),
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of element path and value"),
     _instant("updated"),
     Column("pk", BigInteger, nullable=False),
     Index("tokens_key", "key", text("updated DESC"), text("pk DESC")),
@@ -88,19 +96,20 @@ tokens = Table(
 links = Table(
     "links",
     metadata,
-    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of type, parameter and target"),
+    Column("path", BigInteger, nullable=False, comment="keyed BLAKE2b of element path"),
+    Column("target", BigInteger, nullable=False, comment="pk of what is here; keyed BLAKE2b of an address elsewhere"),
     _instant("updated"),
     Column("pk", BigInteger, nullable=False),
-    Index("links_key", "key", text("updated DESC"), text("pk DESC")),
+    Index("links_target", "path", "target", text("updated DESC"), text("pk DESC")),
     Index("links_pk", "pk"),
 )
 
 strings = Table(
     "strings",
     metadata,
-    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of type and parameter"),
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of element path"),
     Column("value", Text, nullable=False, comment="folded: no accents, lower case, at most 200 characters"),
-    Column("raw", Text, nullable=False, comment="as written in NFC, at most 200 characters; for :exact"),
+    Column("raw", Text, comment="as written, at most 200 characters, for :exact; NULL: the same as value"),
     Column("pk", BigInteger, nullable=False),
     Index("strings_key", "key", "value", postgresql_ops={"value": "text_pattern_ops"}),
     Index("strings_pk", "pk"),
@@ -109,13 +118,44 @@ strings = Table(
 dates = Table(
     "dates",
     metadata,
-    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of type and parameter"),
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of element path"),
     _instant("low"),
     _instant("high"),
     Column("pk", BigInteger, nullable=False),
     Index("dates_low", "key", "low"),
     Index("dates_high", "key", "high"),
     Index("dates_pk", "pk"),
+)
+
+quantities = Table(
+    "quantities",
+    metadata,
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of element path and unit"),
+    Column("low", Numeric, nullable=False, comment="-Infinity where open"),
+    Column("high", Numeric, nullable=False, comment="Infinity where open"),
+    Column("pk", BigInteger, nullable=False),
+    Index("quantities_key", "key", "high", "low"),
+    Index("quantities_pk", "pk"),
+)
+
+composites = Table(
+    "composites",
+    metadata,
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of element path, codes and unit"),
+    Column("low", Numeric, comment="of the quantity, of the number or, in seconds since 1970, of the date"),
+    Column("high", Numeric),
+    Column("value", Text, comment="of the string, folded"),
+    Column("pk", BigInteger, nullable=False),
+    Index("composites_key", "key", "high", "low"),
+    Index("composites_pk", "pk"),
+)
+
+words = Table(
+    "words",
+    metadata,
+    Column("pk", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", TSVECTOR, nullable=False, comment="folded words; weight A: narrative, D: the rest"),
+    Index("words_content", "content", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
 )
 
 identifiers = Table(
@@ -138,6 +178,14 @@ compartments = Table(
     Column("pk", BigInteger, nullable=False),
     Index("compartments_patient", "patient", "type", text("updated DESC"), text("pk DESC")),
     Index("compartments_pk", "pk"),
+)
+
+indexing = Table(
+    "indexing",
+    metadata,
+    Column("name", Text, primary_key=True, comment="record: the format of the rows above; others: work under way"),
+    Column("state", JSONB, nullable=False),
+    Column("updated", DateTime(timezone=True), nullable=False, server_default=_now),
 )
 
 audit_events = Table(

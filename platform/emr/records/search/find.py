@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 from emr.access.permissions import demand_sight, sight
 from emr.definitions.extract import extract
+from emr.definitions.search import parameter
 from emr.definitions.values import Link
 from emr.kernel.paging import open_cursor, seal_cursor
 from emr.records.errors import SearchRefused
-from emr.records.search.plan import Place, Plan, plan
+from emr.records.search.plan import Place, Plan, asked_targets, plan
 from emr.records.search.question import Question, understand
 from emr.records.search.statements import count_statement, page_statement
 from emr.records.stored import Stored
@@ -22,6 +23,10 @@ _INCLUDED: Final = """
 SELECT r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body
   FROM unnest($1::text[], $2::text[]) AS t (type, id) JOIN resources r ON r.type = t.type AND r.id = t.id
  WHERE NOT r.deleted AND ($3::text[] IS NULL OR r.type = ANY ($3))
+"""
+_TARGETS: Final = """
+SELECT r.type, r.id, r.pk FROM unnest($1::text[], $2::text[]) AS t (type, id)
+  JOIN resources r ON r.type = t.type AND r.id = t.id
 """
 _INCLUDED_MOST: Final = 1_000
 
@@ -43,7 +48,7 @@ async def search(work: UnitOfWork, resource_type: str, pairs: Iterable[tuple[str
     demand_sight(work.principal, resource_type)
     asked, place = _place(work, resource_type, list(pairs))
     question = understand(resource_type, asked)
-    planned = plan(work, question, place)
+    planned = plan(work, question, place, await _targets(work, question))
     total = await _total(work, question, planned)
     if question.count_only:
         work.trail.note(type=resource_type, parameters=_names(question), total=total)
@@ -60,6 +65,14 @@ async def search(work: UnitOfWork, resource_type: str, pairs: Iterable[tuple[str
     return Page(question, matches, included, total, cursor)
 
 
+async def _targets(work: UnitOfWork, question: Question) -> dict[tuple[str, str], int]:
+    asked = asked_targets(work, question)
+    if not asked:
+        return {}
+    rows = await work.db.fetch(_TARGETS, [each[0] for each in asked], [each[1] for each in asked], name="targets")
+    return {(row["type"], row["id"]): row["pk"] for row in rows}
+
+
 async def _total(work: UnitOfWork, question: Question, planned: Plan) -> int | None:
     if question.total == "none" and not question.count_only:
         return None
@@ -74,7 +87,7 @@ async def _included(work: UnitOfWork, question: Question, matches: Sequence[Stor
     here = {(stored.type, stored.id) for stored in matches}
     wanted: dict[tuple[str, str], None] = {}
     for stored in matches:
-        for value in extract(question.type, stored.resource(), ZoneInfo(work.tenant.time_zone)):
+        for value in extract(question.type, stored.resource(), ZoneInfo(work.tenant.time_zone)).values:
             if isinstance(value, Link) and value.target_type and value.target_id and _asked(question, value):
                 wanted[value.target_type, value.target_id] = None
     names = [name for name in wanted if name not in here][:_INCLUDED_MOST]
@@ -85,7 +98,14 @@ async def _included(work: UnitOfWork, question: Question, matches: Sequence[Stor
 
 
 def _asked(question: Question, value: Link) -> bool:
-    return any(each.parameter == value.param and each.target in (None, value.target_type) for each in question.includes)
+    followed = [(each, parameter(question.type, each.parameter)) for each in question.includes]
+    return any(
+        known is not None
+        and value.path in known.paths
+        and (not known.targets or value.target_type in known.targets)
+        and each.target in (None, value.target_type)
+        for each, known in followed
+    )
 
 
 def _cursor(work: UnitOfWork, question: Question, at: datetime | str, pk: int) -> str:

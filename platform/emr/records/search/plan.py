@@ -4,6 +4,7 @@ The shape says which tables are asked and how they are compared; equal shapes sh
 become part of it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,9 +13,10 @@ from zoneinfo import ZoneInfo
 from emr.access.permissions import sight
 from emr.definitions.dates import range_of
 from emr.definitions.model import resource_types
+from emr.definitions.search import SearchParameter, parameter
 from emr.records.errors import SearchRefused
 from emr.records.index import LONGEST, folded
-from emr.records.keys import held_text, key_of, link_value, parameter_key
+from emr.records.keys import held_text, key_of, path_key, url_path
 from emr.records.search.question import Clause, Question, prefix_of, split, unescape
 from emr.work.unit import UnitOfWork
 
@@ -56,15 +58,18 @@ class Plan:
     values: dict[str, Any]
 
 
-def plan(work: UnitOfWork, question: Question, place: Place | None) -> Plan:
-    """How to ask, from the beginning or after a place. Raises `SearchRefused` for a value that cannot be read."""
+def plan(work: UnitOfWork, question: Question, place: Place | None, targets: Mapping[tuple[str, str], int]) -> Plan:
+    """How to ask, from the beginning or after a place. `targets`: the pk of each of `asked_targets` that is here.
+
+    Raises `SearchRefused` for a value that cannot be read.
+    """
     values: dict[str, Any] = {"type": question.type, "sight": sight(work.principal), "limit": question.count + 1}
-    parts = tuple(
-        _part(work, question.type, clause, values, f"c{number}") for number, clause in enumerate(question.clauses)
-    )
+    parts = tuple(_part(work, clause, targets, values, f"c{number}") for number, clause in enumerate(question.clauses))
     sort = {"_lastUpdated": "updated", "_id": "id"}.get(question.sort.name) or f"{question.sort.kind}s"
     if sort in ("dates", "strings"):
-        values["sort_key"] = parameter_key(work.tenant.index_key, question.type, question.sort.name)
+        sorted_by = parameter(question.type, question.sort.name)
+        assert sorted_by is not None
+        values["sort_key"] = _path_keys(work, sorted_by)
     if place is not None:
         moment = sort in ("updated", "dates")
         values["after"] = datetime.fromisoformat(place.value).astimezone(UTC) if moment else place.value
@@ -72,8 +77,9 @@ def plan(work: UnitOfWork, question: Question, place: Place | None) -> Plan:
     return Plan(Shape(parts, sort, question.sort.descending, place is not None), values)
 
 
-def _part(work: UnitOfWork, resource_type: str, clause: Clause, values: dict[str, Any], name: str) -> Part:
-    key = work.tenant.index_key
+def _part(
+    work: UnitOfWork, clause: Clause, targets: Mapping[tuple[str, str], int], values: dict[str, Any], name: str
+) -> Part:
     part: Part
     match clause.kind:
         case "id":
@@ -82,49 +88,75 @@ def _part(work: UnitOfWork, resource_type: str, clause: Clause, values: dict[str
         case "updated":
             part = Part("updated", _moments(work, clause, values, name))
         case "token" | "uri":
-            values[name] = [_token_key(key, resource_type, clause, value) for value in clause.values]
-            part = Part("tokens", single=len(clause.values) == 1)
+            values[name] = [key for value in clause.values for key in _token_keys(work, clause, value)]
+            part = Part("tokens", single=len(values[name]) == 1)
         case "reference":
-            values[name] = _link_keys(work, resource_type, clause)
-            part = Part("links", single=len(values[name]) == 1)
+            links = _links(work, clause, targets)
+            values[f"{name}p"], values[name] = [link[0] for link in links], [link[1] for link in links]
+            part = Part("links", single=len(links) == 1)
         case "identifier":
             part = _identifiers(clause, values, name)
         case "date":
-            values[f"{name}k"] = parameter_key(key, resource_type, clause.name)
+            values[f"{name}k"] = _path_keys(work, clause.parameter)
             part = Part("dates", _moments(work, clause, values, name))
         case _:
-            values[f"{name}k"] = parameter_key(key, resource_type, clause.name)
+            values[f"{name}k"] = _path_keys(work, clause.parameter)
             part = _strings(clause, values, name)
     return part
 
 
-def _token_key(key: bytes, resource_type: str, clause: Clause, value: str) -> int:
+def _path_keys(work: UnitOfWork, known: SearchParameter | None) -> list[int]:
+    return [path_key(work.tenant.index_key, path) for path in (known.paths if known else ())]
+
+
+def _token_keys(work: UnitOfWork, clause: Clause, value: str) -> list[int]:
+    assert clause.parameter is not None
     parts = split(value, "|")
     if len(parts) > 2 or not parts[-1]:
         raise SearchRefused("token-form", "A token is code, system|code or |code.", clause.name)
-    return key_of(key, resource_type, clause.name, "|".join(unescape(part) for part in parts))
+    text = "|".join(unescape(part) for part in parts)
+    return [key_of(work.tenant.index_key, path, text) for path in clause.parameter.paths]
 
 
-def _link_keys(work: UnitOfWork, resource_type: str, clause: Clause) -> list[int]:
+def asked_targets(work: UnitOfWork, question: Question) -> list[tuple[str, str]]:
+    """Type and id of everything on this server that a reference is asked to point to."""
+    return [
+        target
+        for clause in question.clauses
+        if clause.kind == "reference"
+        for value in clause.values
+        for target in _targets(clause, _relative(work, value))
+    ]
+
+
+def _relative(work: UnitOfWork, value: str) -> str:
+    own = work.request.base_url + "/"
+    return unescape(value).removeprefix(own) if own != "/" else unescape(value)
+
+
+def _targets(clause: Clause, text: str) -> list[tuple[str, str]]:
     assert clause.parameter is not None
-    keys: list[int] = []
+    if ":" in text:
+        return []
+    allowed = clause.parameter.targets or resource_types()
+    target_type, slash, target_id = text.rpartition("/")
+    types = [target_type] if slash else [clause.modifier] if clause.modifier else sorted(allowed)
+    return [(each, target_id) for each in types if each in allowed]
+
+
+def _links(work: UnitOfWork, clause: Clause, targets: Mapping[tuple[str, str], int]) -> list[tuple[int, int]]:
+    assert clause.parameter is not None
+    key = work.tenant.index_key
+    links: list[tuple[int, int]] = []
     for value in clause.values:
-        text = unescape(value)
-        own = work.request.base_url + "/"
-        text = text.removeprefix(own) if own != "/" else text
-        if ":" in text:
-            keys.append(key_of(work.tenant.index_key, resource_type, clause.name, text))
-            continue
-        target_type, slash, target_id = text.rpartition("/")
-        if slash:
-            targets = [target_type]
-        else:
-            targets = [clause.modifier] if clause.modifier else sorted(clause.parameter.targets or resource_types())
-        keys += [
-            key_of(work.tenant.index_key, resource_type, clause.name, link_value(target, target_id))
-            for target in targets
-        ]
-    return keys
+        text = _relative(work, value)
+        here = [targets[target] for target in _targets(clause, text) if target in targets]
+        for path in clause.parameter.paths:
+            links += [(path_key(key, path), target) for target in here]
+            if ":" in text:
+                elsewhere = url_path(path)
+                links.append((path_key(key, elsewhere), key_of(key, elsewhere, text)))
+    return links
 
 
 def _identifiers(clause: Clause, values: dict[str, Any], name: str) -> Part:

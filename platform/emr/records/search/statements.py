@@ -77,7 +77,11 @@ def _page_from_driver(shape: Shape, number: int) -> Select[Any]:
     table = _DRIVERS[shape.parts[number].table].alias("driver")
     # Without the parentheses the dialect's cast would swallow the subscript: `$1::BIGINT[][1]`.
     key = Grouping(bindparam(f"c{number}", type_=ARRAY(BigInteger)))
-    conditions = [table.c.key == key[1], *_filters(shape, without=number)]
+    if shape.parts[number].table == "links":
+        path = Grouping(bindparam(f"c{number}p", type_=ARRAY(BigInteger)))
+        conditions = [table.c.path == path[1], table.c.target == key[1], *_filters(shape, without=number)]
+    else:
+        conditions = [table.c.key == key[1], *_filters(shape, without=number)]
     if shape.cursor:
         conditions.append(tuple_(table.c.updated, table.c.pk) < _cursor(_MOMENT))
     joined = table.join(resources, and_(_R.pk == table.c.pk, _R.updated == table.c.updated))
@@ -115,7 +119,7 @@ def _sort_value(shape: Shape) -> tuple[ColumnElement[Any], Any, Any]:
     column = (dates.c.high if shape.descending else dates.c.low) if table is dates else strings.c.value
     edge = func.max(column) if shape.descending else func.min(column)
     of_this = select(edge.label("at")).where(
-        table.c.pk == _R.pk, table.c.key == bindparam("sort_key", type_=BigInteger)
+        table.c.pk == _R.pk, table.c.key == any_(bindparam("sort_key", type_=ARRAY(BigInteger)))
     )
     lateral = of_this.lateral("sorting")
     nothing: Any = {
@@ -149,12 +153,18 @@ def _filters(shape: Shape, without: int | None = None) -> list[ColumnElement[boo
     return conditions
 
 
-def _by_key(table: Table) -> Callable[[Part, str], ColumnElement[bool]]:
-    def condition(part: Part, name: str) -> ColumnElement[bool]:
-        del part
-        return _has(table, table.c.key == any_(bindparam(name, type_=ARRAY(BigInteger))))
+def _by_token(part: Part, name: str) -> ColumnElement[bool]:
+    del part
+    return _has(tokens, tokens.c.key == any_(bindparam(name, type_=ARRAY(BigInteger))))
 
-    return condition
+
+def _by_link(part: Part, name: str) -> ColumnElement[bool]:
+    del part
+    return _has(
+        links,
+        links.c.path == any_(bindparam(f"{name}p", type_=ARRAY(BigInteger))),
+        links.c.target == any_(bindparam(name, type_=ARRAY(BigInteger))),
+    )
 
 
 def _by_id(part: Part, name: str) -> ColumnElement[bool]:
@@ -168,13 +178,14 @@ def _by_updated(part: Part, name: str) -> ColumnElement[bool]:
 
 def _by_date(part: Part, name: str) -> ColumnElement[bool]:
     fits = or_(*(_period(compare, _range(name, number)) for number, compare in enumerate(part.compare)))
-    return _has(dates, dates.c.key == bindparam(f"{name}k", type_=BigInteger), fits)
+    return _has(dates, dates.c.key == any_(bindparam(f"{name}k", type_=ARRAY(BigInteger))), fits)
 
 
 def _by_string(part: Part, name: str) -> ColumnElement[bool]:
-    key = strings.c.key == bindparam(f"{name}k", type_=BigInteger)
+    key = strings.c.key == any_(bindparam(f"{name}k", type_=ARRAY(BigInteger)))
     if part.compare == ("exact",):
-        return _has(strings, key, strings.c.raw == any_(bindparam(name, type_=ARRAY(Text))))
+        raw = func.coalesce(strings.c.raw, strings.c.value)
+        return _has(strings, key, raw == any_(bindparam(name, type_=ARRAY(Text))))
     fits = or_(
         *(
             and_(
@@ -250,8 +261,8 @@ def _moment(
 _CONDITIONS: Final[dict[str, Callable[[Part, str], ColumnElement[bool]]]] = {
     "id": _by_id,
     "updated": _by_updated,
-    "tokens": _by_key(tokens),
-    "links": _by_key(links),
+    "tokens": _by_token,
+    "links": _by_link,
     "identifiers": _by_identifier,
     "strings": _by_string,
     "dates": _by_date,
