@@ -3,6 +3,7 @@
 A key tells nothing without the hospital's key, and every lookup in the index is one comparison of integers.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -39,6 +40,26 @@ def held_text(text: str) -> str:
     if len(text) <= _WHOLE:
         return text
     return text[: _WHOLE - 65] + "#" + blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def canonical_unit(unit: str) -> str:
+    """The value that a quantity's key has beside its path, where the quantity is held in a canonical unit of UCUM.
+
+    Without a value the key finds it as written, whatever its unit. Units that UCUM does not know are `token_value` of
+    system and code, and `token_value(None, unit)` of the unit's text and of its code.
+    """
+    return f"={unit}"
+
+
+def composite_key(index_key: bytes, path: str, parts: Sequence[str], unit: str = "") -> int:
+    """The key of values that stand together in one element.
+
+    parts: of every token its code or `token_value`, of every reference `Type/id` or the address, of every uri the
+    address, in the order of the components. unit: as for a quantity of its own; empty for any unit.
+    Dates and numbers stand in `low` and `high`, a string in `value`; of two numbers, which are points, the first in
+    `low` and the second in `high`.
+    """
+    return key_of(index_key, path, "\0".join((*parts, unit)))
 
 
 def of_type_path(path: str) -> str:
