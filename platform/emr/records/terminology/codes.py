@@ -1,0 +1,75 @@
+"""What search and other verbs of the record ask of code lists. Their callers have demanded the permission to read."""
+
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from emr.definitions.terminology_codes import CodeSystem
+from emr.definitions.terminology_compose import value_set
+from emr.definitions.terminology_filters import subsumes_by_hierarchy
+from emr.definitions.terminology_refusals import (
+    CodeSystemIncomplete,
+    CodeSystemUnknown,
+    DefinitionUnusable,
+    TooCostly,
+    ValueSetUnknown,
+)
+from emr.kernel.errors import Invalid, NotFound
+from emr.records.terminology.gather import gather
+from emr.records.terminology.shelf import find
+from emr.work.unit import UnitOfWork
+
+CODES_MOST: Final = 10_000
+"""Codes that one search may be about."""
+
+
+async def expand_codes(work: UnitOfWork, value_set_url: str) -> AbstractSet[tuple[str, str]]:
+    """Every (system, code) of a value set, by its canonical URL with or without `|version`.
+
+    Raises `NotFound` (`value-set-unknown`) and `Invalid` (`code-system-unknown code-system-incomplete too-costly
+    value-set-cycle …`), each with the value set's URL as its location.
+    """
+    try:
+        held = (await find(work, "ValueSet", [value_set_url]))[value_set_url]
+        if held is None:
+            raise ValueSetUnknown(value_set_url)
+        ready = value_set(await gather(work, held.resource), held.resource)
+        if ready.unclosed():
+            raise CodeSystemIncomplete(value_set_url)
+        codes = ready.entries().keys()
+    except (NotFound, Invalid) as refusal:
+        raise _about(value_set_url, refusal) from refusal
+    if len(codes) > CODES_MOST:
+        raise TooCostly(value_set_url, CODES_MOST, location=value_set_url)
+    return codes
+
+
+async def at_or_below(work: UnitOfWork, system: str, code: str) -> AbstractSet[str]:
+    """The code and every code below it. Raises `CodeSystemUnknown`, `CodeSystemIncomplete`, `DefinitionUnusable`."""
+    codes, written = await _concept(work, system, code)
+    return codes.below(written) | {written}
+
+
+async def at_or_above(work: UnitOfWork, system: str, code: str) -> AbstractSet[str]:
+    """The code and every code above it. Raises as `at_or_below`."""
+    codes, written = await _concept(work, system, code)
+    return codes.above(written) | {written}
+
+
+async def _concept(work: UnitOfWork, system: str, code: str) -> tuple[CodeSystem, str]:
+    """The code system with the code as the system writes it."""
+    held = (await find(work, "CodeSystem", [system]))[system]
+    if held is None or held.codes is None or held.codes.content == "not-present":
+        raise CodeSystemUnknown(system, location=system)
+    codes = held.codes
+    if not codes.complete:
+        raise CodeSystemIncomplete(system, location=system)
+    if not subsumes_by_hierarchy(codes):
+        rule = f"What stands below a code of {system[:256]} is a part of it and not a kind of it."
+        raise DefinitionUnusable("subsumption-undefined", rule, location=system)
+    concept = codes.find(code)
+    return codes, concept.code if concept else code
+
+
+def _about(value_set_url: str, refusal: NotFound | Invalid) -> NotFound | Invalid:
+    kind = NotFound if isinstance(refusal, NotFound) else Invalid
+    return kind(refusal.code, refusal.message, location=value_set_url)
