@@ -8,7 +8,7 @@ from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from emr.chart import pages as chart_pages
 from emr.consultation import pages as consultation_pages
@@ -29,6 +29,7 @@ from emr.telemetry.logs import configure_logs
 from emr.telemetry.management import ManagementServer, serve_management
 from emr.telemetry.tracing import configure_tracing
 from emr.web import errors, home, installation, sign_in
+from emr.web.direct import DirectRoutes
 from emr.web.work import in_hospital
 from emr.work.runtime import Runtime, runtime
 from emr.work.starting import MANAGEMENT_PORT, MANAGEMENT_PORTS
@@ -52,8 +53,17 @@ ROUTERS: Final = (
 class _Observed(FastAPI):
     """Telemetry stands outside of the error handling, so that a failure has its request id, too."""
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI's own telemetry stays out of a request whose scope holds this key."""
+        if scope["type"] == "http":
+            scope["fastapi.telemetry"] = None
+        await super().__call__(scope, receive, send)
+
     def build_middleware_stack(self) -> ASGIApp:
-        return ObserveRequests(super().build_middleware_stack())
+        plain = DirectRoutes(
+            super().build_middleware_stack(), self, [*documents_api.router.routes, *fhir_api.router.routes]
+        )
+        return ObserveRequests(plain)
 
 
 def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:

@@ -10,7 +10,7 @@ import asyncpg
 from emr.telemetry.spans import span
 
 Row = asyncpg.Record
-Driver = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+Driver = asyncpg.Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Final
 import asyncpg
 
 from emr.db.connection import Connection
+from emr.db.keeping import Pool
 from emr.kernel.errors import Unavailable
 from emr.kernel.tenant import SCHEMA, Tenant
 from emr.settings import Database
@@ -23,12 +24,6 @@ from emr.telemetry.metrics import watch_pool
 
 DEFAULT_CELL: Final = "default"
 _ROLE: Final = re.compile(r"emr_[a-z]+")
-_UNREACHABLE: Final = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-)
 
 
 class RolePool:
@@ -37,7 +32,7 @@ class RolePool:
     def __init__(self, url: str, role: str, *, size: int) -> None:
         if not _ROLE.fullmatch(role):
             raise ValueError(f"not a platform role: {role!r}")
-        self._pool = _Pool(url, size, {"role": role, "search_path": role.removeprefix("emr_")})
+        self._pool = Pool(url, size, {"role": role, "search_path": role.removeprefix("emr_")})
         watch_pool(role, self._pool)
 
     async def open(self) -> None:
@@ -49,14 +44,17 @@ class RolePool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection where each statement is its own transaction."""
-        async with self._pool.acquired() as driver:
+        driver = await self._pool.lend()
+        try:
             yield Connection(driver)
+        finally:
+            await self._pool.take_back(driver)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection inside one transaction."""
-        async with self._pool.acquired() as driver, driver.transaction():
-            yield Connection(driver)
+        async with self.connection() as connection, connection.driver.transaction():
+            yield connection
 
 
 class Cell:
@@ -69,7 +67,7 @@ class Cell:
         self.relay = RolePool(url, "emr_cell", size=4)
         self.audit = RolePool(url, "emr_audit", size=4)
         self._slices = tuple(
-            _Pool(url, settings.pool_size, {"statement_timeout": str(settings.statement_timeout_ms)})
+            Pool(url, settings.pool_size, {"statement_timeout": str(settings.statement_timeout_ms)})
             for _ in range(settings.pool_slices)
         )
         for pool in self._slices:
@@ -86,7 +84,8 @@ class Cell:
     async def hospital(self, schema: str) -> AsyncIterator[Connection]:
         """A transaction as the hospital's role, seeing only its schema; commits unless an exception passes."""
         pool = self._slices[zlib.crc32(schema.encode()) % len(self._slices)]
-        async with pool.acquired() as driver:
+        driver = await pool.lend()
+        try:
             await driver.execute(self._prologue(schema))
             try:
                 yield Connection(driver)
@@ -95,6 +94,8 @@ class Cell:
                 raise
             if await driver.execute("COMMIT") != "COMMIT":
                 raise Unavailable("not-committed", "The database could not keep this change; nothing was stored.")
+        finally:
+            await pool.take_back(driver)
 
     def _prologue(self, schema: str) -> str:
         """Constant text per hospital, one exchange; the name can only be a schema's (checked against its pattern)."""
@@ -147,63 +148,6 @@ def databases(settings: Database) -> Databases:
     )
 
 
-class _Pool:
-    """An asyncpg pool that is made when it is opened, so that it belongs to the loop that uses it."""
-
-    def __init__(self, url: str, size: int, settings: dict[str, str]) -> None:
-        self._url, self._size, self._settings = url, size, settings
-        self._made: asyncpg.Pool | None = None
-
-    async def open(self) -> None:
-        """Ready to connect; a database that is down is found out by the first who asks."""
-        self._made = asyncpg.create_pool(
-            self._url,
-            min_size=0,
-            max_size=self._size,
-            max_inactive_connection_lifetime=300,
-            server_settings={"application_name": "emr", "jit": "off"} | self._settings,
-            reset=_keep,
-            init=_prepare,
-        )
-        await self._made
-
-    async def close(self) -> None:
-        if self._made is not None:
-            await self._made.close()
-
-    def open_connections(self) -> int:
-        """How many connections there are."""
-        return self._made.get_size() if self._made is not None else 0
-
-    def idle_connections(self) -> int:
-        """How many of them wait for work."""
-        return self._made.get_idle_size() if self._made is not None else 0
-
-    @asynccontextmanager
-    async def acquired(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-        """A connection for a while; `Unavailable` when there is none within 10 s."""
-        if self._made is None:
-            raise RuntimeError("the pool has not been opened")
-        try:
-            driver = await self._made.acquire(timeout=10)
-        except (*_UNREACHABLE, TimeoutError) as error:
-            raise Unavailable("database-unavailable", "The database does not answer.") from error
-        try:
-            yield driver
-        finally:
-            await self._made.release(driver)
-
-
-async def _keep(connection: asyncpg.Connection) -> None:
-    """Every transaction cleans up after itself, so a connection goes back as it is; one that does not is closed."""
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")
-
-
-async def _prepare(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
-
-
-async def _roll_back(driver: asyncpg.pool.PoolConnectionProxy) -> None:
+async def _roll_back(driver: asyncpg.Connection) -> None:
     if not driver.is_closed():
         await driver.execute("ROLLBACK")

@@ -22,10 +22,14 @@ class Stores:
     measure: Measure
     make: Callable[[str], ObjectStore] = field(repr=False)
     client: S3Client | None = None
+    _known: dict[str, ObjectStore] = field(default_factory=dict, repr=False)
 
     def of(self, prefix: str) -> ObjectStore:
         """The store of the hospital with this prefix (`Tenant.schema`)."""
-        return ObservedStore(self.make(prefix), self.measure)
+        known = self._known.get(prefix)
+        if known is None:
+            known = self._known[prefix] = ObservedStore(self.make(prefix), self.measure)
+        return known
 
     def blobs(self, prefix: str, keyring: Keyring, rows: Statements) -> BlobStore:
         """The blobs of a hospital inside a transaction that is already its own."""

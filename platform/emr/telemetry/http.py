@@ -42,8 +42,6 @@ class ObserveRequests:
             return
         given, parent = _headers(scope)
         exchange = _Exchange(send, given or activity.new_id())
-        # FastAPI's own telemetry stays out of a request whose scope holds this key.
-        scope["fastapi.telemetry"] = None
         with activity.request(exchange.id):
             if spans.chosen(continued=parent is not None):
                 await self._traced(scope, receive, exchange, parent)

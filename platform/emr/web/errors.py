@@ -110,13 +110,14 @@ _ELSEWHERE: Final = frozenset({"hospital-unknown", "not-a-member", "hospital-sus
 
 def install(app: FastAPI) -> None:
     """Give the application its answers to everything that goes wrong."""
-    app.add_exception_handler(errors.Refusal, _refused)
+    app.add_exception_handler(errors.Refusal, refused)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _not_understood)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(Exception, failed)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
+    """The answer to a refusal; a browser without a session is sent to sign in."""
     assert isinstance(error, errors.Refusal)
     status = status_of(error)
     if status == 401 and _wants_page(request) and request.method in ("GET", "HEAD"):
@@ -142,7 +143,8 @@ async def _not_understood(request: Request, error: Exception) -> Response:
     return answer(request, errors.Malformed("request-invalid", "The request cannot be read.", issues=issues), 400)
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def failed(request: Request, error: Exception) -> Response:
+    """The answer to a failure of ours, which is noted without what it says."""
     get_logger().error("request failed", **exception_facts(error))
     refusal = errors.Unavailable("internal", "Something went wrong on our side; it has been noted.")
     return answer(request, refusal, 500)

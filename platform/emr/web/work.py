@@ -17,6 +17,7 @@ from emr.kernel.errors import Forbidden, Malformed, NotFound, Refusal, Unavailab
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import note_hospital, request_id
 from emr.web.body import read_body
+from emr.web.direct import plain
 from emr.web.sign_in import principal_of, runtime_of
 from emr.work.unit import Request as Asked
 from emr.work.unit import UnitOfWork, refused, unit_of_work
@@ -113,6 +114,7 @@ def in_hospital_with_body(endpoint: Endpoint) -> Callable[[Request], Awaitable[R
 
 
 def _plain(endpoint: Endpoint, opened: _Opener) -> Callable[[Request], Awaitable[Response]]:
+    @plain
     @functools.wraps(endpoint)
     async def run(request: Request) -> Response:
         async with opened(request) as work:

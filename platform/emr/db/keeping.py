@@ -1,0 +1,153 @@
+"""Connections kept open between the transactions of one database.
+
+asyncpg's own pool makes a task for each connection that comes back and a timer for each that is lent: for a read of
+one row, as much as the statement itself costs. Here a connection that is free is handed out at once, and only who has
+to wait gets a timer.
+"""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from emr.kernel.errors import Unavailable
+
+_WAIT_SECONDS: Final = 10.0
+_IDLE_SECONDS: Final = 300.0
+_UNREACHABLE: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+@dataclass(slots=True)
+class _Free:
+    driver: asyncpg.Connection
+    since: float
+
+
+class Pool:
+    """At most `size` connections to one address, made when they are needed, lent to one at a time.
+
+    `settings` are PostgreSQL parameters of each connection. The one that came back last is lent first, so that the
+    others grow old and are closed after five minutes without work.
+    """
+
+    def __init__(self, url: str, size: int, settings: dict[str, str]) -> None:
+        self._url, self._size = url, size
+        self._settings = {"application_name": "emr", "jit": "off"} | settings
+        self._free: list[_Free] = []
+        self._lent: set[asyncpg.Connection] = set()
+        self._making = 0
+        self._waiting: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        self._closed = True
+
+    async def open(self) -> None:
+        """Ready to connect; a database that is down is found out by the first who asks."""
+        self._closed = False
+
+    async def close(self) -> None:
+        """Close what is free, and what is lent when it comes back."""
+        self._closed = True
+        free, self._free = self._free, []
+        for each in free:
+            await each.driver.close()
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def open_connections(self) -> int:
+        """How many connections there are."""
+        return len(self._free) + len(self._lent)
+
+    def idle_connections(self) -> int:
+        """How many of them wait for work."""
+        return len(self._free)
+
+    async def lend(self) -> asyncpg.Connection:
+        """A connection that is the caller's until `take_back`; `Unavailable` when there is none within 10 s."""
+        if self._closed:
+            raise RuntimeError("the pool is not open")
+        while self._free:
+            driver = self._free.pop().driver
+            if not driver.is_closed():
+                self._lent.add(driver)
+                return driver
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                return await self._made_or_awaited()
+        except (*_UNREACHABLE, TimeoutError) as error:
+            raise Unavailable("database-unavailable", "The database does not answer.") from error
+
+    async def take_back(self, driver: asyncpg.Connection) -> None:
+        """The caller is done. Every transaction cleans up after itself; a connection that is still inside one is
+        closed, since nobody knows what was left undone.
+        """
+        if driver.is_closed() or driver.is_in_transaction() or self._closed:
+            self._lent.discard(driver)
+            driver.terminate()
+            self._wake(None)
+        elif not self._wake(driver):
+            self._lent.discard(driver)
+            self._free.append(_Free(driver, time.monotonic()))
+            self._close_old()
+
+    async def _made_or_awaited(self) -> asyncpg.Connection:
+        while True:
+            if len(self._lent) + len(self._free) + self._making < self._size:
+                return await self._make()
+            waiting: asyncio.Future[asyncpg.Connection | None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            try:
+                driver = await waiting
+            except asyncio.CancelledError:
+                self._pass_on(waiting)
+                raise
+            if self._closed:
+                raise Unavailable("database-unavailable", "The service is stopping.")
+            if driver is not None:
+                return driver
+
+    async def _make(self) -> asyncpg.Connection:
+        self._making += 1
+        try:
+            driver = await asyncpg.connect(self._url, server_settings=self._settings)
+            await driver.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
+        except BaseException:
+            self._wake(None)
+            raise
+        finally:
+            self._making -= 1
+        self._lent.add(driver)
+        return driver
+
+    def _wake(self, driver: asyncpg.Connection | None) -> bool:
+        """Give the longest waiting a connection, or room for one; False when nobody waits."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(driver)
+                return True
+        return False
+
+    def _pass_on(self, waiting: "asyncio.Future[asyncpg.Connection | None]") -> None:
+        """Who gave up while being served leaves what it was given to the next."""
+        if waiting.cancelled() or not waiting.done():
+            return
+        driver = waiting.result()
+        if not self._wake(driver) and driver is not None:
+            self._lent.discard(driver)
+            self._free.append(_Free(driver, time.monotonic()))
+
+    def _close_old(self) -> None:
+        """The one that has been free longest, if that is too long."""
+        oldest = self._free[0]
+        if oldest.since < time.monotonic() - _IDLE_SECONDS:
+            del self._free[0]
+            oldest.driver.terminate()

@@ -1,0 +1,165 @@
+"""The pool lends a connection to one at a time, makes no more than it may, and keeps none that is broken."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+import asyncpg
+import pytest
+
+from emr.db import keeping
+from emr.db.keeping import Pool
+from emr.kernel.errors import Unavailable
+from emr_demo.postgres import Cluster
+
+P = ParamSpec("P")
+S = TypeVar("S")
+
+
+def in_loop(test: Callable[Concatenate[S, P], Awaitable[None]]) -> Callable[Concatenate[S, P], None]:
+    """The test in an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        async def scenario() -> None:
+            await test(self, *args, **kwargs)
+
+        asyncio.run(scenario())
+
+    return run
+
+
+@pytest.fixture
+def url(cluster: Cluster) -> str:
+    return cluster.url()
+
+
+async def opened(url: str, size: int = 2) -> Pool:
+    pool = Pool(url, size, {})
+    await pool.open()
+    return pool
+
+
+class TestLend:
+    @in_loop
+    async def test_what_came_back_last_is_lent_first(self, url: str) -> None:
+        pool = await opened(url)
+        first, second = await pool.lend(), await pool.lend()
+        await pool.take_back(first)
+        await pool.take_back(second)
+        assert await pool.lend() is second
+        await pool.take_back(second)
+        await pool.close()
+
+    @in_loop
+    async def test_who_comes_when_all_are_lent_gets_the_next_that_comes_back(self, url: str) -> None:
+        pool = await opened(url, size=1)
+        lent = await pool.lend()
+        waiting = asyncio.create_task(pool.lend())
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        await pool.take_back(lent)
+        assert await waiting is lent
+        assert (pool.open_connections(), pool.idle_connections()) == (1, 0)
+        await pool.take_back(lent)
+        await pool.close()
+
+    @in_loop
+    async def test_many_at_once_never_make_more_than_the_size(self, url: str) -> None:
+        pool = await opened(url, size=3)
+        most = 0
+
+        async def turn() -> None:
+            nonlocal most
+            driver = await pool.lend()
+            most = max(most, pool.open_connections())
+            assert await driver.fetchval("SELECT 1") == 1
+            await pool.take_back(driver)
+
+        await asyncio.gather(*(turn() for _ in range(60)))
+        assert most <= 3
+        assert pool.idle_connections() == pool.open_connections() <= 3
+        await pool.close()
+
+    @in_loop
+    async def test_who_waits_too_long_is_told(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(keeping, "_WAIT_SECONDS", 0.05)
+        pool = await opened(url, size=1)
+        lent = await pool.lend()
+        with pytest.raises(Unavailable):
+            await pool.lend()
+        await pool.take_back(lent)
+        assert await pool.lend() is lent
+        await pool.take_back(lent)
+        await pool.close()
+
+    @in_loop
+    async def test_who_gives_up_while_waiting_loses_nothing_for_others(self, url: str) -> None:
+        pool = await opened(url, size=1)
+        lent = await pool.lend()
+        impatient, patient = asyncio.create_task(pool.lend()), asyncio.create_task(pool.lend())
+        await asyncio.sleep(0.05)
+        await pool.take_back(lent)
+        impatient.cancel()
+        assert await asyncio.wait_for(patient, 5) is lent
+        with pytest.raises(asyncio.CancelledError):
+            await impatient
+        await pool.take_back(lent)
+        await pool.close()
+
+    @in_loop
+    async def test_a_server_that_is_not_there_is_unavailable(self) -> None:
+        pool = await opened("postgresql://nobody:x@127.0.0.1:1/none")
+        with pytest.raises(Unavailable):
+            await pool.lend()
+        assert pool.open_connections() == 0
+        await pool.close()
+
+
+class TestTakeBack:
+    @in_loop
+    async def test_a_connection_that_the_server_ended_is_replaced(self, url: str) -> None:
+        pool = await opened(url)
+        lent = await pool.lend()
+        await pool.take_back(lent)
+        other = await asyncpg.connect(url)
+        await other.execute("SELECT pg_terminate_backend($1)", lent.get_server_pid())
+        await other.close()
+        await asyncio.sleep(0.1)
+        fresh = await pool.lend()
+        assert fresh is not lent
+        assert await fresh.fetchval("SELECT 1") == 1
+        await pool.take_back(fresh)
+        await pool.close()
+
+    @in_loop
+    async def test_a_connection_inside_a_transaction_is_not_lent_again(self, url: str) -> None:
+        pool = await opened(url)
+        lent = await pool.lend()
+        await lent.execute("BEGIN")
+        await pool.take_back(lent)
+        assert lent.is_closed()
+        assert pool.open_connections() == 0
+        await pool.close()
+
+    @in_loop
+    async def test_one_that_has_been_free_too_long_is_closed(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        pool = await opened(url)
+        first, second = await pool.lend(), await pool.lend()
+        await pool.take_back(first)
+        monkeypatch.setattr(keeping, "_IDLE_SECONDS", -1.0)
+        await pool.take_back(second)
+        assert first.is_closed()
+        assert pool.open_connections() == 1
+        await pool.close()
+
+    @in_loop
+    async def test_after_the_end_nothing_stays_open(self, url: str) -> None:
+        pool = await opened(url)
+        lent = await pool.lend()
+        await pool.close()
+        await pool.take_back(lent)
+        assert lent.is_closed()
+        with pytest.raises(RuntimeError):
+            await pool.lend()
