@@ -14,13 +14,13 @@ from typing import Any, Final
 from emr.documents.papers import LOINC, Paper
 from emr.identity.principal import Principal
 from emr.storage.blobs import Blob
+from emr.storage.ports import key_named, name_of
 
 Resource = dict[str, Any]
 
 PAGES: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Attachment.pages"
 """R5's `Attachment.pages`, as R4 carries it (https://hl7.org/fhir/R5/versions.html#extensions)."""
 _BINARY: Final = re.compile(r"Binary/([A-Za-z0-9.-]{1,64})")
-_OBJECT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ class DocumentSummary:
 
 def binary_id(key: str) -> str:
     """The id of the Binary whose bytes lie under this object key."""
-    return key.replace("/", "", 1)
+    return name_of(key)
 
 
 def object_key(binary: str) -> str | None:
     """The object key of a Binary's bytes, or None when its id is not one that we make."""
-    return f"{binary[:2]}/{binary[2:]}" if _OBJECT.fullmatch(binary) else None
+    return key_named(binary)
 
 
 def binary_resource(blob: Blob, patient: str) -> Resource:

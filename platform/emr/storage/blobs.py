@@ -78,10 +78,19 @@ class BlobStore:
         self._removed: list[str] = []
 
     async def put(
-        self, stream: AsyncIterable[bytes], *, media_type: str, limit: int, retention_class: str = "record"
+        self,
+        stream: AsyncIterable[bytes],
+        *,
+        media_type: str,
+        limit: int,
+        retention_class: str = "record",
+        key: str = "",
     ) -> Blob:
-        """Seal and store a stream. Raises `BlobTooLarge` as soon as it passes `limit` bytes, `StoreUnavailable`."""
-        key, header, meter = new_key(), new_header(self._keyring), _Meter(limit)
+        """Seal and store a stream. Raises `BlobTooLarge` as soon as it passes `limit` bytes, `StoreUnavailable`.
+
+        Under a new key, unless an import brings a key of old that `find` does not know here.
+        """
+        key, header, meter = key or new_key(), new_header(self._keyring), _Meter(limit)
         sealing = ObjectSeal(self._keyring, header, place_of(self._store.prefix, key))
         await self._store.put(key, seal(meter.watch(stream), sealing))
         self._written.append(key)

@@ -70,6 +70,17 @@ def new_key() -> str:
     return f"{name[:2]}/{name[2:]}"
 
 
+def name_of(key: str) -> str:
+    """A key as one word without a slash, as it stands in the addresses and ids of what holds the object."""
+    return key.replace("/", "", 1)
+
+
+def key_named(name: str) -> str | None:
+    """The key that `name_of` made this word of, or None for a word that it cannot have made."""
+    key = f"{name[:2]}/{name[2:]}"
+    return key if NAME.fullmatch(key) else None
+
+
 def checked_prefix(prefix: str) -> str:
     """The prefix, when it is one word of letters, digits and underscores; anything else is a mistake in the program."""
     if not PREFIX.fullmatch(prefix):

@@ -292,5 +292,31 @@ idempotency_keys = Table(
     Index("idempotency_keys_created", "created_at"),
 )
 
+bulk_jobs = Table(
+    "bulk_jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False, comment="export | import | upload"),
+    Column("state", Text, nullable=False, comment="waiting | running | done | failed | ending | forgotten"),
+    Column("subject", Text, nullable=False, comment="whose job it is; nobody else finds it"),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False, comment="the role at the kick-off, whose sight the job has"),
+    Column("request", Text, nullable=False, comment="the address of the kick-off"),
+    Column("asked", JSONB, nullable=False, comment="what is wanted"),
+    Column("moment", DateTime(timezone=True), nullable=False, comment="transactionTime of an export"),
+    Column("snapshot", Text, nullable=False, comment="pg_snapshot of that moment: what the export shows"),
+    Column("progress", JSONB, nullable=False, comment="how far the pieces have come"),
+    Column("files", JSONB, nullable=False, comment="role, type, blob, lines and size of each file"),
+    Column("attempts", Integer, nullable=False, server_default=text("0"), comment="of the piece that is next"),
+    Column("error", Text),
+    Column("runner", BigInteger, nullable=False, server_default=text("0"), comment="fence of the worker that has it"),
+    Column("not_before", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("polled_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("finished_at", DateTime(timezone=True)),
+    Index("bulk_jobs_open", "not_before", "id", postgresql_where=text("state IN ('waiting', 'running')")),
+    Index("bulk_jobs_moment", "moment", postgresql_where=text("kind = 'export'")),
+)
+
 IMMUTABLE = frozenset({"resource_versions", "audit_events", "audit_seals"})
 """Tables where a hospital's role may add and read, and nothing else."""
