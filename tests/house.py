@@ -118,13 +118,13 @@ class House:
 
 
 @contextmanager
-def house(cluster: Cluster, folder: Path) -> Iterator[House]:
-    """Two hospitals with all their accounts, and the demo's provider on loopback."""
+def house(cluster: Cluster, folder: Path, *, tenants: Path = ROOT / "tenants") -> Iterator[House]:
+    """The hospitals of a folder (two, unless told otherwise) with all their accounts, and the demo's provider."""
     logins = make_logins(cluster)
     port, provider_port = free_port(), free_port()
     settings = Settings(
         profile="test",
-        tenants=ROOT / "tenants",
+        tenants=tenants,
         database=Database(url=logins.service, owner_url=logins.owner, pool_size=6, pool_slices=2),
         storage=Storage(folder=folder / "objects", endpoint=""),
         identity=Identity(issuer=f"http://127.0.0.1:{provider_port}", client_secret=web_secret(folder)),

@@ -1,12 +1,17 @@
--- Drives one mix of requests: lines of `weight method path body-file-or-dash` from the file MIX, in random order.
+-- Drives one mix of requests: lines of `weight method path body-or-dash` from the file MIX, in random order. The token is
+-- that of the hospital in the path: lines of `slug token` in the file TOKENS.
 -- At the end prints one line of JSON: requests, seconds, percentiles in ms, errors by kind.
-local requests, total = {}, 0
+local requests, total, tokens = {}, 0, {}
 
 local function load(name)
+  for line in io.lines(os.getenv("TOKENS")) do
+    local slug, token = line:match("^(%S+) (%S+)$")
+    tokens[slug] = token
+  end
   for line in io.lines(name) do
     local weight, method, path, body = line:match("^(%S+) (%S+) (%S+) (.*)$")
     total = total + tonumber(weight)
-    local headers = { ["Authorization"] = "Bearer " .. os.getenv("TOKEN"), ["Accept"] = "application/fhir+json" }
+    local headers = { ["Authorization"] = "Bearer " .. tokens[path:match("^/h/([^/]+)/")], ["Accept"] = "application/fhir+json" }
     if body ~= "-" then headers["Content-Type"] = "application/fhir+json" end
     table.insert(requests, { total, wrk.format(method, path, headers, body ~= "-" and body or nil) })
   end

@@ -31,6 +31,10 @@ class Result:
     what: str
     figures: dict[str, Any]
 
+    def called(self, name: str, what: str) -> "Result":
+        """The same figures under another name."""
+        return Result(name, what, self.figures)
+
 
 def drive(name: str, what: str, service: Service, mix: Sequence[Request], *, clients: int = 16) -> Result:
     """Run a mix. Raises when wrk is not installed."""
@@ -38,10 +42,12 @@ def drive(name: str, what: str, service: Service, mix: Sequence[Request], *, cli
     if wrk is None:
         raise RuntimeError("wrk is not installed (on Debian: apt-get install wrk)")
     settle()
-    with tempfile.NamedTemporaryFile("w", suffix=".mix", encoding="utf-8") as file:
-        file.writelines(f"{weight} {method} {path} {body}\n" for weight, method, path, body in mix)
-        file.flush()
-        environment = os.environ | {"MIX": file.name, "TOKEN": service.house.token()}
+    with tempfile.TemporaryDirectory(prefix="emr-mix-") as folder:
+        asked, tokens = Path(folder, "mix"), Path(folder, "tokens")
+        asked.write_text("".join(f"{weight} {method} {path} {body}\n" for weight, method, path, body in mix), "utf-8")
+        slugs = {path.split("/")[2] for _, _, path, _ in mix}
+        tokens.write_text("".join(f"{slug} {service.house.token(slug=slug)}\n" for slug in slugs), "utf-8")
+        environment = os.environ | {"MIX": str(asked), "TOKENS": str(tokens)}
         command = [wrk, "-t", "2", "-c", str(clients), "-d", f"{_SECONDS}s", "-s", str(_SCRIPT), service.house.url]
         runs = [_run(command, environment, service) for _ in range(_RUNS)]
     return Result(name, what, {key: round(statistics.median(run[key] for run in runs), 2) for key in runs[0]})

@@ -1,6 +1,7 @@
-"""What is asked: B1, B2, B4 over the record of one hospital that holds the sample data."""
+"""What is asked of the record that holds the sample data; B1 also of every other hospital, evenly."""
 
 import json
+from collections.abc import Mapping
 
 from emr.kernel.ids import uuid7
 from tests.benchmarks.load import Request, sample
@@ -9,18 +10,45 @@ from tests.house import House
 _TYPES = ("Patient", "Observation", "Condition", "Encounter", "MedicationRequest")
 
 
-def ids(house: House, resource_type: str) -> list[str]:
-    """The ids of one type in the hospital."""
-    schema = house.tenants["hoa-sen"].schema
+def ids(house: House, resource_type: str, slug: str = "hoa-sen") -> list[str]:
+    """The ids of one type in a hospital."""
+    schema = house.tenants[slug].schema
     rows = house.sql(f"SELECT id FROM {schema}.resources WHERE type = %s AND NOT deleted ORDER BY id", resource_type)
     return [row[0] for row in rows]
 
 
 def reads(house: House) -> list[Request]:
     """B1: read one resource by id."""
+    slugs = sorted(house.tenants.keys() - {"cau-vong"})
     return [
-        (1, "GET", f"/h/hoa-sen/fhir/{kind}/{each}", "-") for kind in _TYPES for each in sample(ids(house, kind), 400)
+        (1 / len(slugs), "GET", f"/h/{slug}/fhir/{kind}/{each}", "-")
+        for slug in slugs
+        for kind in _TYPES
+        for each in sample(ids(house, kind, slug), 400 if slug == "hoa-sen" else 40)
     ]
+
+
+def asked(searches: dict[str, list[str]]) -> list[Request]:
+    """B3, B5, B6: each search as often as every other."""
+    return [(1 / len(paths), "GET", f"/h/hoa-sen/fhir/{path}", "-") for paths in searches.values() for path in paths]
+
+
+def conditional(house: House) -> list[Request]:
+    """B9: update by identifier, over a thousand identifiers that are there."""
+    found: list[Request] = []
+    with house.client() as client:
+        for number in range(1_000):
+            identifier = [{"system": "urn:emr:bench", "value": f"hot-{number}"}]
+            body = {"resourceType": "Patient", "identifier": identifier, "name": [{"family": "Hot"}]}
+            path = f"/Patient?identifier=urn:emr:bench|hot-{number}"
+            client.put(path, json=body).raise_for_status()
+            found.append((1, "PUT", f"/h/hoa-sen/fhir{path.replace('|', '%7C')}", _line(body)))
+    return found
+
+
+def everything(patients: list[str]) -> list[Request]:
+    """B14: all about one patient."""
+    return [(1, "GET", f"/h/hoa-sen/fhir/Patient/{each}/$everything", "-") for each in patients]
 
 
 def mixed(house: House) -> list[Request]:
@@ -70,5 +98,5 @@ def chart(house: House) -> list[Request]:
     ]
 
 
-def _line(body: dict[str, object]) -> str:
+def _line(body: Mapping[str, object]) -> str:
     return json.dumps(body, ensure_ascii=False)

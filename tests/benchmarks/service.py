@@ -1,6 +1,8 @@
 """The service as in production but for the provider: `emr serve --workers 2`, PostgreSQL with fsync on, all checks on."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from emr_demo.postgres import Cluster, Tuning
-from tests.house import House, free_port, house
+from tests.house import ROOT, House, free_port, house
 
 
 @dataclass
@@ -32,15 +34,15 @@ class Service:
 
 
 @contextmanager
-def service(*, workers: int = 2) -> Iterator[Service]:
-    """Everything up, and everything down again."""
+def service(*, workers: int = 2, hospitals: int = 2) -> Iterator[Service]:
+    """Everything up, with so many hospitals (at least two), and everything down again."""
     with tempfile.TemporaryDirectory(prefix="emr-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)
         cluster = Cluster(folder / "postgres", tuning=Tuning(shared_buffers_mib=512, log_kept_mib=1024))
         cluster.start()
         try:
-            with house(cluster, folder) as standing:
+            with house(cluster, folder, tenants=_tenants(folder, hospitals)) as standing:
                 begun = time.monotonic()
                 process = subprocess.Popen(
                     [
@@ -65,6 +67,19 @@ def service(*, workers: int = 2) -> Iterator[Service]:
                     process.wait(40)
         finally:
             cluster.remove()
+
+
+def _tenants(folder: Path, hospitals: int) -> Path:
+    """The files of the two hospitals, and of as many more as are asked for."""
+    target = folder / "tenants"
+    shutil.copytree(ROOT / "tenants", target)
+    pattern = (target / "hoa-sen.yaml").read_text("utf-8")
+    for number in range(hospitals - 2):
+        slug = f"bench-{number:03}"
+        text = re.sub(r"(?ms)^dicom:.*?^(?=identity:)", "", pattern.replace("hoa-sen", slug))
+        text = re.sub(r"(?m)^facility_code:.*$", f'facility_code: "{10_000 + number}"', text)
+        (target / f"{slug}.yaml").write_text(text, "utf-8")
+    return target
 
 
 def environment(standing: House) -> dict[str, str]:
