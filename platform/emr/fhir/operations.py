@@ -8,12 +8,13 @@ from typing import Final
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
+from emr.fhir import everything
 from emr.fhir.operation import Level, Operation
 from emr.kernel.errors import Malformed, NotFound
 from emr.web.work import in_hospital, in_hospital_with_body
 from emr.work.unit import UnitOfWork
 
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (everything.PATIENT, everything.ENCOUNTER)
 """In the order of their names."""
 
 ROUTES: Final[tuple[str, ...]] = (

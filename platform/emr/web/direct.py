@@ -5,6 +5,7 @@ after another before its endpoint runs: a third of the time that a read takes. T
 They stand in the application too, as everybody else's: what is not answered here takes the usual way.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,8 @@ from emr.web import errors
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _PLAIN: Final = "emr_plain"
+_VARIES: Final = re.compile(r"([^{}]*)\{(\w+)\}")
+"""`{id}`, or `${operation}` with what it begins with."""
 
 
 def plain(endpoint: Endpoint) -> Endpoint:
@@ -29,7 +32,8 @@ def plain(endpoint: Endpoint) -> Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One route below a hospital: its segments, the names of those that vary (None: fixed), and who answers.
+    """One route below a hospital: its segments (of one that varies: what it begins with), the names of those that vary
+    (None: fixed), and who answers.
 
     `endpoint` is None where the application itself answers.
     """
@@ -43,7 +47,7 @@ class Address:
     def fits(self, method: str, segments: Sequence[str]) -> bool:
         """Whether a request of this method and these segments is meant; their number has been compared."""
         return method in self.methods and all(
-            segment if name else segment == own
+            segment.startswith(own) and segment != own if name else segment == own
             for segment, own, name in zip(segments, self.segments, self.names, strict=True)
         )
 
@@ -62,8 +66,9 @@ def addresses(routes: Iterable[BaseRoute]) -> dict[int, tuple[Address, ...]]:
 
 
 def _address(path: str, methods: frozenset[str], route: BaseRoute) -> Address:
-    segments = tuple(path.split("/"))
-    names = tuple(each[1:-1] if each.startswith("{") and each.endswith("}") else None for each in segments)
+    parts = [(each, _VARIES.fullmatch(each)) for each in path.split("/")]
+    segments = tuple(varies[1] if varies else each for each, varies in parts)
+    names = tuple(varies[2] if varies else None for _, varies in parts)
     endpoint = route.endpoint if isinstance(route, Route) else None
     return Address(methods, segments, names, path, endpoint if hasattr(endpoint, _PLAIN) else None)
 
@@ -87,7 +92,9 @@ class DirectRoutes:
                     if address.endpoint is not None:
                         scope["app"], scope["route"], scope["endpoint"] = self._app, address, address.endpoint
                         scope["path_params"] = {
-                            name: segment for name, segment in zip(address.names, segments, strict=True) if name
+                            name: segment.removeprefix(own)
+                            for name, segment, own in zip(address.names, segments, address.segments, strict=True)
+                            if name
                         }
                         await self._guarded(scope, receive, send)
                         return
