@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from emr.fhir import bundle_post, capability, operations, search, single
+from emr.fhir import bundle_post, capability, conditional, history, operations, patching, search, single
 from emr.web.work import Endpoint, in_hospital, in_hospital_with_body
 
 ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
@@ -16,7 +16,11 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("POST", "/", bundle_post.post_bundle),
     ("POST", "/{type}/_search", search.search_type_by_post),
     ("DELETE", "/{type}/{id}", single.delete),
-    ("GET", "/{type}/{id}/_history", single.history),
+    ("PUT", "/{type}", conditional.update),
+    ("DELETE", "/{type}", conditional.delete),
+    ("PATCH", "/{type}/{id}", patching.patch),
+    ("PATCH", "/{type}", patching.patch_where),
+    ("GET", "/{type}/{id}/_history", history.history),
     ("GET", "/{type}/{id}/_history/{version}", single.vread),
 )
 """Method, path below the base, endpoint; what is asked most often stands first."""
@@ -26,7 +30,7 @@ router.add_route("/h/{slug}/fhir/metadata", capability.metadata, methods=["GET"]
 for path in operations.ROUTES:
     router.add_route(f"/h/{{slug}}/fhir{path}", operations.operate, methods=["GET", "POST"], include_in_schema=False)
 for method, path, endpoint in ROUTES:
-    opened = in_hospital_with_body if method in ("POST", "PUT") else in_hospital
+    opened = in_hospital_with_body if method in ("POST", "PUT", "PATCH") else in_hospital
     router.add_route(f"/h/{{slug}}/fhir{path}", opened(endpoint), methods=[method], include_in_schema=False)
 router.add_route(
     "/h/{slug}/fhir/{rest:path}",

@@ -1,22 +1,24 @@
 """What goes in and out: JSON, conditions in headers, and how much of an answer the client wants."""
 
 import re
-from datetime import datetime
-from email.utils import format_datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final
 
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
+from emr.fhir.prefer import preferences_of
 from emr.kernel.errors import Malformed, NotAcceptable, NotFound, UnsupportedMedia
 from emr.records.stored import Stored
 
 MEDIA_TYPE: Final = "application/fhir+json"
+FORMATS: Final = frozenset({"_format", "_pretty"})
+"""Parameters of every interaction (http.html#parameters)."""
 _JSON: Final = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "json"})
 _ANY: Final = frozenset({"*/*", "application/*", ""})
 _FORMAT: Final = re.compile(r"[a-z]+(/[a-z0-9.+ -]+)?(;.*)?", re.ASCII)
 _ETAG: Final = re.compile(r'(?:W/)?"(\d{1,9})"')
-_PREFERENCES: Final = frozenset({"minimal", "representation", "OperationOutcome"})
 
 
 def resource_type_of(request: Request) -> str:
@@ -58,9 +60,49 @@ def if_match_of(request: Request) -> int | None:
 
 
 def names_current(request: Request, stored: Stored) -> bool:
-    """Whether `If-None-Match` says that the client has this version already (RFC 9110, section 13.1.2)."""
-    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    return "*" in tags or f'"{stored.version}"' in tags
+    """Whether the client has this version already (FHIR R4, http.html#cread; RFC 9110, section 13.1).
+
+    `If-Modified-Since` counts only without `If-None-Match`, and not at all when it is no HTTP date.
+    """
+    stated = request.headers.get("if-none-match")
+    if stated is not None:
+        tags = [tag.strip().removeprefix("W/") for tag in stated.split(",")]
+        return "*" in tags or f'"{stored.version}"' in tags
+    since = _http_date_of(request.headers.get("if-modified-since"))
+    return since is not None and stored.last_updated.replace(microsecond=0) <= since
+
+
+def _http_date_of(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None
+    # A date whose zone is "-0000" has none; an HTTP date is always GMT.
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def must_be_new(request: Request) -> bool:
+    """Whether `If-None-Match: *` asks that there be no such resource yet. Raises `Malformed` for any other form."""
+    stated = request.headers.get("if-none-match")
+    if stated is not None and stated.strip() != "*":
+        raise Malformed("etag-form", "With a change, If-None-Match is *.", location="If-None-Match")
+    return stated is not None
+
+
+def refuse_parameters(request: Request, known: frozenset[str] = FORMATS) -> None:
+    """Raise `Malformed` for a parameter of the address that is not known here."""
+    for name in request.query_params:
+        if name not in known:
+            raise Malformed("parameter-unknown", f"There is no parameter {name[:64]} here.", location=name[:64])
+
+
+def criteria_of(request: Request) -> str:
+    """The query of a conditional verb without what only says how to answer. Raises `Malformed` when nothing is left."""
+    parts = [part for part in request.url.query.split("&") if part and part.partition("=")[0] not in FORMATS]
+    if not parts:
+        rule = "A change of resources of a type names one by its id or by criteria."
+        raise Malformed("condition-missing", rule, location="url")
+    return "&".join(parts)
 
 
 def etag(stored: Stored) -> str:
@@ -77,7 +119,7 @@ def answer_written(request: Request, stored: Stored, base: str) -> Response:
     """201 for what was made, 200 for what was changed or found; the body as `Prefer: return=` asks."""
     status = 201 if stored.created else 200
     headers = {"Location": f"{base}/{stored.type}/{stored.id}/_history/{stored.version}"}
-    preferred = _preferred(request)
+    preferred = preferences_of(request).returns
     if preferred == "minimal":
         return Response(None, status, version_headers(stored) | headers)
     if preferred == "OperationOutcome":
@@ -98,14 +140,6 @@ def version_headers(stored: Stored) -> dict[str, str]:
 def http_date(moment: datetime) -> str:
     """A moment as HTTP writes it (RFC 9110, section 5.6.7)."""
     return format_datetime(moment, usegmt=True)
-
-
-def _preferred(request: Request) -> str:
-    for part in re.split(r"[;,]\s*", request.headers.get("prefer", "")):
-        name, _, value = part.strip().partition("=")
-        if name == "return" and value in _PREFERENCES:
-            return value
-    return "representation"
 
 
 ALL_OK: Final = (

@@ -1,46 +1,41 @@
-"""Interactions with one resource: read, vread, create, update, delete, history."""
+"""Interactions with one resource by its id: read, vread, create, update, delete."""
 
-import re
-from datetime import UTC
 from typing import Final
-from urllib.parse import urlencode
 
 from fastapi import Request, Response
 
-from emr.definitions.dates import range_of
 from emr.definitions.model import resource_types
-from emr.fhir.bundles import bundle, history_entry
 from emr.fhir.negotiate import (
-    MEDIA_TYPE,
+    FORMATS,
     answer_stored,
     answer_written,
     etag,
     if_match_of,
+    must_be_new,
     names_current,
     refuse_other_answers,
     refuse_other_bodies,
+    refuse_parameters,
     resource_type_of,
     version_headers,
 )
 from emr.kernel.errors import Malformed, NotFound
 from emr.records import create as creating
 from emr.records import delete as deleting
-from emr.records import history as remembering
 from emr.records import read as reading
 from emr.records import update as updating
 from emr.web.body import body_of
 from emr.web.idempotency import once
 from emr.web.work import Work, WorkWithBody
 
-_NUMBER: Final = re.compile(r"\d{1,6}")
-_FORMATS: Final = frozenset({"_format", "_pretty"})
-_HISTORY_PARAMETERS: Final = frozenset({"_count", "_since", "_before", "_format", "_pretty"})
+_SUMMARY: Final = FORMATS | {"_summary"}
 
 
 async def read(request: Request, work: Work) -> Response:
-    """`GET [base]/Type/id`; 304 when `If-None-Match` names the current version."""
+    """`GET [base]/Type/id`; 304 when the client says that it has the current version."""
     refuse_other_answers(request)
-    _refuse_parameters(request, _FORMATS | {"_summary"})
+    refuse_parameters(request, _SUMMARY)
+    _refuse_subset(request)
     stored = await reading.read(work, resource_type_of(request), request.path_params["id"])
     if names_current(request, stored):
         return Response(None, 304, version_headers(stored))
@@ -50,16 +45,20 @@ async def read(request: Request, work: Work) -> Response:
 async def vread(request: Request, work: Work) -> Response:
     """`GET [base]/Type/id/_history/version`."""
     refuse_other_answers(request)
-    _refuse_parameters(request, _FORMATS)
+    refuse_parameters(request, _SUMMARY)
+    _refuse_subset(request)
     path = request.path_params
-    return answer_stored(await reading.vread(work, resource_type_of(request), path["id"], path["version"]))
+    stored = await reading.vread(work, resource_type_of(request), path["id"], path["version"])
+    if names_current(request, stored):
+        return Response(None, 304, version_headers(stored))
+    return answer_stored(stored)
 
 
 async def create(request: Request, work: WorkWithBody) -> Response:
     """`POST [base]/Type`, with `If-None-Exist` for what may be there already."""
     refuse_other_answers(request)
     refuse_other_bodies(request)
-    _refuse_parameters(request, _FORMATS)
+    refuse_parameters(request)
     body = body_of(request)
 
     async def produce() -> Response:
@@ -72,15 +71,16 @@ async def create(request: Request, work: WorkWithBody) -> Response:
 
 
 async def update(request: Request, work: WorkWithBody) -> Response:
-    """`PUT [base]/Type/id`, with `If-Match` for the version that must be current."""
+    """`PUT [base]/Type/id`, with `If-Match` for the version that must be current, `If-None-Match: *` for none."""
     refuse_other_answers(request)
     refuse_other_bodies(request)
-    _refuse_parameters(request, _FORMATS)
+    refuse_parameters(request)
     body = body_of(request)
 
     async def produce() -> Response:
+        expected = updating.Expected(if_match_of(request), nothing=must_be_new(request))
         stored = await updating.update(
-            work, resource_type_of(request), request.path_params["id"], body, if_match=if_match_of(request)
+            work, resource_type_of(request), request.path_params["id"], body, expected=expected
         )
         return answer_written(request, stored, work.request.base_url)
 
@@ -89,7 +89,7 @@ async def update(request: Request, work: WorkWithBody) -> Response:
 
 async def delete(request: Request, work: Work) -> Response:
     """`DELETE [base]/Type/id`: 204, also when there was nothing to delete."""
-    _refuse_parameters(request, _FORMATS)
+    refuse_parameters(request)
 
     async def produce() -> Response:
         stored = await deleting.delete(
@@ -108,38 +108,6 @@ async def unknown(request: Request, work: Work) -> Response:
     raise NotFound("no-such-route", "There is nothing at this address.")
 
 
-async def history(request: Request, work: Work) -> Response:
-    """`GET [base]/Type/id/_history`, newest first, with `_count` and `_since`."""
-    refuse_other_answers(request)
-    _refuse_parameters(request, _HISTORY_PARAMETERS)
-    resource_type, resource_id = resource_type_of(request), request.path_params["id"]
-    asked = request.query_params
-    since = asked.get("_since")
-    try:
-        moment = range_of(since, UTC).low if since else None
-    except ValueError as error:
-        raise Malformed("since-form", "_since is an instant.", location="_since") from error
-    count = min(_whole(asked.get("_count", "50"), "_count"), 1_000)
-    before = _whole(asked["_before"], "_before") if "_before" in asked else None
-    stretch = remembering.Stretch(max(count, 1), before, moment)
-    page = await remembering.history(work, resource_type, resource_id, stretch)
-    base = work.request.base_url
-    address = f"{base}/{resource_type}/{resource_id}/_history"
-    links = [("self", f"{address}?{request.url.query}" if request.url.query else address)]
-    if page.before is not None:
-        more = {"_count": str(count), "_before": str(page.before)} | ({"_since": since} if since else {})
-        links.append(("next", f"{address}?{urlencode(more)}"))
-    entries = [history_entry(base, version) for version in page.versions]
-    return Response(bundle("history", links, entries, page.total), 200, None, MEDIA_TYPE)
-
-
-def _refuse_parameters(request: Request, known: frozenset[str]) -> None:
-    for name in request.query_params:
-        if name not in known:
-            raise Malformed("parameter-unknown", f"There is no parameter {name[:64]} here.", location=name[:64])
-
-
-def _whole(text: str, name: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise Malformed("count-invalid", f"{name} is a whole number.", location=name)
-    return int(text)
+def _refuse_subset(request: Request) -> None:
+    if request.query_params.get("_summary", "false") != "false":
+        raise Malformed("search-unsupported", "A read gives the whole resource.", location="_summary")

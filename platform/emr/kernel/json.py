@@ -64,6 +64,9 @@ class Number(Decimal):
     def __reduce__(self) -> tuple[type[Self], tuple[str]]:
         return type(self), (self.text,)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

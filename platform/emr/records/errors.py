@@ -45,8 +45,22 @@ class VersionMoved(PreconditionFailed):
 class ManyMatches(PreconditionFailed):
     """A condition that must fit at most one resource fits several."""
 
-    def __init__(self, condition: str) -> None:
-        super().__init__("multiple-matches", "The condition fits more than one resource.", location=condition)
+    def __init__(self, location: str) -> None:
+        super().__init__("multiple-matches", "The condition fits more than one resource.", location=location)
+
+
+class AlreadyThere(PreconditionFailed):
+    """`If-None-Match: *` asks for a resource that is not there yet."""
+
+    def __init__(self) -> None:
+        super().__init__("already-there", "There is such a resource already.", location="If-None-Match")
+
+
+class IdTaken(Conflict):
+    """A conditional update fits nothing and would create under an id that is taken."""
+
+    def __init__(self) -> None:
+        super().__init__("id-taken", "The criteria fit nothing, and the id belongs to another resource.", location="id")
 
 
 class PatientHasData(Conflict):

@@ -158,7 +158,7 @@ async def _hold_all(work: UnitOfWork, entries: Sequence[Entry]) -> None:
 
 async def _name(work: UnitOfWork, entries: Sequence[Entry], addresses: dict[str, str]) -> None:
     """Give every entry the address that it will have, so that others can refer to it."""
-    conditional: dict[tuple[str, str | None, str], Entry] = {}
+    conditional: list[tuple[Condition, Entry]] = []
     for entry in entries:
         if entry.method == "POST":
             if entry.id or entry.query:
@@ -174,14 +174,15 @@ async def _name(work: UnitOfWork, entries: Sequence[Entry], addresses: dict[str,
             addresses[entry.full_url] = f"{entry.type}/{entry.id}"
 
 
-async def _look(work: UnitOfWork, entry: Entry, conditional: dict[tuple[str, str | None, str], Entry]) -> None:
+async def _look(work: UnitOfWork, entry: Entry, conditional: list[tuple[Condition, Entry]]) -> None:
     """Who asks for the same twice in one Bundle gets one: the first entry's."""
     condition = Condition(entry.type, entry.if_none_exist or "", f"{entry.location}.request.ifNoneExist")
-    first = conditional.setdefault((condition.type, condition.system, condition.value), entry)
-    if first is not entry and first.found is None:
+    first = next((each for known, each in conditional if condition.same(known)), None)
+    if first is not None and first.found is None:
         entry.twin = first
-    else:
-        entry.found = await match(work, condition)
+        return
+    conditional.append((condition, entry))
+    entry.found = await match(work, condition)
 
 
 async def _resolve_conditional_references(
