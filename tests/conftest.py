@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
+from emr.subscriptions import guard as subscriptions
 from emr.work.runtime import Runtime, runtime
 from emr_demo.postgres import Cluster, temporary
 from tests.house import CAU_VONG, House, house, served
@@ -41,6 +42,7 @@ def live(standing: House) -> Iterator[House]:
 async def parts(standing: House) -> AsyncIterator[Runtime]:
     """A runtime of the test's own, for use cases that are called directly."""
     made = runtime(standing.settings)
+    subscriptions.install(made)
     await made.open()
     yield made
     await made.close()

@@ -23,6 +23,7 @@ from emr.imaging import pages as imaging_pages
 from emr.imaging.renderer import Renderer
 from emr.kernel.errors import NotFound
 from emr.settings import Settings
+from emr.subscriptions import guard as subscriptions
 from emr.telemetry.health import Readiness
 from emr.telemetry.http import ObserveRequests
 from emr.telemetry.logs import configure_logs
@@ -69,6 +70,7 @@ class _Observed(FastAPI):
 def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     """The application. Nothing connects before its lifespan begins; `app.state.readiness` tells how it is."""
     parts = parts or runtime(settings)
+    subscriptions.install(parts)
     app = _Observed(
         title="EMR",
         docs_url="/docs" if settings.http.docs else None,

@@ -102,6 +102,24 @@ class Worker(BaseModel):
     drain_seconds: float = Field(25, gt=0, description="The longest that a stopping worker finishes what it began.")
 
 
+class Subscriptions(BaseModel):
+    """What is told to other systems when something changes."""
+
+    poll_ms: int = Field(250, ge=10, description="Milliseconds between two looks for what is to be told.")
+    timeout_seconds: float = Field(
+        10, gt=0, le=60, description="The longest that one call may take; a Subscription may say less, or up to 30."
+    )
+    retry_seconds: float = Field(
+        1, gt=0, description="Pause after the first failed call; doubled with each further one, at most five minutes."
+    )
+    give_up_seconds: float = Field(
+        86_400, gt=0, description="A Subscription whose endpoint fails for this long goes into the status error."
+    )
+    keep_days: float = Field(
+        14, gt=0, description="Days that events can be asked for again, and that one in error waits before it is off."
+    )
+
+
 class Telemetry(BaseModel):
     """What operators see."""
 
@@ -172,6 +190,7 @@ class Settings(BaseSettings):
     identity: Identity = Identity()
     warehouse: Warehouse = Warehouse()
     worker: Worker = Worker()
+    subscriptions: Subscriptions = Subscriptions()
     telemetry: Telemetry = Telemetry()
     http: Http = Http()
     dicom: Dicom = Dicom()

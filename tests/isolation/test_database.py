@@ -15,6 +15,13 @@ from tests.house import CAU_VONG, HOA_SEN, House, house
 
 DENIED = "permission denied"
 FENCED = "row-level security"
+OWN_ROWS = [sql.Identifier("cell", name) for name in ("subscribers", "notices", "events")]
+"""Of these a hospital sees and changes its own rows, and row security holds back all others."""
+ROWS = (
+    "INSERT INTO cell.subscribers (tenant, id, type, state, owner) VALUES (%(tenant)s, 'x', 'Patient', 'error', 'y')",
+    "INSERT INTO cell.notices (tenant, type, id, version, deleted) VALUES (%(tenant)s, 'Patient', 'x', 1, false)",
+    "INSERT INTO cell.events VALUES (%(tenant)s, 'x', 1, 'Patient', 'x', 1, 'create', now(), now())",
+)
 WORKING = ("emr_directory", "emr_cell", "emr_audit")
 
 
@@ -104,7 +111,32 @@ class TestAHospital:
     def test_sees_nothing_of_what_is_shared(self, walls: House, verb: str) -> None:
         with signed_in(walls, walls.tenants[HOA_SEN].schema) as own:
             for table in tables(walls, "cell", "directory"):
-                assert DENIED in refused(own, sql.SQL(verb).format(table))
+                if table not in OWN_ROWS:
+                    assert DENIED in refused(own, sql.SQL(verb).format(table))
+
+    @pytest.mark.parametrize("table", OWN_ROWS, ids=str)
+    def test_of_its_subscriptions_it_sees_and_changes_its_own_rows_alone(
+        self, walls: House, table: sql.Identifier
+    ) -> None:
+        own_name, other = walls.tenants[HOA_SEN].schema, walls.tenants[CAU_VONG].schema
+        insert = sql.SQL(ROWS[OWN_ROWS.index(table)])
+        with psycopg.connect(walls.cluster.url(database="emr")) as curtain:
+            for name in (own_name, other):
+                curtain.execute(insert, {"tenant": name})
+        try:
+            with signed_in(walls, own_name) as own, own.transaction(force_rollback=True):
+                seen = own.execute(sql.SQL("SELECT DISTINCT tenant FROM {}").format(table)).fetchall()
+                assert seen == [(own_name,)]
+                assert own.execute(sql.SQL("DELETE FROM {} WHERE tenant = %s").format(table), (other,)).rowcount == 0
+                moved = own.execute(sql.SQL("UPDATE {} SET id = 'z' WHERE tenant = %s").format(table), (other,))
+                assert moved.rowcount == 0
+            with signed_in(walls, own_name) as own:
+                for statement in (insert, sql.SQL("UPDATE {} SET tenant = %(tenant)s").format(table)):
+                    with pytest.raises(errors.InsufficientPrivilege, match=FENCED):
+                        own.execute(statement, {"tenant": other})
+                assert DENIED in refused(own, sql.SQL("TRUNCATE {}").format(table))
+        finally:
+            walls.sql("DELETE FROM cell.subscribers; DELETE FROM cell.notices; DELETE FROM cell.events")
 
     @pytest.mark.parametrize(
         "statement",

@@ -29,6 +29,8 @@ MEDICINES: Final = frozenset(
     {"Medication", "MedicationRequest", "MedicationDispense", "MedicationStatement", "MedicationAdministration"}
 )
 MONEY: Final = frozenset({"Claim", "ClaimResponse", "Coverage", "Invoice", "ChargeItem", "Account", "PaymentNotice"})
+HOOKS: Final = frozenset({"Subscription"})
+"""What a machine asks to be told; each is its maker's own."""
 PAPERS: Final = frozenset({"DocumentReference", "DocumentManifest", "Binary", "Composition"})
 
 
@@ -42,6 +44,7 @@ class Grant:
 
 
 _READ: Final = frozenset({"record:read", "record:search", "record:history"})
+_SUBSCRIBE: Final = frozenset({"subscription:write"})
 _SHOW: Final = frozenset({"chart:read", "patient:find", "document:read", "imaging:read"})
 _CHANGE: Final = frozenset({"record:create", "record:update", "record:delete", "record:transaction"})
 _CARE: Final = frozenset({"vitals:write", "note:write", "problem:write", "allergy:write", "document:write"})
@@ -58,9 +61,13 @@ GRANTS: Final[dict[str, Grant]] = {
     "admin": Grant(_READ | {"member:manage"}, HOUSE, HOUSE),
     "ops": Grant(frozenset(), frozenset(), frozenset()),
     "auditor": Grant(frozenset(), frozenset(), frozenset()),
-    "lis": Grant(_READ | _CHANGE, DESK | LABORATORY, LABORATORY),
-    "his": Grant(_READ | _CHANGE, EVERYTHING, EVERYTHING),
-    "pacs": Grant(_READ | _CHANGE | {"imaging:read", "imaging:store"}, DESK | PICTURES | {"ServiceRequest"}, PICTURES),
+    "lis": Grant(_READ | _CHANGE | _SUBSCRIBE, DESK | LABORATORY | HOOKS, LABORATORY | HOOKS),
+    "his": Grant(_READ | _CHANGE | _SUBSCRIBE, EVERYTHING, EVERYTHING),
+    "pacs": Grant(
+        _READ | _CHANGE | _SUBSCRIBE | {"imaging:read", "imaging:store"},
+        DESK | PICTURES | HOOKS | {"ServiceRequest"},
+        PICTURES | HOOKS,
+    ),
     "warehouse": Grant(_READ, EVERYTHING, frozenset()),
     "system": Grant(_READ | _CHANGE | _SHOW | _CARE | {"imaging:store", "record:import"}, EVERYTHING, EVERYTHING),
 }

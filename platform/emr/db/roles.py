@@ -2,7 +2,8 @@
 
 `emr_owner` owns every schema and table and may make roles. The service's login inherits nothing and owns nothing: it
 can only become `emr_directory`, `emr_cell`, `emr_audit` or one hospital. Each hospital's role has rights on its own
-schema, and through `emr_hospital` may add rows, for itself alone, to the outbox and the audit journal.
+schema, and through `emr_hospital` may add rows, for itself alone, to the outbox and the audit journal; the rows of its
+subscriptions it may also read and change, and nobody else's.
 """
 
 from typing import Final, LiteralString
@@ -32,6 +33,8 @@ _CELL_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT SELECT ON cell.migrations_status TO emr_cell",
     "GRANT SELECT, INSERT, DELETE ON cell.audit_journal TO emr_audit",
     "GRANT INSERT ON cell.outbox, cell.audit_journal TO emr_hospital",
+    "GRANT SELECT ON cell.subscribers, cell.notices, cell.events TO emr_cell",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON cell.subscribers, cell.notices, cell.events TO emr_hospital",
 )
 
 _TOO_POWERFUL: Final = """

@@ -9,6 +9,7 @@ from typing import Final
 from emr.identity.principal import system_principal
 from emr.kernel.errors import Malformed, Refusal
 from emr.records.importing import import_bundle, unpacked
+from emr.subscriptions import guard as subscriptions
 from emr.work.runtime import Runtime
 from emr.work.unit import unit_of_work
 
@@ -49,6 +50,7 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
 
 async def import_files(parts: Runtime, slug: str, files: Sequence[Path], advance: Callable[[], None]) -> Report:
     """Import each file in a transaction of its own; a refused one does not stop the others. Raises `NotFound`."""
+    subscriptions.install(parts)
     tenant = parts.registry.by_slug(slug)
     principal = system_principal("import", tenant_id=tenant.id)
     report, waiting = Report(), iter(files)

@@ -17,6 +17,15 @@ class DicomPeer:
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where notifications may go although it is no public place: a host or a network; over plain http if it says so."""
+
+    host: str | None = None
+    cidr: str | None = None
+    http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Quotas:
     """Limits of one hospital; 0 means none."""
 
@@ -52,6 +61,7 @@ class Tenant:
     quotas: Quotas = Quotas()
     ae_title: str | None = None
     peers: tuple[DicomPeer, ...] = ()
+    receivers: tuple[Receiver, ...] = ()
     retention_years: int = 10
     revision: str = ""
     """The migration that the hospital's schema stands at."""

@@ -15,6 +15,8 @@ from emr.records.keys import lock_number
 from emr.records.stored import Stored, is_id
 from emr.work.unit import UnitOfWork
 
+GUARDED: Final = frozenset({"Subscription"})
+"""Types whose storing a room above the record has a say in (`Runtime.guards`); without that room they are refused."""
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 _PREPARE: Final = """
@@ -53,6 +55,10 @@ _ROWS: Final = """
 """
 
 _OUTBOX: Final = """
+, put_notices AS (
+  INSERT INTO cell.notices (tenant, type, id, version, deleted)
+  SELECT current_user, v.type, v.id, v.version, v.deleted FROM versions v WHERE EXISTS (
+    SELECT 1 FROM cell.subscribers s WHERE s.tenant = current_user::text AND s.type = v.type))
 INSERT INTO cell.outbox (tenant, type, id, version) SELECT current_user, type, id, version FROM versions
 """
 
@@ -90,6 +96,8 @@ _DROP: Final = """
 
 _CREATE: Final = "".join((_VERSIONS, _PUT, _ROWS, _OUTBOX))  # noqa: FLY002 - constants, and no formatting near SQL
 _REPLACE: Final = "".join((_VERSIONS, _SUCCEED, _DROP, _ROWS, _OUTBOX))  # noqa: FLY002 - the same
+
+_AS_IF: Final = "".join((_VERSIONS, _PUT, _ROWS, "SELECT 1"))  # noqa: FLY002 - the same
 
 _CURRENT: Final = """
 SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE type = $1 AND id = $2
@@ -153,6 +161,8 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
         raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
     for draft in drafts:
         demand_change(work.principal, draft.type)
+        if draft.type in GUARDED:
+            await _guard(work, draft)
         draft.patients = () if draft.deleted else tuple(patients_of(draft.type, draft.value))
     targets = {**known, **{(draft.type, draft.id): draft.pk for draft in drafts}}
     for statement, group in (
@@ -164,6 +174,11 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
     for draft in drafts:
         work.trail.write(draft.verb, draft.type, draft.id, draft.version)
         work.trail.concerns(*draft.patients)
+
+
+async def put_as_if(work: UnitOfWork, draft: Draft, known: Mapping[tuple[str, str], int]) -> None:
+    """Rows and index of a version without history, outbox or audit: for a savepoint that is about to be undone."""
+    await work.db.execute(_AS_IF, *_columns(work, [draft], known), name="as-if")
 
 
 async def current(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored:
@@ -200,6 +215,13 @@ def next_moment(work: UnitOfWork, before: Stored | None = None) -> datetime:
     now = work.clock()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     return now if before is None else max(now, before.last_updated + _MILLISECOND)
+
+
+async def _guard(work: UnitOfWork, draft: Draft) -> None:
+    guard = work.runtime.guards.get(draft.type)
+    if guard is None:
+        raise Forbidden("type-guarded", f"A {draft.type} cannot be stored this way.")
+    await guard(work, draft)
 
 
 def _columns(work: UnitOfWork, drafts: Sequence[Draft], targets: Mapping[tuple[str, str], int]) -> list[list[Any]]:

@@ -2,9 +2,9 @@
 
 import ipaddress
 import zoneinfo
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 AeTitle = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_.-]{1,16}$")]
@@ -40,6 +40,30 @@ class DicomPart(_Strict):
 
     ae_title: AeTitle
     peers: tuple[Peer, ...] = Field((), strict=False)
+
+
+class Receiver(_Strict):
+    """A place to which a Subscription may send although its address is not public, or not encrypted."""
+
+    host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")] | None = Field(
+        None, description="name of a host, which may then have an address of a private network"
+    )
+    cidr: Annotated[str, AfterValidator(_network)] | None = Field(
+        None, description="network, e.g. 10.20.0.0/24; the only way to loopback and link-local addresses"
+    )
+    http: bool = Field(False, description="whether plain http is allowed there")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.host is None) == (self.cidr is None):
+            raise ValueError("says either host or cidr")
+        return self
+
+
+class SubscriptionPart(_Strict):
+    """Where notifications may go besides public https addresses."""
+
+    receivers: tuple[Receiver, ...] = Field((), strict=False, max_length=50)
 
 
 class QuotaPart(_Strict):
@@ -86,6 +110,7 @@ class HospitalFile(_Strict):
     features: tuple[Feature, ...] = Field(("outpatient",), strict=False)
     quotas: QuotaPart = QuotaPart()
     dicom: DicomPart | None = None
+    subscriptions: SubscriptionPart = SubscriptionPart()
     identity: IdentityPart
     retention: RetentionPart = RetentionPart()
     go_live: GoLivePart = GoLivePart()

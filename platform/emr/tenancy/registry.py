@@ -10,7 +10,7 @@ from typing import Any, Final
 from emr.db.connection import Connection, Row
 from emr.db.pools import RolePool
 from emr.kernel.errors import NotFound, Unavailable
-from emr.kernel.tenant import DicomPeer, Quotas, Tenant
+from emr.kernel.tenant import DicomPeer, Quotas, Receiver, Tenant
 
 REFRESH_SECONDS: Final = 1.0
 
@@ -100,6 +100,7 @@ def _tenant(row: Row) -> Tenant:
         quotas=Quotas(**definition["quotas"]),
         ae_title=dicom.get("ae_title"),
         peers=tuple(DicomPeer(**peer) for peer in dicom.get("peers", ())),
+        receivers=tuple(Receiver(**each) for each in (definition.get("subscriptions") or {}).get("receivers", ())),
         retention_years=definition["retention"]["default_years"],
         revision=row["revision"],
     )

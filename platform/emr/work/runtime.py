@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from emr.audit.writer import AuditWriter
 from emr.db.pools import Databases, databases
@@ -60,6 +60,8 @@ class Runtime:
     revisions: frozenset[str]
     """The revisions of a hospital's schema that this build can serve."""
     clock: Clock = utc_now
+    guards: dict[str, Callable[[Any, Any], Awaitable[None]]] = field(default_factory=dict)
+    """What a room above the record adds to storing a type: called with unit of work and draft, before each version."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def open(self) -> None:

@@ -1,7 +1,22 @@
 """A cell: what a cluster of hospitals shares. Hospitals may put rows in for themselves and read nothing here."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
+
+from emr.db.tables.tenant import Xid8
 
 metadata = MetaData(schema="cell")
 
@@ -70,6 +85,59 @@ audit_journal = Table(
     Index("audit_journal_tenant", "tenant", "seq"),
 )
 
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("tenant", Text, primary_key=True, comment="the hospital's schema name"),
+    Column("id", Text, primary_key=True, comment="of its Subscription"),
+    Column("type", Text, nullable=False, comment="resource type that it is about"),
+    Column("state", Text, nullable=False, comment="requested | active | error; one that is off has no row"),
+    Column("owner", Text, nullable=False, comment="subject of the membership that it speaks for"),
+    Column("headers", LargeBinary, comment="sealed: what the endpoint wants to be told with each call"),
+    Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("last_number", BigInteger, nullable=False, server_default=text("0")),
+    Column("delivered_number", BigInteger, nullable=False, server_default=text("0")),
+    Column("sending_id", Text, comment="of the notification under way; a retry carries the same"),
+    Column("sending_to", BigInteger, comment="the last event of the notification under way"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("failing_since", DateTime(timezone=True)),
+    Column("reason", Text, comment="stable code of the last failure"),
+    Column("sent_at", DateTime(timezone=True), comment="when the endpoint last took something"),
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Index("subscribers_type", "tenant", "type"),
+    Index("subscribers_due", "due_at"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Index("notices_tenant", "tenant", "seq"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("subscription", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, comment="from 1 without a gap"),
+    Column("type", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("verb", Text, nullable=False, comment="create | update | delete"),
+    Column("at", DateTime(timezone=True), nullable=False, comment="when the version was written"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Index("events_version", "tenant", "subscription", "type", "id", "version", unique=True),
+)
+
 migrations_status = Table(
     "migrations_status",
     metadata,
@@ -79,4 +147,15 @@ migrations_status = Table(
     Column("error", Text),
 )
 
-__all__ = ["audit_journal", "batches", "deliveries", "jobs", "metadata", "migrations_status", "outbox"]
+__all__ = [
+    "audit_journal",
+    "batches",
+    "deliveries",
+    "events",
+    "jobs",
+    "metadata",
+    "migrations_status",
+    "notices",
+    "outbox",
+    "subscribers",
+]
