@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from emr.definitions.validate import validate
+from emr.fhir.patching import JSON_PATCH
 from emr.kernel import json as strict
 from tests.fhir.samples import FHIR, Json, bundle, entry, identifier, made, mark, patient, put
 from tests.house import House
@@ -62,6 +63,9 @@ class TestInteractions:
             "read": lambda: client.get(address),
             "vread": lambda: client.get(f"{address}/_history/1"),
             "update": lambda: put(client, body),
+            "patch": lambda: client.patch(
+                address, content='[{"op":"add","path":"/active","value":true}]', headers={"Content-Type": JSON_PATCH}
+            ),
             "delete": lambda: client.delete(address),
             "history-instance": lambda: client.get(f"{address}/_history"),
             "create": lambda: client.post("/Patient", content=json.dumps(patient()), headers=FHIR),
@@ -85,12 +89,23 @@ class TestInteractions:
         assert [client.post("/Patient", content=body, headers=condition).status_code for _ in range(2)] == [201, 200]
         assert part["updateCreate"] is True
         assert put(client, patient(id=one)).status_code == 201
-        assert part["conditionalRead"] == "not-match"
+        assert part["conditionalRead"] == "full-support"
         assert client.get(f"/Patient/{one}", headers={"If-None-Match": 'W/"1"'}).status_code == 304
-        assert part["conditionalUpdate"] is False
-        assert client.put(f"/Patient?identifier={one}", content=body, headers=FHIR).status_code == 400
-        assert part["conditionalDelete"] == "not-supported"
-        assert client.delete(f"/Patient?identifier={one}").status_code == 400
+        assert part["conditionalUpdate"] is True
+        assert client.put(f"/Patient?identifier={one}", content=body, headers=FHIR).status_code == 200
+        assert part["conditionalDelete"] == "single"
+        assert client.delete(f"/Patient?identifier={one}").status_code == 204
+
+    def test_every_operation_has_its_routes(self, client: httpx.Client, statement: Json) -> None:
+        """Known by name at its level: a wrong call of it is never an unknown operation."""
+        for part in (*statement["rest"][0]["resource"], statement["rest"][0]):
+            for each in part.get("operation", ()):
+                stem = f"/{part['type']}" if "type" in part else ""
+                tries = [client.get(f"{stem}{place}/${each['name']}") for place in ("", "/x")[: 2 if stem else 1]]
+                codes = [
+                    answer.json()["issue"][0]["details"]["coding"][0]["code"] for answer in tries if answer.is_error
+                ]
+                assert len(codes) < len(tries) or set(codes) != {"operation-unknown"}, (stem, each["name"])
 
 
 class TestSearches:

@@ -9,12 +9,13 @@ from emr.definitions.model import FHIR_VERSION, resource_types
 from emr.definitions.search import parameters
 from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers
 from emr.fhir.operations import operations_of
+from emr.fhir.patching import JSON_PATCH
 from emr.kernel import json
 from emr.records.search.question import SEARCHABLE
 from emr.web.sign_in import runtime_of
 from emr.web.work import hospital_of
 
-_INTERACTIONS: Final = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+_INTERACTIONS: Final = (*("read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"),)
 _SYSTEM: Final = ("transaction", "batch")
 _SPECIAL: Final = (("_id", "token"), ("_lastUpdated", "date"))
 _PUBLISHED: Final = "2026-11-22"
@@ -41,6 +42,7 @@ def _statement(base: str, name: str, issuer: str) -> bytes:
         "implementation": {"description": name, "url": base},
         "fhirVersion": FHIR_VERSION,
         "format": ["application/fhir+json", "json"],
+        "patchFormat": [JSON_PATCH, MEDIA_TYPE],
         "rest": [
             {
                 "mode": "server",
@@ -69,8 +71,8 @@ def _statement(base: str, name: str, issuer: str) -> bytes:
 
 def _resource(resource_type: str) -> dict[str, Any]:
     known = [each for each in parameters(resource_type).values() if each.kind in SEARCHABLE and not each.unsupported]
-    searched = [{"name": name, "type": kind} for name, kind in _SPECIAL]
-    searched += [{"name": each.name, "type": each.kind} for each in sorted(known, key=lambda each: each.name)]
+    kinds: dict[str, str] = {each.name: each.kind for each in known} | dict(_SPECIAL)
+    searched = [{"name": name, "type": kinds[name]} for name in sorted(kinds)]
     followed = [f"{resource_type}:{each.name}" for each in known if each.kind == "reference"]
     said: dict[str, Any] = {
         "type": resource_type,
@@ -79,9 +81,9 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "readHistory": True,
         "updateCreate": True,
         "conditionalCreate": True,
-        "conditionalRead": "not-match",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single",
         "referencePolicy": ["literal", "enforced", "local"],
         "searchParam": searched,
     }
