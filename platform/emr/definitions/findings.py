@@ -15,18 +15,38 @@ Path = tuple[Any, str, int | None]
 
 
 class Findings:
-    """Collects issues during one validation."""
+    """Collects issues during one validation.
 
-    __slots__ = ("contained", "fragments", "issues")
+    issues: what makes the resource invalid. advice: what does not, sought only when `thorough`. resource, root: the
+    resource that is looked at, and the one around it where it is contained.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("advice", "contained", "fragments", "issues", "resource", "root", "thorough")
+
+    def __init__(self, *, thorough: bool = False) -> None:
         self.issues: list[Issue] = []
+        self.advice: list[Issue] = []
         self.fragments: list[tuple[str, Path]] = []
         self.contained: set[str] = set()
+        self.thorough = thorough
+        self.resource: Any = None
+        self.root: Any = None
+
+    def within(self, resource: Any) -> "Findings":
+        """For a resource inside another: one list of issues, but local references of its own."""
+        inner = Findings(thorough=self.thorough)
+        inner.issues, inner.advice = self.issues, self.advice
+        inner.resource = inner.root = resource
+        return inner
 
     def add(self, code: str, message: str, path: Path) -> None:
         if len(self.issues) < MAX_ISSUES:
             self.issues.append(Issue(code, message, location(path)))
+
+    def warn(self, code: str, message: str, path: Path) -> None:
+        """Say what does not make the resource invalid, to those who have asked for it."""
+        if self.thorough and len(self.advice) < MAX_ISSUES:
+            self.advice.append(Issue(code, message, location(path)))
 
 
 def location(path: Path) -> str:

@@ -110,7 +110,7 @@ TESTS: Final[dict[str, tuple[Test, str]]] = {
     "base64Binary": (_is_base64, "base64 text"),
     "boolean": (_is_boolean, "true or false"),
     "canonical": (_is_uri, "a URI without white space"),
-    "code": (_is_code, "a code without white space at its ends"),
+    "code": (_is_code, "a code: no white space at its ends, single spaces inside"),
     "date": (_is_date, "a day of the calendar as YYYY, YYYY-MM or YYYY-MM-DD"),
     "dateTime": (_is_date_time, "a day of the calendar, or a time with seconds and a zone"),
     "decimal": (_is_decimal, "a number"),

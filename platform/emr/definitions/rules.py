@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from emr.definitions import model
+from emr.definitions import model, published
 from emr.definitions.bundles import check_bundle
 from emr.definitions.findings import Findings, Path
 from emr.definitions.invariants import INVARIANTS, Rule
@@ -53,16 +53,22 @@ def bound_concept(value_set: str) -> Callable[[Any, Path, Findings], None]:
     return check
 
 
+def target_type(reference: Any) -> str | None:
+    """The resource type that a Reference (or a canonical's text) tells of its target; None when it tells none."""
+    if type(reference) is not dict:
+        return None
+    text, kind = reference.get("reference"), reference.get("type")
+    if type(text) is str and (match := _RELATIVE(text) or _CONDITIONAL(text)):
+        kind = match.group(1)
+    return kind if type(kind) is str and kind in model.resource_types() else None
+
+
 def reference_target(targets: frozenset[str]) -> Callable[[Any, Path, Findings], None]:
     """A reference within this server points to one of the types that the element allows."""
 
     def check(value: Any, path: Path, found: Findings) -> None:
-        if type(value) is not dict:
-            return
-        reference, kind = value.get("reference"), value.get("type")
-        if type(reference) is str and (match := _RELATIVE(reference) or _CONDITIONAL(reference)):
-            kind = match.group(1)
-        if type(kind) is str and kind in model.resource_types() and kind not in targets:
+        kind = target_type(value)
+        if kind is not None and kind not in targets:
             found.add("reference", "This element does not refer to resources of that type.", path)
 
     return check
@@ -138,30 +144,83 @@ def _a_day_apart(start: str, end: str) -> bool:
 
 
 def check_contained(value: Json, path: Path, found: Findings) -> None:
-    """The rules of contained resources, and that each local reference has its target."""
+    """The rules of contained resources, and that each local reference has its target (ref-1)."""
     contained = value.get("contained")
-    for index, inner in enumerate(contained if type(contained) is list else ()):
-        place: Path = (path, "contained", index)
-        if type(inner) is not dict:
-            continue
-        if type(inner.get("id")) is str:
-            found.contained.add(inner["id"])
-        else:
-            found.add("contained", "A contained resource has an id.", place)
-        if "contained" in inner:
-            found.add("contained", "A contained resource contains no other (dom-2).", place)
-        meta = inner.get("meta")
-        if type(meta) is dict and meta.keys() & {"versionId", "lastUpdated", "security"}:
-            found.add("contained", "A contained resource has no version and no security label (dom-4, dom-5).", place)
+    if type(contained) is list:
+        named = set(_local_names(value))
+        for index, inner in enumerate(contained):
+            if type(inner) is dict:
+                _check_inner(inner, named, (path, "contained", index), found)
     for fragment, owner in found.fragments:
         if fragment and fragment not in found.contained:
             found.add("reference", "A local reference has no contained resource.", (owner, "reference", None))
+
+
+def _check_inner(inner: Json, named: set[str], place: Path, found: Findings) -> None:
+    own = inner.get("id")
+    if type(own) is not str:
+        found.add("contained", "A contained resource has an id.", place)
+    elif own in found.contained:
+        found.add("contained", "The ids of contained resources differ.", place)
+    else:
+        found.contained.add(own)
+    if own not in named and "" not in _local_names(inner):
+        found.add("contained", "A contained resource is referred to, or refers to the one around it (dom-3).", place)
+    if "contained" in inner:
+        found.add("contained", "A contained resource contains no other (dom-2).", place)
+    meta = inner.get("meta")
+    if type(meta) is dict and meta.keys() & {"versionId", "lastUpdated", "security"}:
+        found.add("contained", "A contained resource has no version and no security label (dom-4, dom-5).", place)
+
+
+def _local_names(value: Any) -> Iterator[str]:
+    """What any text in a resource names with a `#`: references, canonicals, URIs."""
+    if type(value) is str:
+        if value.startswith("#"):
+            yield value[1:]
+    elif type(value) is dict or type(value) is list:
+        for each in value.values() if type(value) is dict else value:
+            yield from _local_names(each)
+
+
+def _distinct_codes(value: Json, path: Path, found: Findings) -> None:
+    """csd-1, in linear time."""
+    _refuse_twins(value, ("concept", "code"), "The codes of a code system differ (csd-1).", path, found)
+
+
+def _distinct_links(value: Json, path: Path, found: Findings) -> None:
+    """que-2, in linear time."""
+    _refuse_twins(value, ("item", "linkId"), "The link ids of a questionnaire differ (que-2).", path, found)
+
+
+def _refuse_twins(value: Json, names: tuple[str, str], sentence: str, path: Path, found: Findings) -> None:
+    branch, name = names
+    seen: set[str] = set()
+    left = [value]
+    while left:
+        below = left.pop().get(branch)
+        for each in below if type(below) is list else ():
+            if type(each) is dict:
+                left.append(each)
+                if type(each.get(name)) is str and each[name] in seen:
+                    found.add("invariant", sentence, path)
+                    return
+                seen.add(str(each.get(name)))
+
+
+def _unknown_modifier(value: Json, path: Path, found: Findings) -> None:
+    """extensibility.html#modifierExtension: who does not know it may not go on as if it were not there."""
+    for index, each in enumerate(value["modifierExtension"] if type(value.get("modifierExtension")) is list else ()):
+        if type(each) is dict:
+            place: Path = (path, "modifierExtension", index)
+            found.warn("extension", "Nothing here understands this modifier: it is kept, not acted on.", place)
 
 
 _RULES: Final[dict[str, Rule]] = {
     "Age": _quantity,
     "Attachment": _attachment,
     "Bundle": check_bundle,
+    "CodeSystem": _distinct_codes,
     "ContactPoint": _contact_point,
     "Count": _quantity,
     "Distance": _quantity,
@@ -169,6 +228,7 @@ _RULES: Final[dict[str, Rule]] = {
     "Extension": _extension,
     "Period": _period,
     "Quantity": _quantity,
+    "Questionnaire": _distinct_links,
     "Reference": _reference,
     "SimpleQuantity": _simple_quantity,
 }
@@ -177,4 +237,16 @@ _RULES: Final[dict[str, Rule]] = {
 def rules_of(type_: str) -> tuple[Rule, ...]:
     """What is checked of an object of this type after its members."""
     special = (_RULES[type_],) if type_ in _RULES else ()
-    return special + INVARIANTS.get(type_, ())
+    return special + INVARIANTS.get(type_, ()) + _published(type_, "error")
+
+
+def advice_of(type_: str) -> tuple[Rule, ...]:
+    """What is only advised: best practice, and what a reader may not understand."""
+    special = (_unknown_modifier,) if "modifierExtension" in model.type_of(type_).elements else ()
+    return special + _published(type_, "warning")
+
+
+def _published(type_: str, severity: str) -> tuple[Rule, ...]:
+    """With those that a type inherits: an Age keeps what a Quantity keeps (qty-3), a Patient what a DomainResource."""
+    base = model.type_of(type_).base
+    return published.rules_of(type_, severity) + (_published(base, severity) if base else ())

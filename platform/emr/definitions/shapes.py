@@ -10,7 +10,7 @@ from typing import Any, Final
 from emr.definitions import model, narrative
 from emr.definitions.findings import Findings, Path
 from emr.definitions.primitives import MAX_TEXT, TESTS, Test
-from emr.definitions.rules import bound_code, bound_concept, check_contained, reference_target, rules_of
+from emr.definitions.rules import advice_of, bound_code, bound_concept, check_contained, reference_target, rules_of
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Findings], None]
@@ -20,7 +20,7 @@ Slot = Callable[[Any, Json, Path, Findings], None]
 class Shape:
     """What an object of one type may and must have."""
 
-    __slots__ = ("choices", "must", "name", "rules", "slots")
+    __slots__ = ("advice", "choices", "must", "name", "rules", "slots")
 
     def __init__(self, type_: model.Type) -> None:
         self.name = type_.name
@@ -32,6 +32,7 @@ class Shape:
             (element.name, frozenset(element.members())) for element in type_.elements.values() if element.choice
         )
         self.rules = rules_of(type_.name)
+        self.advice = advice_of(type_.name)
 
     def check(self, value: Any, path: Path, found: Findings) -> None:
         if type(value) is not dict:
@@ -46,6 +47,9 @@ class Shape:
                 self._refuse_key(key, path, found)
             else:
                 slot(item, value, path, found)
+        self._check_whole(value, path, found)
+
+    def _check_whole(self, value: Json, path: Path, found: Findings) -> None:
         for name, keys in self.must:
             if keys[0] not in value and not any(key in value or f"_{key}" in value for key in keys):
                 found.add("required", "This element is required.", (path, name, None))
@@ -54,6 +58,9 @@ class Shape:
                 found.add("choice", "Only one type of this element may be there.", (path, name, None))
         for rule in self.rules:
             rule(value, path, found)
+        if found.thorough:
+            for rule in self.advice:
+                rule(value, path, found)
 
     def _refuse_key(self, key: str, path: Path, found: Findings) -> None:
         for name, group in self.choices:
@@ -95,8 +102,7 @@ def check_resource(value: Any, path: Path, found: Findings) -> None:
     if type(name) is not str or name not in model.resource_types():
         found.add("resource-type", "A resource names its type, one of R4.", path)
         return
-    scoped = Findings()
-    scoped.issues = found.issues
+    scoped = found.within(value)
     shape_of(name).check(value, path, scoped)
     check_contained(value, path, scoped)
 
@@ -107,7 +113,9 @@ def _check_contained(value: Any, path: Path, found: Findings) -> None:
     if type(name) is not str or name not in model.resource_types():
         found.add("resource-type", "A resource names its type, one of R4.", path)
         return
+    found.resource = value
     shape_of(name).check(value, path, found)
+    found.resource = found.root
 
 
 def _ignore(_value: Any, _owner: Json, _path: Path, _found: Findings) -> None:

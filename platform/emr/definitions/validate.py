@@ -19,19 +19,35 @@ def validate(resource: Any, *, expected_type: str | None = None) -> list[Issue]:
     Codes: `resource-type unknown-element wrong-type cardinality required choice format code empty too-long reference
     narrative extension attachment contained bundle invariant`. Messages name elements and rules, never values.
     """
+    return _examined(resource, expected_type, Findings()).issues
+
+
+def examine(resource: Any, *, expected_type: str | None = None) -> Findings:
+    """The same with advice: best practice, and what could not be checked."""
+    return _examined(resource, expected_type, Findings(thorough=True))
+
+
+def _examined(resource: Any, expected_type: str | None, found: Findings) -> Findings:
+    if first := _no_resource(resource, expected_type):
+        found.issues.append(first)
+    else:
+        check_resource(resource, (None, resource["resourceType"], None), found)
+    return found
+
+
+def _no_resource(resource: Any, expected_type: str | None) -> Issue | None:
+    """Why it is not worth looking at the elements."""
     if type(resource) is not dict:
-        return [Issue(TYPE_FAULT, "A resource is an object.")]
+        return Issue(TYPE_FAULT, "A resource is an object.")
     name = resource.get("resourceType")
     if type(name) is not str or name not in model.resource_types():
-        return [Issue(TYPE_FAULT, "A resource names its type, one of R4.", "resourceType")]
+        return Issue(TYPE_FAULT, "A resource names its type, one of R4.", "resourceType")
     if expected_type is not None and name != expected_type:
-        return [Issue(TYPE_FAULT, f"Expected is a resource of type {expected_type}.", f"{name}.resourceType")]
+        return Issue(TYPE_FAULT, f"Expected is a resource of type {expected_type}.", f"{name}.resourceType")
     entries = resource.get("entry")
     if name == "Bundle" and type(entries) is list and len(entries) > MAX_ENTRIES:
-        return [Issue("too-long", f"A Bundle has at most {MAX_ENTRIES} entries.", "Bundle.entry")]
-    found = Findings()
-    check_resource(resource, (None, name, None), found)
-    return found.issues
+        return Issue("too-long", f"A Bundle has at most {MAX_ENTRIES} entries.", "Bundle.entry")
+    return None
 
 
 def demand_envelope(bundle: Json) -> None:

@@ -1,0 +1,333 @@
+"""A tree turned into one closure per operation, so that asking again costs only what is there to ask."""
+
+from collections.abc import Callable
+from decimal import Decimal, DivisionByZero, InvalidOperation
+from functools import lru_cache
+from typing import Any, Final
+
+from emr.definitions import model
+from emr.definitions.fhirpath.functions import FUNCTIONS, Eval, distinct, of_kind
+from emr.definitions.fhirpath.items import Items, Unknown, child, compare, equal, is_kind, one, plain, same, truth
+from emr.definitions.fhirpath.scope import Scope
+from emr.definitions.fhirpath.syntax import Tree, Unreadable, parse
+from emr.definitions.fhirpath.texts import text_function
+
+_CONSTANTS: Final = {
+    "ucum": "http://unitsofmeasure.org",
+    "sct": "http://snomed.info/sct",
+    "loinc": "http://loinc.org",
+}
+
+
+_PLACES: Final = frozenset({"resource", "rootResource", "context"})
+
+
+@lru_cache(maxsize=5_000)
+def compiled(expression: str) -> Eval:
+    """The closure of an expression. Raises `Unreadable`."""
+    return _compile(parse(expression))
+
+
+def _compile(tree: Tree) -> Eval:
+    return _MAKERS[tree[0]](tree)
+
+
+def _literal(tree: Tree) -> Eval:
+    value = [tree[1]]
+    return lambda _scope, _items: value
+
+
+def _name(tree: Tree) -> Eval:
+    name = tree[1]
+    if name[:1].isupper() and name in model.types():
+        return lambda _scope, items: [item for item in items if is_kind(item, name)]
+    return lambda _scope, items: [each for item in items for each in child(item, name)]
+
+
+def _dot(tree: Tree) -> Eval:
+    left, right = _compile(tree[1]), _compile(tree[2])
+
+    def run(scope: Scope, items: Items) -> Items:
+        return right(scope, left(scope, items))
+
+    return _once(tree, run) if _fixed(tree) else run
+
+
+def _fixed(tree: Tree) -> bool:
+    """Whether a path begins at a variable and takes nothing from where it is asked."""
+    match tree:
+        case ("dot", left, right):
+            plainly = right[0] == "name" or (right[0] == "call" and all(each[0] == "lit" for each in right[2]))
+            return plainly and _fixed(left)
+        case ("var", name):
+            return name in _PLACES
+        case _:
+            return False
+
+
+def _once(tree: Tree, run: Eval) -> Eval:
+    number = id(tree)
+
+    def kept(scope: Scope, items: Items) -> Items:
+        found = scope.kept.get(number)
+        if found is None:
+            found = scope.kept[number] = run(scope, items)
+        return found
+
+    # The tree is held, so that its identity is not given to another one.
+    kept.tree = tree  # type: ignore[attr-defined]
+    return kept
+
+
+def _at(tree: Tree) -> Eval:
+    left, index = _compile(tree[1]), _compile(tree[2])
+
+    def run(scope: Scope, items: Items) -> Items:
+        found, number = left(scope, items), plain(one(index(scope, scope.this)))
+        return found[number : number + 1] if type(number) is int and number >= 0 else []
+
+    return run
+
+
+def _variable(tree: Tree) -> Eval:
+    name = tree[1]
+    if name in _CONSTANTS:
+        return _literal(("lit", _CONSTANTS[name]))
+    if name.startswith("vs-"):
+        return _literal(("lit", f"http://hl7.org/fhir/ValueSet/{name[3:]}"))
+    if name.startswith("ext-"):
+        return _literal(("lit", f"http://hl7.org/fhir/StructureDefinition/{name[4:]}"))
+    if name not in _PLACES:
+        raise Unreadable(f"%{name} is not known")
+    held = "root" if name == "rootResource" else name
+    return lambda scope, _items: [getattr(scope, held)]
+
+
+def _call(tree: Tree) -> Eval:
+    _, name, arguments = tree
+    if name in ("is", "as", "ofType"):
+        return _typed(name, arguments)
+    given = [_compile(each) for each in arguments]
+    if known := FUNCTIONS.get(name):
+        function, least, most = known
+        if not least <= len(given) <= most:
+            raise Unreadable(f"{name} does not take {len(given)} arguments")
+        return lambda scope, items: function(scope, items, given)
+    if on_text := text_function(name, len(given)):
+        return lambda scope, items: on_text(items, [each(scope, scope.this) for each in given])
+    raise Unreadable(f"the function {name} is not supported")
+
+
+def _typed(name: str, arguments: list[Tree]) -> Eval:
+    if len(arguments) != 1:
+        raise Unreadable(f"{name} takes a type")
+    wanted = _type_name(arguments[0])
+    if name == "is":
+        return lambda _scope, items: [is_kind(one(items), wanted)] if items else []
+    # `as` on several items filters in the constraints of R4 (dom-3), so it is not refused.
+    return lambda _scope, items: of_kind(items, wanted)
+
+
+def _type_name(tree: Tree) -> str:
+    if tree[0] == "name":
+        return str(tree[1])
+    if tree[0] == "dot" and tree[1][0] == "name" and tree[2][0] == "name":
+        return f"{tree[1][1]}.{tree[2][1]}"
+    raise Unreadable("a type was expected")
+
+
+def _is(tree: Tree) -> Eval:
+    inner, wanted = _compile(tree[1]), tree[2]
+
+    def run(scope: Scope, items: Items) -> Items:
+        found = inner(scope, items)
+        return [is_kind(one(found), wanted)] if found else []
+
+    return run
+
+
+def _as(tree: Tree) -> Eval:
+    inner, wanted = _compile(tree[1]), tree[2]
+    return lambda scope, items: of_kind(inner(scope, items), wanted)
+
+
+def _minus(tree: Tree) -> Eval:
+    inner = _compile(tree[1])
+
+    def run(scope: Scope, items: Items) -> Items:
+        value = plain(one(inner(scope, items)))
+        return [] if value is None else [-_number(value)]
+
+    return run
+
+
+def _number(value: Any) -> Any:
+    if type(value) is bool or not isinstance(value, int | Decimal):
+        raise Unknown("a number was expected")
+    return value
+
+
+Truth = bool | None
+
+
+def _and(left: Truth, right: Truth) -> Truth:
+    if left is False or right is False:
+        return False
+    return None if left is None or right is None else True
+
+
+def _or(left: Truth, right: Truth) -> Truth:
+    if left or right:
+        return True
+    return None if left is None or right is None else False
+
+
+def _xor(left: Truth, right: Truth) -> Truth:
+    return None if left is None or right is None else left is not right
+
+
+def _implies(left: Truth, right: Truth) -> Truth:
+    if left is False or right is True:
+        return True
+    return None if left is None or right is None else False
+
+
+_LOGIC: Final[dict[str, tuple[Callable[[Truth, Truth], Truth], Truth]]] = {
+    "and": (_and, False),
+    "or": (_or, True),
+    "implies": (_implies, False),
+    "xor": (_xor, None),
+}
+"""Operator, and the value of its left side that settles it (`implies` is then true)."""
+
+
+def _operator(tree: Tree) -> Eval:
+    _, symbol, *sides = tree
+    left, right = _compile(sides[0]), _compile(sides[1])
+    if symbol in _LOGIC:
+        return _logical(symbol, left, right)
+    apply = _OPERATORS[symbol]
+
+    def run(scope: Scope, items: Items) -> Items:
+        first, second = left(scope, items), right(scope, items)
+        scope.spend(len(first) + len(second))
+        return apply(first, second)
+
+    return run
+
+
+def _logical(symbol: str, left: Eval, right: Eval) -> Eval:
+    combine, settles = _LOGIC[symbol]
+
+    def run(scope: Scope, items: Items) -> Items:
+        first = truth(left(scope, items))
+        if first is settles and settles is not None:
+            return [symbol != "and"]
+        value = combine(first, truth(right(scope, items)))
+        return [] if value is None else [value]
+
+    return run
+
+
+def _equals(left: Items, right: Items) -> Items:
+    if not left or not right:
+        return []
+    if len(left) != len(right):
+        return [False]
+    found = [equal(*pair) for pair in zip(left, right, strict=True)]
+    if False in found:
+        return [False]
+    return [] if None in found else [True]
+
+
+def _differs(left: Items, right: Items) -> Items:
+    return [not plain(each) for each in _equals(left, right)]
+
+
+def _loosely(value: Any) -> Any:
+    return " ".join(value.lower().split()) if type(value) is str else value
+
+
+def _alike(left: Items, right: Items) -> Items:
+    rest = [_loosely(plain(each)) for each in right]
+    if len(left) != len(rest):
+        return [False]
+    for item in left:
+        found = next((index for index, other in enumerate(rest) if same(_loosely(plain(item)), other)), None)
+        if found is None:
+            return [False]
+        del rest[found]
+    return [True]
+
+
+def _ordered(fits: Callable[[int], bool]) -> Callable[[Items, Items], Items]:
+    def run(left: Items, right: Items) -> Items:
+        if not left or not right:
+            return []
+        sign = compare(one(left), one(right))
+        return [] if sign is None else [fits(sign)]
+
+    return run
+
+
+def _in(left: Items, right: Items) -> Items:
+    return [any(same(one(left), each) for each in right)] if left else []
+
+
+def _concatenated(left: Items, right: Items) -> Items:
+    return ["".join(str(plain(one(side))) if side else "" for side in (left, right))]
+
+
+def _arithmetic(calculate: Callable[[Any, Any], Any]) -> Callable[[Items, Items], Items]:
+    def run(left: Items, right: Items) -> Items:
+        if not left or not right:
+            return []
+        first, last = plain(one(left)), plain(one(right))
+        try:
+            return [
+                calculate(first, last) if type(first) is str is type(last) else calculate(_number(first), _number(last))
+            ]
+        except (ZeroDivisionError, DivisionByZero, InvalidOperation):
+            return []
+        except TypeError:
+            raise Unknown("it calculates with what is no number") from None
+
+    return run
+
+
+_OPERATORS: Final[dict[str, Callable[[Items, Items], Items]]] = {
+    "=": _equals,
+    "!=": _differs,
+    "~": _alike,
+    "!~": lambda left, right: [not _alike(left, right)[0]],
+    "<": _ordered(lambda sign: sign < 0),
+    "<=": _ordered(lambda sign: sign <= 0),
+    ">": _ordered(lambda sign: sign > 0),
+    ">=": _ordered(lambda sign: sign >= 0),
+    "in": _in,
+    "contains": lambda left, right: _in(right, left),
+    "|": lambda left, right: distinct([*left, *right]),
+    "&": _concatenated,
+    "+": _arithmetic(lambda first, last: first + last),
+    "-": _arithmetic(lambda first, last: first - last),
+    "*": _arithmetic(lambda first, last: first * last),
+    "/": _arithmetic(lambda first, last: Decimal(first) / Decimal(last)),
+    "div": _arithmetic(lambda first, last: int(Decimal(first) / Decimal(last))),
+    "mod": _arithmetic(lambda first, last: Decimal(first) % Decimal(last)),
+}
+
+_MAKERS: Final[dict[str, Callable[[Tree], Eval]]] = {
+    "lit": _literal,
+    "none": lambda _tree: lambda _scope, _items: [],
+    "name": _name,
+    "call": _call,
+    "dot": _dot,
+    "at": _at,
+    "var": _variable,
+    "this": lambda _tree: lambda scope, _items: scope.this,
+    "number": lambda _tree: lambda scope, _items: [scope.index],
+    "minus": _minus,
+    "is": _is,
+    "as": _as,
+    "op": _operator,
+}
