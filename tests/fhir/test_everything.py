@@ -1,7 +1,8 @@
 """`$everything` (patient-operation-everything.html, encounter-operation-everything.html)."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -289,22 +290,33 @@ class TestOfAllPatients:
 
 @pytest.fixture(scope="module")
 def long(live: House, reader: httpx.Client) -> str:
-    """A patient with 1,200 facts, whose answer takes several batches."""
+    """A patient with 900 facts, whose answer takes several batches."""
     own: str = made(reader, patient())["id"]
     for _ in range(3):
         entries: list[dict[str, Any]] = [
             {"resource": observation(own, note=[{"text": mark()}]), "request": {"method": "POST", "url": "Observation"}}
-            for _ in range(400)
+            for _ in range(300)
         ]
         body = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
         assert reader.post("", content=body, headers=FHIR).status_code == 200
     return own
 
 
+_OPEN = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'"
+
+
+def settles_at(look: Callable[[], int], wanted: int) -> bool:
+    """Whether it comes to that within a few seconds; others may be at work for a moment."""
+    deadline = time.monotonic() + 5
+    while look() != wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return look() == wanted
+
+
 class TestLongOnes:
     def test_all_of_it_comes(self, reader: httpx.Client, long: str) -> None:
         bundle = asked(reader, f"/Patient/{long}/$everything")
-        assert len(shown(bundle)) == bundle["total"] == 1_201
+        assert len(shown(bundle)) == bundle["total"] == 901
 
     def test_it_shows_the_versions_that_were_found(self, live: House, reader: httpx.Client, long: str) -> None:
         with live.client() as other, reader.stream("GET", f"/Patient/{long}/$everything") as answer:
@@ -315,12 +327,11 @@ class TestLongOnes:
             put = other.put(f"/Observation/{changed['id']}", content=json.dumps(changed), headers=FHIR)
             assert put.status_code == 200
             text += b"".join(chunks)
-        assert len(json.loads(text)["entry"]) == 1_201
+        assert len(json.loads(text)["entry"]) == 901
 
     def test_who_leaves_in_the_middle_leaves_nothing_open(self, live: House, reader: httpx.Client, long: str) -> None:
         for _ in range(20):
             with live.client() as client, client.stream("GET", f"/Patient/{long}/$everything") as answer:
                 next(answer.iter_bytes())
-        left = live.sql("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%%'")
-        assert left == [(0,)]
-        assert len(shown(asked(reader, f"/Patient/{long}/$everything"))) == 1_201
+        assert settles_at(lambda: live.sql(_OPEN)[0][0], 0)
+        assert len(shown(asked(reader, f"/Patient/{long}/$everything"))) == 901

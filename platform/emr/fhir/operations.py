@@ -8,13 +8,19 @@ from typing import Final
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
-from emr.fhir import everything
+from emr.fhir import everything, meta
 from emr.fhir.operation import Level, Operation
 from emr.kernel.errors import Malformed, NotFound
 from emr.web.work import in_hospital, in_hospital_with_body
 from emr.work.unit import UnitOfWork
 
-OPERATIONS: Final[tuple[Operation, ...]] = (everything.PATIENT, everything.ENCOUNTER)
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    everything.PATIENT,
+    everything.ENCOUNTER,
+    meta.META,
+    meta.META_ADD,
+    meta.META_DELETE,
+)
 """In the order of their names."""
 
 ROUTES: Final[tuple[str, ...]] = (
