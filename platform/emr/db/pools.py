@@ -88,7 +88,7 @@ class Cell:
         try:
             await driver.execute(self._prologue(schema))
             try:
-                yield Connection(driver)
+                yield Connection(driver, f"/*{schema}*/")
             except BaseException:
                 await _roll_back(driver)
                 raise
