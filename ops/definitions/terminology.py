@@ -15,8 +15,8 @@ KEPT = {
     ),
     "ValueSet": ("url", "version", "name", "title", "status", "copyright", "compose"),
     "ConceptMap": (
-        *("url", "version", "name", "title", "status", "sourceUri", "sourceCanonical", "targetUri", "targetCanonical"),
-        "group",
+        *("url", "version", "name", "title", "status", "experimental", "sourceUri", "sourceCanonical", "targetUri"),
+        *("targetCanonical", "group"),
     ),
 }
 """What the operations ask of a definition; publishers, narratives and extensions stay behind."""

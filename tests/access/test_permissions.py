@@ -36,7 +36,7 @@ class TestGrants:
 
     def test_a_warehouse_changes_nothing(self) -> None:
         assert GRANTS["warehouse"].changes == frozenset()
-        assert GRANTS["warehouse"].verbs == {"record:read", "record:search", "record:history"}
+        assert GRANTS["warehouse"].verbs == {"record:read", "record:search", "record:history", "terminology:read"}
 
 
 class TestDemands:

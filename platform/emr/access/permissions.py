@@ -31,6 +31,8 @@ MEDICINES: Final = frozenset(
 MONEY: Final = frozenset({"Claim", "ClaimResponse", "Coverage", "Invoice", "ChargeItem", "Account", "PaymentNotice"})
 HOOKS: Final = frozenset({"Subscription"})
 """What a machine asks to be told; each is its maker's own."""
+CODES: Final = frozenset({"CodeSystem", "ValueSet", "ConceptMap"})
+"""Code lists: nobody's data, and everybody's words."""
 PAPERS: Final = frozenset({"DocumentReference", "DocumentManifest", "Binary", "Composition"})
 
 
@@ -43,33 +45,35 @@ class Grant:
     changes: frozenset[str]
 
 
-_READ: Final = frozenset({"record:read", "record:search", "record:history"})
+_READ: Final = frozenset({"record:read", "record:search", "record:history", "terminology:read"})
 _SUBSCRIBE: Final = frozenset({"subscription:write"})
 _SHOW: Final = frozenset({"chart:read", "patient:find", "document:read", "imaging:read"})
 _CHANGE: Final = frozenset({"record:create", "record:update", "record:delete", "record:transaction"})
 _CARE: Final = frozenset({"vitals:write", "note:write", "problem:write", "allergy:write", "document:write"})
 
 GRANTS: Final[dict[str, Grant]] = {
-    "reception": Grant(_READ | _CHANGE | {"patient:find"}, DESK, DESK),
+    "reception": Grant(_READ | _CHANGE | {"patient:find"}, DESK | CODES, DESK),
     "nurse": Grant(_READ | _CHANGE | _SHOW | _CARE - {"problem:write"}, EVERYTHING, EVERYTHING),
     "doctor": Grant(_READ | _CHANGE | _SHOW | _CARE, EVERYTHING, EVERYTHING),
     "lab": Grant(_READ | _CHANGE | _SHOW, EVERYTHING, LABORATORY),
     "imaging": Grant(_READ | _CHANGE | _SHOW | {"imaging:store", "document:write"}, EVERYTHING, PICTURES),
     "pharmacist": Grant(_READ | _CHANGE | _SHOW, EVERYTHING, MEDICINES),
-    "cashier": Grant(_READ | _CHANGE | {"patient:find"}, DESK | MONEY, MONEY),
+    "cashier": Grant(_READ | _CHANGE | {"patient:find"}, DESK | MONEY | CODES, MONEY),
     "archivist": Grant(_READ | _CHANGE | _SHOW | {"document:write"}, EVERYTHING, PAPERS),
-    "admin": Grant(_READ | {"member:manage"}, HOUSE, HOUSE),
+    "admin": Grant(_READ | {"member:manage"}, HOUSE | CODES, HOUSE),
     "ops": Grant(frozenset(), frozenset(), frozenset()),
     "auditor": Grant(frozenset(), frozenset(), frozenset()),
-    "lis": Grant(_READ | _CHANGE | _SUBSCRIBE, DESK | LABORATORY | HOOKS, LABORATORY | HOOKS),
-    "his": Grant(_READ | _CHANGE | _SUBSCRIBE, EVERYTHING, EVERYTHING),
+    "lis": Grant(_READ | _CHANGE | _SUBSCRIBE, DESK | LABORATORY | HOOKS | CODES, LABORATORY | HOOKS),
+    "his": Grant(_READ | _CHANGE | _SUBSCRIBE | {"record:import"}, EVERYTHING, EVERYTHING),
     "pacs": Grant(
         _READ | _CHANGE | _SUBSCRIBE | {"imaging:read", "imaging:store"},
-        DESK | PICTURES | HOOKS | {"ServiceRequest"},
+        DESK | PICTURES | HOOKS | CODES | {"ServiceRequest"},
         PICTURES | HOOKS,
     ),
-    "warehouse": Grant(_READ, EVERYTHING, frozenset()),
-    "system": Grant(_READ | _CHANGE | _SHOW | _CARE | {"imaging:store", "record:import"}, EVERYTHING, EVERYTHING),
+    "warehouse": Grant(_READ | {"bulk:export"}, EVERYTHING, frozenset()),
+    "system": Grant(
+        _READ | _CHANGE | _SHOW | _CARE | {"imaging:store", "record:import", "bulk:export"}, EVERYTHING, EVERYTHING
+    ),
 }
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from emr.kernel.text import fold, words
+
 Json = dict[str, Any]
 
 _UPWARD: Final = frozenset({"parent", "subsumedBy"})
 _INACTIVE: Final = frozenset({"inactive", "retired"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Concept:
     """One code. `parents` are those it is nested in and those that its properties name (codesystem.html#hierarchy).
 
@@ -27,6 +29,17 @@ class Concept:
     parents: tuple[str, ...]
     abstract: bool
     inactive: bool
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The code and all its names as folded words, a space before each."""
+        names = [self.display, *(each["value"] for each in self.designations)]
+        return code_text(self.code) + "".join(f" {word}" for name in names if name for word in words(name))
+
+
+def code_text(code: str) -> str:
+    """A code as folded words: as it is written, and in its parts."""
+    return "".join(f" {word}" for word in dict.fromkeys([fold(code), *words(code)]))
 
 
 @dataclass(frozen=True)

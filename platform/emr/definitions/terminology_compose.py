@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from emr.definitions.terminology_codes import CodeSystem, Concept
+from emr.definitions.terminology_codes import CodeSystem, Concept, code_text
 from emr.definitions.terminology_filters import Test, test_of
 from emr.definitions.terminology_refusals import (
     CodeSystemIncomplete,
@@ -18,6 +18,7 @@ from emr.definitions.terminology_refusals import (
     ValueSetUnknown,
 )
 from emr.kernel.errors import Refusal
+from emr.kernel.text import words
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -56,6 +57,10 @@ class Versions:
         version = self.forced.get(system) or include.get("version") or self.stated.get(system)
         return f"{system}|{version}" if version else system
 
+    def leaves_out(self, system: str, version: str | None) -> bool:
+        """Whether the codes of a system are not wanted."""
+        return bool(self.excluded) and not self.excluded.isdisjoint({system, f"{system}|{version}"})
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -73,6 +78,13 @@ class Entry:
         """The value set's own text before the code system's."""
         stated = self.listed.get("display") if self.listed else None
         return stated or (self.concept.display if self.concept else None)
+
+    def text(self) -> str:
+        """The code and all its names as folded words with a space before each, for finding it as somebody types."""
+        listed = self.listed or {}
+        own = [listed.get("display", ""), *(each["value"] for each in listed.get("designation", ()))]
+        told = "".join(f" {word}" for text in own if text for word in words(text))
+        return (self.concept.text if self.concept else code_text(self.code)) + told
 
     @property
     def inactive(self) -> bool:

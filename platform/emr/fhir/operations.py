@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
-from emr.fhir import everything, meta
+from emr.fhir import everything, meta, terminology
 from emr.fhir.operation import Level, Operation
 from emr.kernel.errors import Malformed, NotFound
 from emr.web.work import in_hospital, in_hospital_with_body
@@ -20,6 +20,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     meta.META,
     meta.META_ADD,
     meta.META_DELETE,
+    *terminology.TERMINOLOGY,
 )
 """In the order of their names."""
 

@@ -56,6 +56,9 @@ _ISSUE_CODES: Final = {
     "search-parameter-unknown": "not-found",
     "multiple-matches": "multiple-matches",
     "reference-broken": "not-found",
+    "too-costly": "too-costly",
+    "code-system-unknown": "not-found",
+    "code-system-incomplete": "incomplete",
 }
 _SIGN_IN: Final = "/auth/sign-in?to="
 _SAID: Final = {

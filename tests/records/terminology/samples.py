@@ -21,7 +21,11 @@ def code_list(one: str, **more: Any) -> Json:
                 "code": "A",
                 "display": "Khoa Nội",
                 "concept": [
-                    {"code": "A1", "display": "Khoa Nội tim mạch", "concept": [{"code": "A11", "display": "Phòng điện tim"}]},
+                    {
+                        "code": "A1",
+                        "display": "Khoa Nội tim mạch",
+                        "concept": [{"code": "A11", "display": "Phòng điện tim"}],
+                    },
                     {"code": "A2", "display": "Khoa Nội tiết"},
                 ],
             },
@@ -44,3 +48,22 @@ def value_set(one: str, *include: Json, **more: Any) -> Json:
 def whole(one: str, **more: Any) -> Json:
     """Every code of the list of the same name."""
     return value_set(one, {"system": f"urn:test:cs:{one}"}, **more)
+
+
+def concept_map(one: str, **more: Any) -> Json:
+    """A1 to something wider, B to nothing."""
+    return {
+        "resourceType": "ConceptMap",
+        "url": f"urn:test:cm:{one}",
+        "status": "active",
+        "group": [
+            {
+                "source": f"urn:test:cs:{one}",
+                "target": f"urn:test:other:{one}",
+                "element": [
+                    {"code": "A1", "target": [{"code": "TM", "equivalence": "wider"}]},
+                    {"code": "B", "target": [{"equivalence": "unmatched", "comment": "Không có"}]},
+                ],
+            }
+        ],
+    } | more

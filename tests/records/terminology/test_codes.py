@@ -36,7 +36,9 @@ class TestExpandCodes:
         assert refusal.value.code == "value-set-unknown"
         assert refusal.value.location == f"urn:test:vs:{one}"
 
-    @pytest.mark.parametrize("url", ["http://hl7.org/fhir/ValueSet/observation-codes", "http://hl7.org/fhir/ValueSet/ucum-units"])
+    @pytest.mark.parametrize(
+        "url", ["http://hl7.org/fhir/ValueSet/observation-codes", "http://hl7.org/fhir/ValueSet/ucum-units"]
+    )
     async def test_a_system_that_is_not_held_is_refused(self, standing: House, parts: Runtime, url: str) -> None:
         async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal()) as work:
             with pytest.raises(Invalid) as refusal:

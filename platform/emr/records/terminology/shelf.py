@@ -88,6 +88,16 @@ async def every(work: UnitOfWork, kind: Kind) -> list[Held]:
     return await _ready(work, rows)
 
 
+def newest(held: Iterable[Held]) -> dict[str, Held]:
+    """Of each canonical URL the definition that is meant without a version."""
+    found: dict[str, Held] = {}
+    for each in held:
+        url = each.resource.get("url", "")
+        if url not in found or _rank(each) > _rank(found[url]):
+            found[url] = each
+    return found
+
+
 @functools.lru_cache(maxsize=64)
 def of_r4(kind: Kind, url: str, version: str | None) -> Held | None:
     """A definition that comes with R4."""
