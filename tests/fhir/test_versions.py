@@ -68,7 +68,7 @@ class TestHistory:
         answer = doctor.get(str(next_link(answer))).json()
         assert (versions(answer), next_link(answer)) == (['W/"2"'], None)
 
-    @pytest.mark.parametrize("query", ["_since=yesterday", "_count=-1", "_count=x", "_at=2026", "foo=1"])
+    @pytest.mark.parametrize("query", ["_since=yesterday", "_count=-1", "_count=x", "_at=last", "_sort=_id", "foo=1"])
     def test_what_it_does_not_understand_is_refused(self, doctor: httpx.Client, query: str) -> None:
         body = changed(doctor, 0)
         assert doctor.get(f"/Patient/{body['id']}/_history?{query}").status_code == 400

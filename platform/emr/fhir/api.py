@@ -8,6 +8,8 @@ from emr.fhir import bundle_post, capability, conditional, history, operations, 
 from emr.web.work import Endpoint, in_hospital, in_hospital_with_body
 
 ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
+    ("GET", "/{type}/_history", history.of_type),
+    ("GET", "/_history", history.of_system),
     ("GET", "/{type}/{id}", single.read),
     ("GET", "/{type}", search.search_type),
     ("PUT", "/{type}/{id}", single.update),
@@ -20,7 +22,7 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("DELETE", "/{type}", conditional.delete),
     ("PATCH", "/{type}/{id}", patching.patch),
     ("PATCH", "/{type}", patching.patch_where),
-    ("GET", "/{type}/{id}/_history", history.history),
+    ("GET", "/{type}/{id}/_history", history.of_instance),
     ("GET", "/{type}/{id}/_history/{version}", single.vread),
 )
 """Method, path below the base, endpoint; what is asked most often stands first."""

@@ -15,8 +15,10 @@ from emr.records.search.question import SEARCHABLE
 from emr.web.sign_in import runtime_of
 from emr.web.work import hospital_of
 
-_INTERACTIONS: Final = (*("read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"),)
-_SYSTEM: Final = ("transaction", "batch")
+_INTERACTIONS: Final = (
+    *("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"),
+)
+_SYSTEM: Final = ("transaction", "batch", "history-system")
 _SPECIAL: Final = (("_id", "token"), ("_lastUpdated", "date"))
 _PUBLISHED: Final = "2026-11-22"
 

@@ -81,6 +81,7 @@ resource_versions = Table(
     Column("deleted", Boolean, nullable=False),
     Column("body", LargeBinary, nullable=False),
     PrimaryKeyConstraint("pk", "version"),
+    Index("resource_versions_newest", text("updated DESC"), text("pk DESC"), text("version DESC")),
 )
 
 tokens = Table(
