@@ -6,6 +6,9 @@ from typing import Any
 
 Json = dict[str, Any]
 
+CORRECTED = {("DocumentReference", "relationship"): {"relatesto": "target", "relation": "code"}}
+"""Composites whose published components name each other's elements."""
+
 
 def parameters(definitions: list[Json], types: dict[str, Json]) -> dict[str, Json]:
     """Resource type to code to `{kind, expression, targets, components}`."""
@@ -25,8 +28,10 @@ def _parameter(definition: Json, base: str, by_url: dict[str, str]) -> Json:
     if targets := definition.get("target"):
         entry["targets"] = sorted(targets)
     if components := definition.get("component"):
+        corrected = CORRECTED.get((base, definition["code"]), {})
+        codes = [(by_url[each["definition"]], each["expression"]) for each in components]
         entry["components"] = [
-            {"code": by_url[each["definition"]], "expression": each["expression"]} for each in components
+            {"code": code, "expression": corrected.get(code, expression)} for code, expression in codes
         ]
     return entry
 

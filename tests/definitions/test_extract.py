@@ -7,18 +7,19 @@ import pytest
 
 from emr.definitions.dates import FAR_FUTURE, FAR_PAST
 from emr.definitions.extract import extract, identifiers
-from emr.definitions.search import parameter
-from emr.definitions.values import Identifier
+from emr.definitions.search import number_of, parameter
+from emr.definitions.values import Date, Identifier, Named, OfType, Token, Words
 from tests.definitions.samples import Json, observation, patient
 
+OTHERS = (Named, OfType, Words)
 
-def of(resource: Json, name: str) -> list[Any]:
-    """What a search by a parameter can find, each value without the path under which it stands."""
+
+def of(resource: Json, name: str, *kinds: type) -> list[Any]:
+    """What the index holds where a parameter looks, without paths; of some kinds, or of all but those of modifiers."""
     known = parameter(resource["resourceType"], name)
     assert known is not None
-    found = extract(resource["resourceType"], resource)
-    assert (known.number in found.present) or not any(each.path in known.paths for each in found.values)
-    return [tuple(each)[1:] for each in found.values if each.path in known.paths]
+    values = [each for each in extract(resource["resourceType"], resource).values if each.path in known.paths]
+    return [tuple(each)[1:] for each in values if (isinstance(each, kinds) if kinds else not isinstance(each, OTHERS))]
 
 
 def utc(*parts: int) -> datetime:
@@ -62,7 +63,7 @@ class TestTokens:
         ],
     )
     def test_whether_a_patient_has_died(self, more: Json, dead: str) -> None:
-        assert of(patient(**more), "deceased") == [(None, dead)]
+        assert of(patient(**more), "deceased", Token) == [(None, dead)]
 
     def test_tags_and_security_labels(self) -> None:
         resource = patient(
@@ -102,7 +103,8 @@ class TestDates:
     def test_a_day_in_the_zone_of_the_hospital(self) -> None:
         resource = patient(birthDate="1985-03-15")
         assert of(resource, "birthdate") == [(utc(1985, 3, 14, 17), utc(1985, 3, 15, 17))]
-        assert extract("Patient", resource, UTC).count((utc(1985, 3, 15), utc(1985, 3, 16))) == 1
+        expected = Date("Patient.birthDate", utc(1985, 3, 15), utc(1985, 3, 16))
+        assert extract("Patient", resource, UTC).values.count(expected) == 1
 
     @pytest.mark.parametrize(
         ("period", "low", "high"),
@@ -140,9 +142,16 @@ class TestLinks:
         assert of(resource, "subject") == [("Patient", "p1", None)]
 
     def test_a_reference_to_another_type_is_no_patient(self) -> None:
+        """Both parameters share the row; who asks for patients looks for targets of that type."""
         resource = observation(subject={"reference": "Device/d1"})
-        assert of(resource, "patient") == []
         assert of(resource, "subject") == [("Device", "d1", None)]
+        present = extract("Observation", resource).present
+        assert number_of("subject") in present
+        assert number_of("patient") not in present
+
+    def test_what_is_meant_by_an_identifier(self) -> None:
+        resource = observation(subject={"identifier": {"system": "urn:s", "value": "7"}})
+        assert of(resource, "subject", Named) == [("urn:s", "7")]
 
     def test_an_address_elsewhere_with_a_stated_type(self) -> None:
         subject = {"reference": "https://other.example/Patient/1", "type": "Patient"}
@@ -160,10 +169,24 @@ class TestLinks:
 class TestWalk:
     def test_each_value_once(self) -> None:
         coding = {"system": "a", "code": "b"}
-        found = extract("Observation", observation(category=[{"coding": [coding, coding]}, {"coding": [coding]}]))
+        found = extract(
+            "Observation", observation(category=[{"coding": [coding, coding]}, {"coding": [coding]}])
+        ).values
         assert len(found) == len(set(found))
 
     def test_identity_is_left_to_the_store(self) -> None:
         resource = patient(id="p1", meta={"versionId": "1", "lastUpdated": "2026-01-01T00:00:00Z"})
         assert of(resource, "_id") == []
         assert of(resource, "_lastUpdated") == []
+
+    def test_parameters_of_one_element_share_its_rows(self) -> None:
+        paths = [each.path for each in extract("Observation", observation()).values]
+        assert paths.count("Observation.subject") == 1
+        assert paths.count("Observation.code") == 1
+
+    def test_an_element_is_present_whatever_it_holds(self) -> None:
+        resource = observation(code={"text": "Mạch"}, subject={"display": "An"})
+        present = extract("Observation", resource).present
+        assert {number_of("code"), number_of("subject")} <= present
+        assert number_of("patient") not in present
+        assert number_of("date") not in present

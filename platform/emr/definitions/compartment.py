@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from emr.definitions import model
-from emr.definitions.extract import follow
 from emr.definitions.findings import Path, location
 from emr.definitions.routes import Route
 from emr.definitions.search import parameters
 from emr.definitions.values import target_of
+from emr.definitions.walk import follow
 
 Json = dict[str, Any]
 

@@ -1,16 +1,18 @@
 """The index values of a valid resource, found in one walk along a tree of the members that any parameter looks at."""
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from emr.definitions import model, values
-from emr.definitions.routes import Equal, First, Route, Step, Target
+from emr.definitions import values
+from emr.definitions.composites import both_present, emit_together
+from emr.definitions.emitters import emitter
+from emr.definitions.routes import First, Route, Step, Target
 from emr.definitions.search import SearchParameter, number_of, parameters
 from emr.definitions.values import Emit, Identifier, IndexValue, Token
+from emr.definitions.walk import holds
 
 Json = dict[str, Any]
 
@@ -73,6 +75,8 @@ def extract(type: str, resource: Json, zone: tzinfo = HO_CHI_MINH_CITY) -> Index
         deceased = resource.get("deceasedBoolean", "deceasedDateTime" in resource)
         found.values.append(Token("Patient.deceased", None, "true" if deceased else "false"))
         found.present.add(number_of("deceased"))
+    found.present.update(emit_together(type, resource, zone, found.values))
+    found.present.update(both_present(type, found.present))
     return Indexed(list(dict.fromkeys(found.values)), found.present)
 
 
@@ -106,53 +110,11 @@ def _plant(root: _Node, each: SearchParameter, route: Route, zone: tzinfo) -> No
     node = root
     for step in way if isinstance(last, Target) else route.steps:
         node = node.next(step)
-    emitter = node.emitter(_emitter(each, route, zone), route.path)
+    shared = node.emitter(emitter(each, route, zone), route.path)
     if isinstance(last, Target):
-        emitter.narrowed = (*emitter.narrowed, (last.type, each.number))
-    elif each.number not in emitter.present:
-        emitter.present = (*emitter.present, each.number)
-
-
-def _emitter(each: SearchParameter, route: Route, zone: tzinfo) -> Emit:
-    match each.kind:
-        case "token" if each.name == "identifier" and route.type == "Identifier":
-            return values.emit_identified
-        case "token":
-            return _token_emitter(route.type, route.binding)
-        case "string":
-            return _string_emitter(route.type)
-        case "date":
-            return _date_emitter(route.type, zone)
-        case "reference":
-            return values.emit_reference if route.type == "Reference" else values.emit_canonical
-        case _:
-            return values.emit_uri
-
-
-@functools.cache
-def _token_emitter(type_: str, binding: str | None) -> Emit:
-    if type_ == "code" and binding:
-        return values.emit_code(model.codes(binding))
-    emitters: dict[str, Emit] = {
-        "CodeableConcept": values.emit_concept,
-        "Coding": values.emit_coding,
-        "ContactPoint": values.emit_contact,
-        "Identifier": values.emit_identifier,
-        "boolean": values.emit_boolean,
-    }
-    return emitters.get(type_, values.emit_plain)
-
-
-@functools.cache
-def _string_emitter(type_: str) -> Emit:
-    return values.emit_parts(values.PARTS[type_]) if type_ in values.PARTS else values.emit_string
-
-
-@functools.cache
-def _date_emitter(type_: str, zone: tzinfo) -> Emit:
-    if type_ == "Period":
-        return values.emit_period(zone)
-    return values.emit_timing(zone) if type_ == "Timing" else values.emit_date(zone)
+        shared.narrowed = (*shared.narrowed, (last.type, each.number))
+    elif each.number not in shared.present:
+        shared.present = (*shared.present, each.number)
 
 
 def _walk(value: Json, node: _Node, found: Indexed) -> None:
@@ -181,7 +143,7 @@ def _visit(value: Any, node: _Node, found: Indexed) -> None:
     if node.members and type(value) is dict:
         _walk(value, node, found)
     for condition, below in node.conditions:
-        if type(value) is dict and _holds(condition, value):
+        if type(value) is dict and holds(condition, value):
             _visit(value, below, found)
 
 
@@ -189,23 +151,3 @@ def _visit_first(items: list[Any], node: _Node, found: Indexed) -> None:
     for condition, below in node.conditions:
         if isinstance(condition, First) and items:
             _visit(items[0], below, found)
-
-
-def _holds(condition: Step, value: Json) -> bool:
-    if isinstance(condition, Equal):
-        return bool(value.get(condition.key) == condition.value)
-    return isinstance(condition, Target) and values.target_type(value) == condition.type
-
-
-def follow(resource: Json, steps: tuple[Step, ...]) -> Iterator[Any]:
-    """The values at the end of one route; for callers that need a single parameter and no index."""
-    found: list[Any] = [resource]
-    for step in steps:
-        if isinstance(step, str):
-            held = [each[step] for each in found if type(each) is dict and step in each]
-            found = [item for each in held for item in (each if type(each) is list else [each]) if item is not None]
-        elif isinstance(step, First):
-            found = found[:1]
-        else:
-            found = [each for each in found if type(each) is dict and _holds(step, each)]
-    yield from found

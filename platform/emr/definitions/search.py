@@ -27,11 +27,8 @@ INDEXED: Final[dict[str, frozenset[str]]] = {
 COMPUTED: Final = frozenset({("Patient", "deceased")})
 """Parameters whose expression is no path; `extract` computes them."""
 
-NOT_AS_SPECIFIED: Final = {"phonetic": "names are not matched by sound"}
-"""Parameters whose values could be indexed, but not in the way that the specification describes."""
-
-NOT_YET: Final = frozenset({"number", "quantity", "composite"})
-"""Kinds whose places are known and whose values are not extracted."""
+WORDS: Final = frozenset({"_text", "_content"})
+"""Parameters that have no element of their own: they ask the words of the narrative or of the whole resource."""
 
 _BASES: Final = ("Resource", "DomainResource")
 _ROOT: Final = "%resource."
@@ -128,17 +125,15 @@ def _parameter(type_: str, name: str, entry: dict[str, Any]) -> SearchParameter:
         return SearchParameter(type_, name, kind, expression, frozenset(), (), None, (f"{type_}.{name}",))
     found: tuple[Route, ...] = ()
     composites: tuple[Composite, ...] = ()
-    if not expression:
-        reason: str | None = "the specification gives no expression"
+    if name in WORDS:
+        reason: str | None = None
+    elif not expression:
+        reason = "the specification gives no expression"
     elif kind == "composite":
         composites, reason = _composites(type_, expression, entry["components"])
     elif kind in INDEXED:
         found, reason = _resolve(kind, functools.partial(routes, type_, expression))
     else:
-        reason = f"parameters of kind {kind} are not indexed"
-    if name in NOT_AS_SPECIFIED:
-        found, reason = (), NOT_AS_SPECIFIED[name]
-    if kind in NOT_YET:
         reason = f"parameters of kind {kind} are not indexed"
     targets = _targets(kind, frozenset(entry.get("targets", ())), found)
     return SearchParameter(type_, name, kind, expression, targets, found, reason, _paths(found), composites)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from emr.definitions.dates import FAR_FUTURE, FAR_PAST, Range, range_of
@@ -76,6 +77,41 @@ class Uri(NamedTuple):
     url: str
 
 
+class Amount(NamedTuple):
+    """A number or a quantity: a point, or a range with infinite ends where it is open.
+
+    unit: empty for the value as written, whatever its unit; `=` and the name of base units (`units.canonical`) for the
+    value in those; else `system|code`, or `|unit` and `|code` without a system, for the value as written.
+    """
+
+    path: str
+    low: Decimal
+    high: Decimal
+    unit: str
+
+
+class Together(NamedTuple):
+    """What stands together in one base element, for composite parameters (`records.keys.composite_key`).
+
+    parts: codes, `system|code`, targets and addresses, in the order of the components. low, high: of a quantity or a
+    number, or moments in seconds since 1970; of two numbers, the first and the second. text: a folded string.
+    """
+
+    path: str
+    parts: tuple[str, ...]
+    unit: str
+    low: Decimal | None
+    high: Decimal | None
+    text: str | None
+
+
+class Words(NamedTuple):
+    """The text of a coded element, for `:text`."""
+
+    path: str
+    text: str
+
+
 class Identifier(NamedTuple):
     """A business identifier in full."""
 
@@ -83,7 +119,7 @@ class Identifier(NamedTuple):
     value: str
 
 
-IndexValue = Token | Identified | OfType | String | Date | Link | Named | Uri
+IndexValue = Token | Identified | OfType | String | Date | Link | Named | Uri | Amount | Together | Words
 Emit = Callable[[Any, str, list[IndexValue]], None]
 """Adds the index values of one element under its path."""
 
@@ -113,9 +149,13 @@ def emit_coding(value: Json, path: str, out: list[IndexValue]) -> None:
     if type(code) is str:
         system = value.get("system")
         out.append(Token(path, system, code))
+    if display := value.get("display"):
+        out.append(Words(path, display))
 
 
 def emit_concept(value: Json, path: str, out: list[IndexValue]) -> None:
+    if text := value.get("text"):
+        out.append(Words(path, text))
     for coding in value.get("coding", ()):
         emit_coding(coding, path, out)
 
@@ -135,7 +175,12 @@ def emit_identified(value: Json, path: str, out: list[IndexValue]) -> None:
 
 
 def _emit_of_type(value: Json, text: str, path: str, out: list[IndexValue]) -> None:
-    for coding in value.get("type", {}).get("coding", ()):
+    kind = value.get("type")
+    if kind is None:
+        return
+    if kind.get("text"):
+        out.append(Words(path, kind["text"]))
+    for coding in kind.get("coding", ()):
         code = coding.get("code")
         if type(code) is str:
             out.append(OfType(path, coding.get("system"), code, text))

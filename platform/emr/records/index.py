@@ -1,16 +1,40 @@
 """The index rows of a resource: what `definitions` extracts, turned into keys, gathered for one statement."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from emr.definitions.extract import extract
-from emr.definitions.values import Date, Identified, IndexValue, Link, Named, OfType, String, Token, Uri
+from emr.definitions.values import (
+    Amount,
+    Date,
+    Identified,
+    IndexValue,
+    Link,
+    Named,
+    OfType,
+    String,
+    Together,
+    Token,
+    Uri,
+    Words,
+)
 from emr.kernel.tenant import Tenant
 from emr.kernel.text import fold, words
-from emr.records.keys import held_text, identifier_path, key_of, of_type_path, path_key, token_value, url_path
+from emr.records.keys import (
+    composite_key,
+    held_text,
+    identifier_path,
+    key_of,
+    of_type_path,
+    path_key,
+    token_value,
+    url_path,
+)
+from emr.records.lexemes import Lexemes
 
 FORMAT: Final = 1
 """Of the rows below. A hospital whose table `indexing` names another one for `record` has to be indexed again."""
@@ -18,6 +42,52 @@ WORDS: Final = "Patient.name:words"
 """Where each word of a Patient's names stands, for finding people in any word order."""
 LONGEST: Final = 200
 """Characters of a string that the index holds."""
+
+
+PUT_ROWS: Final = """
+, put_tokens AS (
+  INSERT INTO tokens (key, updated, pk) SELECT t.key, v.updated, v.pk
+    FROM unnest($1::bigint[], $2::bigint[]) AS t (key, pk) JOIN versions v ON v.pk = t.pk)
+, put_links AS (
+  INSERT INTO links (path, target, updated, pk) SELECT t.path, t.target, v.updated, v.pk
+    FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) AS t (path, target, pk) JOIN versions v ON v.pk = t.pk)
+, put_strings AS (
+  INSERT INTO strings (key, value, raw, pk)
+  SELECT * FROM unnest($6::bigint[], $7::text[], $8::text[], $9::bigint[]))
+, put_dates AS (
+  INSERT INTO dates (key, low, high, pk)
+  SELECT * FROM unnest($10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::bigint[]))
+, put_quantities AS (
+  INSERT INTO quantities (key, low, high, pk)
+  SELECT * FROM unnest($14::bigint[], $15::numeric[], $16::numeric[], $17::bigint[]))
+, put_composites AS (
+  INSERT INTO composites (key, low, high, value, pk)
+  SELECT * FROM unnest($18::bigint[], $19::numeric[], $20::numeric[], $21::text[], $22::bigint[]))
+, put_words AS (
+  INSERT INTO words (pk, content)
+  SELECT pk, content::tsvector FROM unnest($23::bigint[], $24::text[]) AS t (pk, content)
+      ON CONFLICT (pk) DO UPDATE SET content = excluded.content)
+, put_identifiers AS (
+  INSERT INTO identifiers (type, system, value, pk)
+  SELECT * FROM unnest($25::text[], $26::text[], $27::text[], $28::bigint[]))
+, put_compartments AS (
+  INSERT INTO compartments (patient, type, updated, pk) SELECT c.patient, v.type, v.updated, v.pk
+    FROM unnest($29::bigint[], $30::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk)
+"""
+"""Of a statement with a CTE `versions (pk, type, updated, …)` and `IndexRows.columns()` as its first values."""
+
+DROP_ROWS: Final = """
+, drop_tokens AS (DELETE FROM tokens WHERE pk = ANY ($31))
+, drop_links AS (DELETE FROM links WHERE pk = ANY ($31))
+, drop_strings AS (DELETE FROM strings WHERE pk = ANY ($31))
+, drop_dates AS (DELETE FROM dates WHERE pk = ANY ($31))
+, drop_quantities AS (DELETE FROM quantities WHERE pk = ANY ($31))
+, drop_composites AS (DELETE FROM composites WHERE pk = ANY ($31))
+, drop_words AS (DELETE FROM words WHERE pk = ANY ($31) AND NOT pk = ANY ($23))
+, drop_identifiers AS (DELETE FROM identifiers WHERE pk = ANY ($31))
+, drop_compartments AS (DELETE FROM compartments WHERE pk = ANY ($31))
+"""
+"""Takes away what was there of the resources whose pks are the value after those columns."""
 
 
 @dataclass(slots=True)
@@ -37,10 +107,23 @@ class IndexRows:
     date_lows: list[datetime] = field(default_factory=list)
     date_highs: list[datetime] = field(default_factory=list)
     date_pks: list[int] = field(default_factory=list)
+    amount_keys: list[int] = field(default_factory=list)
+    amount_lows: list[Decimal] = field(default_factory=list)
+    amount_highs: list[Decimal] = field(default_factory=list)
+    amount_pks: list[int] = field(default_factory=list)
+    composite_keys: list[int] = field(default_factory=list)
+    composite_lows: list[Decimal | None] = field(default_factory=list)
+    composite_highs: list[Decimal | None] = field(default_factory=list)
+    composite_values: list[str | None] = field(default_factory=list)
+    composite_pks: list[int] = field(default_factory=list)
+    word_contents: list[str] = field(default_factory=list)
+    word_pks: list[int] = field(default_factory=list)
     identifier_types: list[str] = field(default_factory=list)
     identifier_systems: list[str] = field(default_factory=list)
     identifier_values: list[str] = field(default_factory=list)
     identifier_pks: list[int] = field(default_factory=list)
+    member_patients: list[int] = field(default_factory=list)
+    member_pks: list[int] = field(default_factory=list)
     present: dict[int, str] = field(default_factory=dict)
     """Pk to the numbers of the search parameters that have a value, joined by commas."""
     _known: set[tuple[int, ...]] = field(default_factory=set)
@@ -52,11 +135,37 @@ class IndexRows:
         """
         resource_type = resource["resourceType"]
         found = extract(resource_type, resource, ZoneInfo(tenant.time_zone))
+        lexemes = Lexemes(tenant.index_key)
         for value in found.values:
             self._add(tenant.index_key, value, pk, targets)
+            lexemes.add(value)
+        lexemes.add_texts(resource)
+        if content := lexemes.content():
+            self.word_contents.append(content)
+            self.word_pks.append(pk)
         if resource_type == "Patient":
             self._add_words(tenant.index_key, resource, pk)
         self.present[pk] = ",".join(map(str, sorted(found.present)))
+
+    def add_member(self, pk: int, patients: Iterable[int]) -> None:
+        """Put a resource into the compartments of these Patients."""
+        for patient in patients:
+            self.member_patients.append(patient)
+            self.member_pks.append(pk)
+
+    def columns(self) -> list[list[Any]]:
+        """The values of `PUT_ROWS`, in its order."""
+        return [
+            self.token_keys, self.token_pks,
+            self.link_paths, self.link_targets, self.link_pks,
+            self.string_keys, self.string_values, self.string_raws, self.string_pks,
+            self.date_keys, self.date_lows, self.date_highs, self.date_pks,
+            self.amount_keys, self.amount_lows, self.amount_highs, self.amount_pks,
+            self.composite_keys, self.composite_lows, self.composite_highs, self.composite_values, self.composite_pks,
+            self.word_pks, self.word_contents,
+            self.identifier_types, self.identifier_systems, self.identifier_values, self.identifier_pks,
+            self.member_patients, self.member_pks,
+        ]  # fmt: skip
 
     def _add(self, key: bytes, value: IndexValue, pk: int, targets: Mapping[tuple[str, str], int]) -> None:
         match value:
@@ -72,6 +181,24 @@ class IndexRows:
                 self.date_pks.append(pk)
             case String():
                 self._string(path_key(key, value.path), value.value, value.raw, pk)
+            case Words():
+                pass
+            case _:
+                self._add_rare(key, value, pk)
+
+    def _add_rare(self, key: bytes, value: Amount | Together | Identified | Uri | OfType | Named, pk: int) -> None:
+        match value:
+            case Amount():
+                self.amount_keys.append(key_of(key, value.path, value.unit))
+                self.amount_lows.append(value.low)
+                self.amount_highs.append(value.high)
+                self.amount_pks.append(pk)
+            case Together():
+                self.composite_keys.append(composite_key(key, value.path, value.parts, value.unit))
+                self.composite_lows.append(value.low)
+                self.composite_highs.append(value.high)
+                self.composite_values.append(value.text and value.text[:LONGEST])
+                self.composite_pks.append(pk)
             case Identified():
                 self.identifier_types.append(value.path.partition(".")[0])
                 self.identifier_systems.append(held_text(value.system or ""))

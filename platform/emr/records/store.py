@@ -10,8 +10,9 @@ from emr.definitions.compartment import patients_of
 from emr.kernel.errors import Forbidden
 from emr.records.codec import pack
 from emr.records.errors import ResourceGone, ResourceNotFound
-from emr.records.index import IndexRows
+from emr.records.index import DROP_ROWS, PUT_ROWS, IndexRows
 from emr.records.keys import lock_number
+from emr.records.profiles import demand_profiles
 from emr.records.stored import Stored, is_id
 from emr.work.unit import UnitOfWork
 
@@ -33,27 +34,6 @@ SELECT r.type, r.id, r.pk, r.deleted FROM unnest($2::text[], $3::text[]) AS t (t
 """
 """Patients that are referred to stay until the transaction ends: only their deletion has to wait."""
 
-_ROWS: Final = """
-, put_tokens AS (
-  INSERT INTO tokens (key, updated, pk) SELECT t.key, v.updated, v.pk
-    FROM unnest($10::bigint[], $11::bigint[]) AS t (key, pk) JOIN versions v ON v.pk = t.pk)
-, put_links AS (
-  INSERT INTO links (path, target, updated, pk) SELECT t.path, t.target, v.updated, v.pk
-    FROM unnest($12::bigint[], $13::bigint[], $14::bigint[]) AS t (path, target, pk) JOIN versions v ON v.pk = t.pk)
-, put_strings AS (
-  INSERT INTO strings (key, value, raw, pk)
-  SELECT * FROM unnest($15::bigint[], $16::text[], $17::text[], $18::bigint[]))
-, put_dates AS (
-  INSERT INTO dates (key, low, high, pk)
-  SELECT * FROM unnest($19::bigint[], $20::timestamptz[], $21::timestamptz[], $22::bigint[]))
-, put_identifiers AS (
-  INSERT INTO identifiers (type, system, value, pk)
-  SELECT * FROM unnest($23::text[], $24::text[], $25::text[], $26::bigint[]))
-, put_compartments AS (
-  INSERT INTO compartments (patient, type, updated, pk) SELECT c.patient, v.type, v.updated, v.pk
-    FROM unnest($27::bigint[], $28::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk)
-"""
-
 _OUTBOX: Final = """
 , put_notices AS (
   INSERT INTO cell.notices (tenant, type, id, version, deleted)
@@ -66,8 +46,8 @@ _VERSIONS: Final = """
 WITH versions AS (
   SELECT v.pk, v.type, v.id, v.version, v.updated, v.deleted, v.body, string_to_array(v.patients, ' ') AS patients,
          string_to_array(v.present, ',')::int[] AS present
-    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::timestamptz[], $6::bool[], $7::bytea[], $8::text[],
-                $9::text[]) AS v (pk, type, id, version, updated, deleted, body, patients, present))
+    FROM unnest($31::bigint[], $32::text[], $33::text[], $34::int[], $35::timestamptz[], $36::bool[], $37::bytea[],
+                $38::text[], $39::text[]) AS v (pk, type, id, version, updated, deleted, body, patients, present))
 """
 
 _PUT: Final = """
@@ -85,19 +65,10 @@ _SUCCEED: Final = """
     patients = v.patients, present = v.present, xid = pg_current_xact_id() FROM versions v WHERE r.pk = v.pk)
 """
 
-_DROP: Final = """
-, drop_tokens AS (DELETE FROM tokens WHERE pk = ANY ($1))
-, drop_links AS (DELETE FROM links WHERE pk = ANY ($1))
-, drop_strings AS (DELETE FROM strings WHERE pk = ANY ($1))
-, drop_dates AS (DELETE FROM dates WHERE pk = ANY ($1))
-, drop_identifiers AS (DELETE FROM identifiers WHERE pk = ANY ($1))
-, drop_compartments AS (DELETE FROM compartments WHERE pk = ANY ($1))
-"""
+_CREATE: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, _OUTBOX))  # noqa: FLY002 - constants, and no formatting near SQL
+_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, DROP_ROWS, PUT_ROWS, _OUTBOX))  # noqa: FLY002 - the same
 
-_CREATE: Final = "".join((_VERSIONS, _PUT, _ROWS, _OUTBOX))  # noqa: FLY002 - constants, and no formatting near SQL
-_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, _DROP, _ROWS, _OUTBOX))  # noqa: FLY002 - the same
-
-_AS_IF: Final = "".join((_VERSIONS, _PUT, _ROWS, "SELECT 1"))  # noqa: FLY002 - the same
+_AS_IF: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, "SELECT 1"))  # noqa: FLY002 - the same
 
 _CURRENT: Final = """
 SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE type = $1 AND id = $2
@@ -120,6 +91,8 @@ class Draft:
     body: bytes = field(repr=False)
     pk: int = 0
     patients: tuple[str, ...] = ()
+    place: str = ""
+    """Where it stands in the Bundle that brought it, as a FHIRPath."""
 
     @property
     def deleted(self) -> bool:
@@ -159,6 +132,7 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
     """
     if not work.tenant.writable:
         raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
+    await demand_profiles(work, [(draft.place, draft.value) for draft in drafts if not draft.deleted])
     for draft in drafts:
         demand_change(work.principal, draft.type)
         if draft.type in GUARDED:
@@ -226,17 +200,14 @@ async def _guard(work: UnitOfWork, draft: Draft) -> None:
 
 def _columns(work: UnitOfWork, drafts: Sequence[Draft], targets: Mapping[tuple[str, str], int]) -> list[list[Any]]:
     rows = IndexRows()
-    patients: list[int] = []
-    members: list[int] = []
     for draft in drafts:
-        if draft.deleted:
-            continue
-        rows.add(work.tenant, draft.value, draft.pk, targets)
-        for patient in draft.patients:
-            if pk := targets.get(("Patient", patient)):
-                patients.append(pk)
-                members.append(draft.pk)
+        if not draft.deleted:
+            rows.add(work.tenant, draft.value, draft.pk, targets)
+            rows.add_member(
+                draft.pk, [targets[who] for each in draft.patients if (who := ("Patient", each)) in targets]
+            )
     return [
+        *rows.columns(),
         [draft.pk for draft in drafts],
         [draft.type for draft in drafts],
         [draft.id for draft in drafts],
@@ -246,10 +217,4 @@ def _columns(work: UnitOfWork, drafts: Sequence[Draft], targets: Mapping[tuple[s
         [pack(draft.body) for draft in drafts],
         [" ".join(draft.patients) for draft in drafts],
         [rows.present.get(draft.pk, "") for draft in drafts],
-        rows.token_keys, rows.token_pks,
-        rows.link_paths, rows.link_targets, rows.link_pks,
-        rows.string_keys, rows.string_values, rows.string_raws, rows.string_pks,
-        rows.date_keys, rows.date_lows, rows.date_highs, rows.date_pks,
-        rows.identifier_types, rows.identifier_systems, rows.identifier_values, rows.identifier_pks,
-        patients, members,
-    ]  # fmt: skip
+    ]

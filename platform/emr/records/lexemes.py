@@ -1,0 +1,83 @@
+"""The words of a resource, as its row in the table `words` holds them.
+
+Plain words are found by `_content`; those of the narrative carry the weight A and are found by `_text` too. Three kinds
+of lexeme begin with the mark of an element's path, eight hexadecimal digits: `mark:word` for the text of a coded
+element (`:text`), `mark|system` for a system in which it has a code, `mark^url` for an address (`:below`).
+"""
+
+import functools
+from typing import Any, Final
+
+from emr.definitions.texts import narrative, texts
+from emr.definitions.values import IndexValue, Token, Uri, Words
+from emr.kernel.text import words
+from emr.records.keys import path_key
+
+_MASK: Final = (1 << 32) - 1
+_LONGEST_WORD: Final = 60
+_LONGEST_ADDRESS: Final = 500
+_MOST: Final = 400_000
+"""Bytes of lexemes in one row; PostgreSQL has room for 1 MiB. The words of a longer text are held up to there."""
+
+
+def path_mark(index_key: bytes, path: str) -> str:
+    """What stands before the words of one element: eight hexadecimal digits of its path's key."""
+    return f"{path_key(index_key, path) & _MASK:08x}"
+
+
+class Lexemes:
+    """Gathers the lexemes of one resource."""
+
+    def __init__(self, index_key: bytes) -> None:
+        self._key = index_key
+        self._plain: dict[str, None] = {}
+        self._told: dict[str, None] = {}
+
+    def add(self, value: IndexValue) -> None:
+        """What one index value adds."""
+        match value:
+            case Words():
+                mark = path_mark(self._key, value.path)
+                self._plain.update(dict.fromkeys([f"{mark}:{word}" for word in _words(value.text)]))
+            case Token() if value.system:
+                self._plain[f"{path_mark(self._key, value.path)}|{value.system[:_LONGEST_ADDRESS]}"] = None
+            case Uri():
+                self._plain[f"{path_mark(self._key, value.path)}^{value.url[:_LONGEST_ADDRESS]}"] = None
+            case _:
+                pass
+
+    def add_texts(self, resource: dict[str, Any]) -> None:
+        """What the resource says to people."""
+        self._told.update(dict.fromkeys(_clipped(narrative(resource))))
+        for text in texts(resource["resourceType"], resource):
+            self._plain.update(dict.fromkeys(_words(text)))
+
+    def content(self) -> str:
+        """A `tsvector` as text; empty when there is no word."""
+        room = _MOST
+        parts: list[str] = []
+        told = self._told
+        for lexeme in (*told, *(each for each in self._plain if each not in told)):
+            room -= len(lexeme.encode()) + 8
+            if room < 0:
+                break
+            parts.append(_quoted(lexeme) + ":1A" if lexeme in told else _quoted(lexeme))
+        return " ".join(parts)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _short(text: str) -> tuple[str, ...]:
+    return tuple(_clipped(text))
+
+
+def _words(text: str) -> tuple[str, ...] | list[str]:
+    """Displays come again and again; long texts do not."""
+    return _short(text) if len(text) <= 100 else _clipped(text)
+
+
+def _clipped(text: str) -> list[str]:
+    return [word[:_LONGEST_WORD] for word in words(text)] if text else []
+
+
+def _quoted(lexeme: str) -> str:
+    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
