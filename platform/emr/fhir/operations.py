@@ -8,13 +8,14 @@ from typing import Final
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
-from emr.fhir import everything, meta, terminology
+from emr.fhir import document, everything, meta, terminology
 from emr.fhir.operation import Level, Operation
 from emr.kernel.errors import Malformed, NotFound
 from emr.web.work import in_hospital, in_hospital_with_body
 from emr.work.unit import UnitOfWork
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    document.DOCUMENT,
     everything.PATIENT,
     everything.ENCOUNTER,
     meta.META,
