@@ -42,14 +42,16 @@ class SubscriptionInvalid(Invalid):
 class Subscription:
     """What the Subscription asks for.
 
-    content: None for plain R4 criteria, where `payload` decides; seconds: of one call, None for the platform's own;
-    heartbeat: seconds, None for none. headers: names and values, the values masked as they are kept in the record.
+    topical: whether it names the topic itself. content: None for a plain R4 one, where `payload` decides. seconds: of
+    one call, None for the platform's own. heartbeat: seconds, None for none. headers: names and values, the values
+    masked as they are kept in the record.
     """
 
     id: str
     status: str
     type: str
     topic: Topic
+    topical: bool
     criteria: tuple[tuple[str, str], ...] = field(repr=False)
     endpoint: str = field(repr=False)
     payload: bool
@@ -59,11 +61,6 @@ class Subscription:
     seconds: float | None = None
     heartbeat: int | None = None
     most: int = 1
-
-    @property
-    def named_topic(self) -> str | None:
-        """The canonical address of the topic, unless the criteria are plain ones."""
-        return None if self.topic is PLAIN and self.content is None else self.topic.url
 
 
 def understood(resource: Mapping[str, Any]) -> Subscription:
@@ -82,6 +79,7 @@ def understood(resource: Mapping[str, Any]) -> Subscription:
         status=resource["status"],
         type=resource_type,
         topic=topic,
+        topical=resource["criteria"] in TOPICS,
         criteria=criteria,
         endpoint=channel["endpoint"],
         payload=payload,

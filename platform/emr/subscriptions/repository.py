@@ -78,6 +78,26 @@ DELETE FROM cell.events e USING cell.subscribers s
 WHERE e.tenant = current_user::text AND s.tenant = e.tenant AND s.id = e.subscription
   AND e.number <= s.delivered_number AND e.created_at < $1
 """
+_WAITING: Final = "SELECT DISTINCT tenant FROM cell.notices WHERE (hashtextextended(tenant, 0) & 3) = $1"
+_DUE: Final = """
+SELECT tenant, id FROM (
+  SELECT tenant, id, due_at, row_number() OVER (PARTITION BY tenant ORDER BY due_at) AS turn FROM cell.subscribers
+   WHERE due_at <= clock_timestamp() AND (hashtextextended(tenant, 0) & 3) = $1) AS due
+ORDER BY turn, due_at LIMIT 100
+"""
+_BACKLOG: Final = """
+SELECT (SELECT count(*) FROM (SELECT 1 FROM cell.notices LIMIT 100000) AS counted)
+    + coalesce(sum(s.last_number - s.delivered_number) FILTER (WHERE s.state = 'active'), 0)::bigint AS rows,
+  count(*) FILTER (WHERE s.state = 'active' AND s.failing_since IS NOT NULL) AS failing,
+  count(*) FILTER (WHERE s.state = 'error') AS broken,
+  coalesce(extract(epoch FROM clock_timestamp() - least(
+    (SELECT created_at FROM cell.notices ORDER BY seq LIMIT 1),
+    min(e.created_at) FILTER (WHERE s.state = 'active'))), 0)::float8 AS age
+FROM cell.subscribers s LEFT JOIN cell.events e
+  ON e.tenant = s.tenant AND e.subscription = s.id AND e.number = s.delivered_number + 1
+"""
+SHARDS: Final = 4
+"""Into how many shares, by hash of the hospital, the work of a cell is cut; the statements say the same with a mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +249,32 @@ async def wait(db: Connection, known: Subscriber, until: datetime) -> None:
 async def forget_events(db: Connection, before: datetime) -> None:
     """Events that were taken long ago cannot be asked for any more."""
     await db.execute(_FORGET_EVENTS, before, name="events.forget")
+
+
+async def hospitals_waiting(db: Connection, shard: int) -> list[str]:
+    """As `emr_cell`: schemas of the hospitals whose versions somebody has to look at."""
+    return [row["tenant"] for row in await db.fetch(_WAITING, shard, name="notices.hospitals")]
+
+
+async def due(db: Connection, shard: int) -> list[tuple[str, str]]:
+    """As `emr_cell`: schema and id of the Subscriptions for which something is to be done, hospitals taking turns."""
+    return [(row["tenant"], row["id"]) for row in await db.fetch(_DUE, shard, name="subscribers.due")]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What has not been told: rows, Subscriptions whose endpoint fails, those in error, age of the first row in s."""
+
+    rows: int
+    failing: int
+    broken: int
+    age: float
+
+
+async def backlog(db: Connection) -> Backlog:
+    """As `emr_cell`: what a monitor wants to know."""
+    row = await db.fetchrow(_BACKLOG, name="subscribers.backlog")
+    return Backlog(*row.values()) if row else Backlog(0, 0, 0, 0.0)
 
 
 def _subscriber(row: Row | None) -> Subscriber | None:

@@ -82,6 +82,21 @@ WAREHOUSE_BATCH_SECONDS: Final = Histogram(
     buckets=_SLOW,
     registry=REGISTRY,
 )
+SUBSCRIPTION_LAG_SECONDS: Final = Gauge(
+    "emr_subscription_lag_seconds", "Age of the oldest event that an active endpoint has not taken.", ("cell",),
+    registry=REGISTRY,
+)  # fmt: skip
+SUBSCRIPTION_PENDING_ROWS: Final = Gauge(
+    "emr_subscription_pending_rows", "Versions to be looked at and events to be told.", ("cell",), registry=REGISTRY
+)
+SUBSCRIPTION_STATES: Final = Gauge(
+    "emr_subscription_state_count", "Subscriptions whose endpoint fails, and those that are in error.",
+    ("cell", "state"), registry=REGISTRY,
+)  # fmt: skip
+SUBSCRIPTION_CALLS: Final = Counter(
+    "emr_subscription_calls", "Calls to endpoints; outcome is taken, or the class of the failure.",
+    ("hospital", "kind", "outcome"), registry=REGISTRY,
+)  # fmt: skip
 STORAGE_SECONDS: Final = Histogram(
     "emr_storage_call_duration_seconds",
     "Time of one call of the object store.",
@@ -173,6 +188,12 @@ def use_case(name: str, outcome: str, seconds: float) -> None:
     if child is None:
         child = _use_cases[key] = USE_CASE_SECONDS.labels(*key)
     child.observe(seconds)
+
+
+def subscription_call(slug: str, kind: str, reason: str | None) -> None:
+    """One call to an endpoint; `reason` is its stable code, None when it was taken."""
+    outcome = "taken" if reason is None else "status" if reason.startswith("status-") else reason
+    SUBSCRIPTION_CALLS.labels(hospital_label(slug), kind, outcome).inc()
 
 
 def storage_call(verb: str, seconds: float, outcome: str) -> None:

@@ -21,13 +21,15 @@ class Job:
     """Something that is done again and again.
 
     `turn` does one piece and says whether there is more to do at once. `every` is the pause in seconds otherwise. With
-    `leases`, one process at a time does it; a job without must be safe to do in several.
+    `leases`, one process at a time does it; a job without must be safe to do in several. `last` is awaited once, still
+    under the lease, when no turn follows.
     """
 
     name: str
     every: float
     turn: Callable[[Lease | None], Awaitable[bool]]
     leases: Leases | None = None
+    last: Callable[[], Awaitable[None]] | None = None
 
 
 class Loop:
@@ -84,6 +86,8 @@ class Loop:
             self.failing.pop(job.name, None)
             if not more:
                 await self._pause(job.every)
+        if job.last is not None:
+            await job.last()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
