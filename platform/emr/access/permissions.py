@@ -45,7 +45,7 @@ class Grant:
     changes: frozenset[str]
 
 
-_READ: Final = frozenset({"record:read", "record:search", "record:history", "terminology:read"})
+_READ: Final = frozenset({"record:read", "record:search", "record:history", "record:validate", "terminology:read"})
 _SUBSCRIBE: Final = frozenset({"subscription:write"})
 _SHOW: Final = frozenset({"chart:read", "patient:find", "document:read", "imaging:read"})
 _CHANGE: Final = frozenset({"record:create", "record:update", "record:delete", "record:transaction"})

@@ -8,13 +8,15 @@ from typing import Final
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
-from emr.fhir import document, everything, meta, terminology
+from emr.fhir import bulk_export, bulk_import, document, everything, meta, terminology, validate
 from emr.fhir.operation import Level, Operation
 from emr.kernel.errors import Malformed, NotFound
 from emr.web.work import in_hospital, in_hospital_with_body
 from emr.work.unit import UnitOfWork
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    *bulk_export.EXPORTS,
+    bulk_import.IMPORT,
     document.DOCUMENT,
     everything.PATIENT,
     everything.ENCOUNTER,
@@ -22,6 +24,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     meta.META_ADD,
     meta.META_DELETE,
     *terminology.TERMINOLOGY,
+    validate.VALIDATE,
 )
 """In the order of their names."""
 

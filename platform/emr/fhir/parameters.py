@@ -56,6 +56,8 @@ class Input:
     least: int = 0
     most: int | None = 1
     parts: tuple["Input", ...] = ()
+    unchecked: bool = False
+    """A resource that is handed on as it came, for an operation whose very question is whether it is valid."""
 
     @property
     def primitive(self) -> bool:
@@ -120,7 +122,7 @@ def text_pairs(request: Request) -> list[tuple[str, str]]:
         return pairs
     if _is_form(request):
         return pairs + query_pairs(_form(body))
-    return pairs + [_text_pair(each) for each in _parameters(request, json.parse(body).value)]
+    return pairs + [_text_pair(each) for each in _parameters(request, json.parse(body).value, ())]
 
 
 def parameters(outputs: Iterable[tuple[str, str, Any]]) -> Json:
@@ -177,14 +179,17 @@ def _from_body(request: Request, body: bytes, accepted: Sequence[Input]) -> list
     whole = [each for each in accepted if each.resource]
     if value.get("resourceType") != "Parameters" and len(whole) == 1:
         return [(whole[0].name, _resource(whole[0], value, whole[0].name))]
-    return _from_parts(_parameters(request, value), accepted, "")
+    return _from_parts(_parameters(request, value, accepted), accepted, "")
 
 
-def _parameters(request: Request, value: Json) -> list[Json]:
+def _parameters(request: Request, value: Json, accepted: Sequence[Input]) -> list[Json]:
     refuse_other_bodies(request)
     if value.get("resourceType") != "Parameters":
         raise Malformed("wrong-type", "The body is a Parameters resource.", location="resourceType")
-    demand_valid(value, expected_type="Parameters")
+    unchecked = {each.name for each in accepted if each.unchecked}
+    sent = value.get("parameter")
+    parts = [_without_content(each, unchecked) for each in sent] if type(sent) is list else sent
+    demand_valid(value if parts is None else {**value, "parameter": parts}, expected_type="Parameters")
     return list(value.get("parameter", ()))
 
 
@@ -197,6 +202,13 @@ def _from_parts(sent: Iterable[Json], accepted: Sequence[Input], above: str) -> 
             raise unknown(above + each["name"], accepted)
         given.append((asked.name, _value(asked, each, above + asked.name)))
     return given
+
+
+def _without_content(part: Any, unchecked: set[str]) -> Any:
+    """An empty Parameters is a valid resource, and stands for one that is not looked at yet."""
+    if type(part) is dict and part.get("name") in unchecked and type(part.get("resource")) is dict:
+        return {**part, "resource": {"resourceType": "Parameters"}}
+    return part
 
 
 def _value(asked: Input, sent: Json, place: str) -> Any:

@@ -63,6 +63,8 @@ class Tenant:
     peers: tuple[DicomPeer, ...] = ()
     receivers: tuple[Receiver, ...] = ()
     retention_years: int = 10
+    profiles: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Resource type, and the canonical URLs of the profiles that every resource of the type keeps."""
     revision: str = ""
     """The migration that the hospital's schema stands at."""
 

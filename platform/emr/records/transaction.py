@@ -237,6 +237,7 @@ async def _drafts(work: UnitOfWork, entries: Sequence[Entry], known: Targets) ->
         if draft is None:
             continue
         draft.pk = draft.pk or next(pks)
+        draft.place = f"{entry.location}.resource"
         entry.draft = draft
         drafts.append(draft)
         known.found[entry.type, entry.id] = draft.pk

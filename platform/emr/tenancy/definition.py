@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 AeTitle = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_.-]{1,16}$")]
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+\.[a-z]{2,}$")]
+ResourceType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{1,63}$")]
+Canonical = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[^\s|]{1,1000}(\|[^\s|]{1,64})?$")]
 Feature = Literal["outpatient", "inpatient", "imaging", "documents", "laboratory", "pharmacy"]
 Tier = Literal["shared", "dedicated"]
 FirstState = Literal["trial", "live"]
@@ -113,6 +115,9 @@ class HospitalFile(_Strict):
     subscriptions: SubscriptionPart = SubscriptionPart()
     identity: IdentityPart
     retention: RetentionPart = RetentionPart()
+    profiles: dict[ResourceType, Annotated[tuple[Canonical, ...], Field(strict=False, max_length=10)]] = Field(
+        default_factory=dict, description="profiles that every resource of a type keeps, e.g. {Patient: [https://…]}"
+    )
     go_live: GoLivePart = GoLivePart()
     managed_by: Literal["file", "console"] = "file"
 

@@ -1,0 +1,1 @@
+"""Profiles: merging, checks, packages."""
