@@ -120,6 +120,18 @@ class Subscriptions(BaseModel):
     )
 
 
+class Bulk(BaseModel):
+    """Exports and imports of whole records."""
+
+    keep_hours: float = Field(24, gt=0, description="Hours after which a job and its files are removed.")
+    part_mib: int = Field(64, ge=1, le=4096, description="About how large a file of an export becomes, in MiB.")
+    open_jobs: int = Field(4, ge=1, description="Jobs that may wait or run in one hospital at a time; more get 429.")
+    poll_seconds: float = Field(
+        1, ge=0, description="Who asks after a running job sooner than after so many seconds gets 429."
+    )
+    upload_limit_mib: int = Field(20_480, ge=1, description="Largest NDJSON file that is taken, in MiB.")
+
+
 class Telemetry(BaseModel):
     """What operators see."""
 
@@ -191,6 +203,7 @@ class Settings(BaseSettings):
     warehouse: Warehouse = Warehouse()
     worker: Worker = Worker()
     subscriptions: Subscriptions = Subscriptions()
+    bulk: Bulk = Bulk()
     telemetry: Telemetry = Telemetry()
     http: Http = Http()
     dicom: Dicom = Dicom()

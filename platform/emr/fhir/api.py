@@ -4,10 +4,27 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from emr.fhir import bundle_post, capability, conditional, history, operations, patching, search, single
+from emr.fhir import (
+    bulk_export,
+    bulk_import,
+    bundle_post,
+    capability,
+    conditional,
+    history,
+    operations,
+    patching,
+    search,
+    single,
+)
 from emr.web.work import Endpoint, in_hospital, in_hospital_with_body
 
 ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
+    ("GET", "/$export/{id}", bulk_export.status),
+    ("DELETE", "/$export/{id}", bulk_export.cancel),
+    ("GET", "/$export/{id}/{number}", bulk_export.download),
+    ("GET", "/$import/{id}", bulk_import.status),
+    ("DELETE", "/$import/{id}", bulk_import.cancel),
+    ("GET", "/$import/{id}/{number}", bulk_import.download),
     ("GET", "/{type}/_history", history.of_type),
     ("GET", "/_history", history.of_system),
     ("GET", "/{type}/{id}", single.read),
@@ -29,6 +46,8 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 
 router = APIRouter(prefix="/h/{slug}/fhir", include_in_schema=False)
 router.add_route("/h/{slug}/fhir/metadata", capability.metadata, methods=["GET"], include_in_schema=False)
+for path, file_endpoint in (("/$import", bulk_import.begin), ("/$import/files", bulk_import.upload)):
+    router.add_route(f"/h/{{slug}}/fhir{path}", file_endpoint, methods=["POST"], include_in_schema=False)
 for path in operations.ROUTES:
     router.add_route(f"/h/{{slug}}/fhir{path}", operations.operate, methods=["GET", "POST"], include_in_schema=False)
 for method, path, endpoint in ROUTES:

@@ -90,8 +90,12 @@ class BlobStore:
 
         Under a new key, unless an import brings a key of old that `find` does not know here.
         """
-        key, header, meter = key or new_key(), new_header(self._keyring), _Meter(limit)
+        brought, key = bool(key), key or new_key()
+        header, meter = new_header(self._keyring), _Meter(limit)
         sealing = ObjectSeal(self._keyring, header, place_of(self._store.prefix, key))
+        if brought:
+            # A crash may have left an object there, whose row was never committed.
+            await self._store.delete(key)
         await self._store.put(key, seal(meter.watch(stream), sealing))
         self._written.append(key)
         blob = Blob(key, meter.digest.hexdigest(), meter.size, media_type, header.key_id)

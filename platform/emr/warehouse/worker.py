@@ -12,7 +12,9 @@ import uvloop
 from emr.audit.sealing import Sealer
 from emr.db.pools import Cell
 from emr.db.roles import refuse_powerful_login
+from emr.records.bulk.worker import bulk_jobs
 from emr.settings import Settings
+from emr.subscriptions.jobs import subscription_jobs
 from emr.telemetry import metrics
 from emr.telemetry.health import Check, Readiness
 from emr.telemetry.logs import configure_logs, get_logger
@@ -77,12 +79,14 @@ def _stop(loop: Loop, readiness: Readiness) -> None:
 
 
 def worker_jobs(parts: Runtime) -> list[Job]:
-    """Everything that a worker does: for each cell a sealer, a gauge and, where a warehouse is set, a relay; upkeep."""
+    """Everything that a worker does: for each cell a sealer, a gauge and, where a warehouse is set, a relay; what is
+    told to other systems; upkeep.
+    """
     holder = f"{socket.gethostname()}/{os.getpid()}/{os.urandom(4).hex()}"
     seconds = parts.settings.worker.lease_seconds
     cells = parts.databases.cells
     leases = {name: Leases(cell.relay, holder, seconds) for name, cell in cells.items()}
-    jobs = upkeep_jobs(parts, leases)
+    jobs = upkeep_jobs(parts, leases) + bulk_jobs(parts, leases) + subscription_jobs(parts, leases)
     for name, cell in cells.items():
         jobs.append(Job(f"backlog:{name}", _BACKLOG_SECONDS, _measuring(name, Outbox(cell.relay))))
         jobs.append(Job(f"sealer:{name}", _SEAL_SECONDS, _sealing(parts, name, cell)))

@@ -1,0 +1,184 @@
+"""What a worker does for bulk jobs: a piece here, a piece there, so that no hospital's export holds up another's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from emr.db.pools import RolePool
+from emr.identity.principal import system_principal
+from emr.kernel.errors import Conflict, NotFound, Refusal, Unavailable
+from emr.kernel.tenant import Tenant
+from emr.records.bulk.export import Exporter
+from emr.records.bulk.importing import Importer, Running
+from emr.records.bulk.jobs import Job, JobMoved, Trouble, count_open, forget, late, next_open, take, trouble
+from emr.telemetry.logs import get_logger
+from emr.work.leases import Lease, Leases
+from emr.work.loop import Job as LoopJob
+from emr.work.runtime import Runtime
+from emr.work.unit import Request, UnitOfWork, unit_of_work
+from emr.work.use_case import use_case
+
+_LOOK: Final = 0.5
+_EXPIRY_LOOK: Final = 60.0
+_EXPIRY: Final = 600.0
+_ATTEMPTS: Final = 8
+_LONGEST_WAIT: Final = 300.0
+_PREFIX: Final = "bulk:"
+
+_WISH: Final = """
+INSERT INTO cell.jobs AS j (name, state) VALUES ($1, jsonb_build_object('wished_at', clock_timestamp()))
+ON CONFLICT (name) DO UPDATE SET state = j.state || excluded.state
+"""
+_WISHES: Final = """
+SELECT name FROM cell.jobs WHERE name LIKE 'bulk:t\\_%' AND state ? 'wished_at' AND leased_until < clock_timestamp()
+ORDER BY name
+"""
+_GRANTED: Final = """
+UPDATE cell.jobs SET state = state - 'wished_at'
+WHERE name = $1 AND (state ->> 'wished_at')::timestamptz < clock_timestamp() - interval '30 seconds'
+"""
+
+
+async def wake(relay: RolePool, tenant: Tenant) -> None:
+    """Let a worker look at this hospital's jobs. Called before the transaction that adds one commits: the wish stands
+    for half a minute.
+    """
+    async with relay.connection() as connection:
+        await connection.execute(_WISH, _PREFIX + tenant.schema, name="bulk.wish")
+
+
+def bulk_jobs(parts: Runtime, leases: dict[str, Leases]) -> list[LoopJob]:
+    """For every cell: the jobs that wait there, and the end of those that are over."""
+    found: list[LoopJob] = []
+    for cell, own in leases.items():
+        worker = BulkWorker(parts, parts.databases.cell(cell).relay, own)
+        found.append(LoopJob(f"bulk:{cell}", _LOOK, worker.turn))
+        found.append(LoopJob(f"bulk-expiry:{cell}", _EXPIRY_LOOK, _expiring(worker, cell), own))
+    return found
+
+
+def _expiring(worker: "BulkWorker", cell: str) -> Callable[[Lease | None], Awaitable[bool]]:
+    async def turn(lease: Lease | None) -> bool:
+        if lease is not None and await worker.leases.due(lease, _EXPIRY):
+            await worker.expire(cell)
+        return False
+
+    return turn
+
+
+@dataclass(frozen=True, slots=True)
+class _Mine:
+    """A hospital whose jobs this worker may do at the moment."""
+
+    tenant: Tenant
+    lease: Lease
+
+
+class BulkWorker:
+    """The bulk jobs of one cell. One worker at a time does those of a hospital; several may do several hospitals'."""
+
+    def __init__(self, parts: Runtime, relay: RolePool, leases: Leases) -> None:
+        self._parts, self._relay, self.leases = parts, relay, leases
+        bulk = parts.settings.bulk
+        self._exporter, self._importer = Exporter(bulk.part_mib << 20), Importer()
+        self._kept = timedelta(hours=bulk.keep_hours)
+
+    async def turn(self, lease: Lease | None) -> bool:
+        """One piece for each hospital that waits; whether there was anything to do."""
+        del lease
+        async with self._relay.connection() as connection:
+            names = [row["name"] for row in await connection.fetch(_WISHES, name="bulk.wishes")]
+        done = [await self._of_hospital(name) for name in names]
+        return any(done)
+
+    async def expire(self, cell: str) -> None:
+        """Take away the files of jobs that are over, in every hospital."""
+        for tenant in self._parts.registry.all():
+            if tenant.cell == cell and self._served(tenant):
+                await self._tidy(tenant)
+
+    def _served(self, tenant: Tenant) -> bool:
+        return tenant.open and tenant.revision in self._parts.revisions
+
+    async def _of_hospital(self, name: str) -> bool:
+        try:
+            tenant = self._parts.registry.by_schema(name.removeprefix(_PREFIX))
+        except NotFound:
+            return False
+        if not self._served(tenant):
+            return False
+        lease = await self.leases.acquire(name)
+        if lease is None:
+            return False
+        async with self.leases.renewed(lease):
+            return await self._next_piece(_Mine(tenant, lease))
+
+    async def _next_piece(self, mine: _Mine) -> bool:
+        async with self._parts.databases.hospital(mine.tenant) as connection:
+            job = await next_open(connection, mine.tenant.id)
+            if job is not None and not await take(connection, job.id, mine.lease.fence):
+                job = None
+            waiting = await count_open(connection)
+        if job is None:
+            if not waiting:
+                await self._tidy(mine.tenant)
+                async with self._relay.connection() as relay:
+                    await relay.execute(_GRANTED, mine.lease.name, name="bulk.granted")
+            return False
+        await self._piece(mine, job)
+        return True
+
+    async def _piece(self, mine: _Mine, job: Job) -> None:
+        met, last = "failed", False
+        try:
+            await self._do(mine, job)
+            met = ""
+        except JobMoved:
+            met = ""
+        except Refusal as refusal:
+            met, last = f"{refusal.code}: {refusal.message}", not isinstance(refusal, Unavailable | Conflict)
+            get_logger().warning("bulk job held up", hospital=mine.tenant.slug, code=refusal.code)
+        finally:
+            task = asyncio.current_task()
+            if met and not (task is not None and task.cancelling()):
+                last = last or job.attempts + 1 >= _ATTEMPTS
+                again = min(2.0**job.attempts, _LONGEST_WAIT)
+                async with self._parts.databases.hospital(mine.tenant) as connection:
+                    await trouble(connection, job.id, mine.lease.fence, Trouble(met, again, last))
+
+    async def _do(self, mine: _Mine, job: Job) -> None:
+        if job.kind == "import":
+            await self._importer.piece(Running(job, mine.lease.fence, lambda: self._opened(mine.tenant, job)))
+            return
+        async with self._opened(mine.tenant, job) as work:
+            await self._exporter.piece(work, job, mine.lease.fence)
+
+    @asynccontextmanager
+    async def _opened(self, tenant: Tenant, job: Job) -> AsyncIterator[UnitOfWork]:
+        base = f"{self._parts.settings.http.base_url.rstrip('/')}/h/{tenant.slug}/fhir"
+        async with unit_of_work(self._parts, tenant, job.principal, Request(job.id, base)) as work:
+            yield work
+
+    async def _tidy(self, tenant: Tenant) -> None:
+        while True:
+            async with self._parts.databases.hospital(tenant) as connection:
+                over = await late(connection, tenant.id, self._kept)
+            for job in over:
+                principal = system_principal("bulk", tenant_id=tenant.id)
+                async with unit_of_work(self._parts, tenant, principal) as work:
+                    await remove_files(work, job)
+            if not over:
+                return
+
+
+@use_case("bulk:export", "bulk.files-removed")
+async def remove_files(work: UnitOfWork, job: Job) -> None:
+    """Take away what a job has made or was given, and forget what was asked."""
+    blobs = await work.blobs.find_many([file.blob for file in job.files])
+    for blob in blobs.values():
+        await work.blobs.delete(blob)
+    await forget(work, job)
+    work.trail.note(files=len(blobs), kind=job.kind)
