@@ -40,7 +40,7 @@ async def search_type_by_post(request: Request, work: WorkWithBody) -> Response:
 def searchset(work: UnitOfWork, page: Page) -> bytes:
     """A page as a Bundle: the criteria as understood, and a sealed link to the next page."""
     base = work.request.base_url
-    address = f"{base}/{page.question.type}"
+    address = f"{base}/{page.question.types[0]}"
     links = [("self", f"{address}?{urlencode(page.question.echo)}" if page.question.echo else address)]
     if page.cursor:
         links.append(("next", f"{address}?{urlencode({'_cursor': page.cursor})}"))

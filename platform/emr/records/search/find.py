@@ -1,141 +1,190 @@
 """Ask a search of the hospital's tables and give one page."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from emr.access.permissions import demand_sight, sight
-from emr.definitions.extract import extract
-from emr.definitions.search import parameter
-from emr.definitions.values import Link
-from emr.kernel.paging import open_cursor, seal_cursor
+from emr.db.connection import Row
+from emr.definitions.model import resource_types
+from emr.kernel.errors import Issue
 from emr.records.errors import SearchRefused
-from emr.records.search.plan import Place, Plan, asked_targets, plan
-from emr.records.search.question import Question, understand
+from emr.records.search.bind import Binder
+from emr.records.search.codes import with_codes
+from emr.records.search.compartments import compartment_of
+from emr.records.search.conditions import Condition, Lead, Shape, SortKey, is_positive
+from emr.records.search.controls import INCLUDES, SINGLE
+from emr.records.search.includes import included
+from emr.records.search.places import Pairs, Place, closed, opened
+from emr.records.search.question import Question, Sort
+from emr.records.search.reading import Reader
 from emr.records.search.statements import count_statement, page_statement
+from emr.records.search.strategy import Start, flat, start
+from emr.records.search.understand import Asked, named_types, names_of, understand
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
-_INCLUDED: Final = """
-SELECT r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body
-  FROM unnest($1::text[], $2::text[]) AS t (type, id) JOIN resources r ON r.type = t.type AND r.id = t.id
- WHERE NOT r.deleted AND ($3::text[] IS NULL OR r.type = ANY ($3))
-"""
-_TARGETS: Final = """
-SELECT r.type, r.id, r.pk FROM unnest($1::text[], $2::text[]) AS t (type, id)
-  JOIN resources r ON r.type = t.type AND r.id = t.id
-"""
-_INCLUDED_MOST: Final = 1_000
+_CUT: Final = Issue("includes-cut", "More goes with these matches than one page carries; some was left out.")
+_OLDEST: Final = (Sort("_lastUpdated", "updated", descending=False),)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Matches in order, what they include, how many there are in all (None: not asked), and where to go on."""
+    """Matches in order, what they include, how many there are in all (None: not asked), and where to go on.
+
+    said: what the client should know about the answer, such as parameters that were left out.
+    """
 
     question: Question
     matches: Sequence[Stored]
     included: Sequence[Stored]
     total: int | None
     cursor: str | None
+    said: Sequence[Issue] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A question in the hospital's keys, and where to begin."""
+
+    question: Question
+    start: Start
+    sort: tuple[SortKey, ...]
+    values: dict[str, Any]
 
 
 @use_case("record:search", "record.searched")
-async def search(work: UnitOfWork, resource_type: str, pairs: Iterable[tuple[str, str]]) -> Page:
-    """One page of a search. Raises `SearchRefused`, `Forbidden`."""
+async def search(
+    work: UnitOfWork, resource_type: str, pairs: Iterable[tuple[str, str]], *, lenient: bool = False
+) -> Page:
+    """One page of a search of one type. Raises `SearchRefused`, `Forbidden`."""
     demand_sight(work.principal, resource_type)
-    asked, place = _place(work, resource_type, list(pairs))
-    question = understand(resource_type, asked)
-    planned = plan(work, question, place, await _targets(work, question))
-    total = await _total(work, question, planned)
+    return await _search(work, Asked((resource_type,), lenient=lenient), list(pairs), resource_type)
+
+
+@use_case("record:search", "record.searched")
+async def search_system(work: UnitOfWork, pairs: Iterable[tuple[str, str]], *, lenient: bool = False) -> Page:
+    """One page of a search of the types that `_type` names, or of all that are seen (search.html#system)."""
+    given = list(pairs)
+    for each in named_types(given):
+        demand_sight(work.principal, each)
+    return await _search(work, Asked((), (), lenient, within=_visible(work)), given, "*")
+
+
+@use_case("record:search", "record.searched")
+async def search_compartment(
+    work: UnitOfWork, compartment: tuple[str, str], resource_type: str, pairs: Pairs, *, lenient: bool = False
+) -> Page:
+    """One page of what is in a compartment, of one type or with `*` of all (FHIR R4, search.html#compartment).
+
+    Raises `SearchRefused` where there is no such compartment or the type is not part of it.
+    """
+    demand_sight(work.principal, compartment[0])
+    if resource_type == "*":
+        types, member = compartment_of(compartment, resource_type, _visible(work))
+        asked = Asked((), (member,), lenient, within=types)
+    else:
+        demand_sight(work.principal, resource_type)
+        types, member = compartment_of(compartment, resource_type, ())
+        asked = Asked(types, (member,), lenient)
+    return await _search(work, asked, list(pairs), "/".join((*compartment, resource_type)))
+
+
+async def matching(work: UnitOfWork, resource_type: str, query: str, *, most: int, location: str) -> list[Stored]:
+    """Resources that fit the criteria of a conditional verb, at most `most` of them (http.html#ccreate).
+
+    Raises `SearchRefused`, at `location`, for control parameters, for no criterion at all and for what a search
+    refuses.
+    """
+    pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    control = next((name for name, _ in pairs if name in SINGLE | INCLUDES or name == "_cursor"), None)
+    if control is not None or not pairs:
+        raise SearchRefused("condition-unsupported", "A condition is made of criteria alone.", location)
+    try:
+        question = understand(Asked((resource_type,)), pairs, _reader(work))
+        planned = await _plan(work, replace(question, sort=_OLDEST, count=most - 1))
+    except SearchRefused as refusal:
+        raise SearchRefused(refusal.code, refusal.message, location) from refusal
+    return [Stored.of(row["type"], row) for row in await _rows(work, planned, None)]
+
+
+async def _search(work: UnitOfWork, asked: Asked, pairs: Pairs, about: str) -> Page:
+    given, place = opened(work, pairs, about)
+    question = understand(asked, given, _reader(work))
+    planned = await _plan(work, question)
+    rows = [] if question.count_only else await _rows(work, planned, place)
+    total = await _total(work, planned, len(rows) if place is None else None)
     if question.count_only:
-        work.trail.note(type=resource_type, parameters=_names(question), total=total)
-        return Page(question, (), (), total, None)
-    statement = page_statement(planned.shape)
-    rows = await work.db.fetch(statement.sql, *statement.arguments(planned.values), name="search")
-    matches = [Stored.of(resource_type, row) for row in rows[: question.count]]
-    more = len(rows) > question.count
-    cursor = _cursor(work, question, rows[question.count - 1]["at"], matches[-1].pk) if more else None
-    included = await _included(work, question, matches)
-    for stored in (*matches, *included):
+        work.trail.note(type=about, parameters=names_of(question), total=total)
+        return Page(question, (), (), total, None, question.ignored)
+    shown = rows[: question.count]
+    matches = [Stored.of(row["type"], row) for row in shown]
+    cursor = closed(work, question, shown[-1], about) if len(rows) > question.count else None
+    more = await included(work, question.includes, matches)
+    for stored in (*matches, *more.resources):
         work.trail.concerns(*stored.patients)
-    work.trail.note(type=resource_type, parameters=_names(question), shown=len(matches) + len(included))
-    return Page(question, matches, included, total, cursor)
+    work.trail.note(type=about, parameters=names_of(question), shown=len(matches) + len(more.resources))
+    said = (*question.ignored, _CUT) if more.cut else question.ignored
+    return Page(question, matches, more.resources, total, cursor, said)
 
 
-async def _targets(work: UnitOfWork, question: Question) -> dict[tuple[str, str], int]:
-    asked = asked_targets(work, question)
-    if not asked:
-        return {}
-    rows = await work.db.fetch(_TARGETS, [each[0] for each in asked], [each[1] for each in asked], name="targets")
-    return {(row["type"], row["id"]): row["pk"] for row in rows}
+def _visible(work: UnitOfWork) -> tuple[str, ...]:
+    seen = sight(work.principal)
+    return tuple(sorted(resource_types() if seen is None else resource_types().intersection(seen)))
 
 
-async def _total(work: UnitOfWork, question: Question, planned: Plan) -> int | None:
+def _reader(work: UnitOfWork) -> Reader:
+    return Reader(ZoneInfo(work.tenant.time_zone), work.clock(), work.request.base_url)
+
+
+async def _plan(work: UnitOfWork, question: Question) -> Planned:
+    binder = Binder(work)
+    criteria = [await with_codes(work, each) for each in question.criteria]
+    conditions = flat([binder.condition(question.types, each) for each in criteria])
+    sort = binder.sort(question.sort)
+    values = binder.values
+    values |= {"types": list(question.types), "type": question.types[0] if question.types else ""}
+    values["limit"] = question.count + 1
+    begin = await start(work, conditions, values, sort) if question.types else Start(None)
+    return Planned(question, begin, sort, values)
+
+
+async def _rows(work: UnitOfWork, planned: Planned, place: Place | None) -> Sequence[Row]:
+    """The rows of a page, and one more when others follow."""
+    begin = planned.start
+    if begin.lead is None:
+        return []
+    shape = Shape(begin.lead, begin.tests, planned.sort, len(planned.question.types) == 1, place is not None)
+    statement = page_statement(shape)
+    after = place.bound(planned.question.sort) if place else {}
+    return await work.db.fetch(statement.sql, *statement.arguments(planned.values | after), name="search")
+
+
+async def _total(work: UnitOfWork, planned: Planned, found: int | None) -> int | None:
+    """How many there are, where that is asked; `found`: what a first page brought, which may be all."""
+    question, begin = planned.question, planned.start
     if question.total == "none" and not question.count_only:
         return None
-    statement = count_statement(planned.shape)
+    if begin.lead is None:
+        return 0
+    if not question.count_only and found is not None and found <= question.count:
+        return found
+    lead, tests = _counted(begin)
+    shape = Shape(lead, tests, (), len(question.types) == 1)
+    statement = count_statement(shape)
     total: int = await work.db.fetchval(statement.sql, *statement.arguments(planned.values), name="search-total")
     return total
 
 
-async def _included(work: UnitOfWork, question: Question, matches: Sequence[Stored]) -> list[Stored]:
-    if not question.includes or not matches:
-        return []
-    here = {(stored.type, stored.id) for stored in matches}
-    wanted: dict[tuple[str, str], None] = {}
-    for stored in matches:
-        for value in extract(question.type, stored.resource(), ZoneInfo(work.tenant.time_zone)).values:
-            if isinstance(value, Link) and value.target_type and value.target_id and _asked(question, value):
-                wanted[value.target_type, value.target_id] = None
-    names = [name for name in wanted if name not in here][:_INCLUDED_MOST]
-    rows = await work.db.fetch(
-        _INCLUDED, [name[0] for name in names], [name[1] for name in names], sight(work.principal), name="included"
-    )
-    return [Stored.of(row["type"], row) for row in rows]
-
-
-def _asked(question: Question, value: Link) -> bool:
-    followed = [(each, parameter(question.type, each.parameter)) for each in question.includes]
-    return any(
-        known is not None
-        and value.path in known.paths
-        and (not known.targets or value.target_type in known.targets)
-        and each.target in (None, value.target_type)
-        for each, known in followed
-    )
-
-
-def _cursor(work: UnitOfWork, question: Question, at: datetime | str, pk: int) -> str:
-    state = {"asked": question.echo, "value": _written(at), "pk": pk}
-    return seal_cursor(work.runtime.signing_key, _audience(work, question.type), state)
-
-
-def _written(at: datetime | str) -> str:
-    """The driver gives PostgreSQL's infinities, where resources without a date stand, as moments without a zone."""
-    if isinstance(at, str):
-        return at
-    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)).isoformat()
-
-
-def _place(
-    work: UnitOfWork, resource_type: str, pairs: list[tuple[str, str]]
-) -> tuple[list[tuple[str, str]], Place | None]:
-    """What was asked when the page link was made, and where to go on; a first page is as it is asked now."""
-    cursors = [value for name, value in pairs if name == "_cursor"]
-    if not cursors:
-        return pairs, None
-    if len(pairs) > 1:
-        raise SearchRefused("cursor-alone", "A page link already says everything; add nothing to it.", "_cursor")
-    state = open_cursor(work.runtime.signing_key, _audience(work, resource_type), cursors[0])
-    return [(name, value) for name, value in state["asked"]], Place(state["value"], state["pk"])
-
-
-def _audience(work: UnitOfWork, resource_type: str) -> str:
-    return f"search:{work.tenant.schema}:{resource_type}"
-
-
-def _names(question: Question) -> list[str]:
-    return sorted({clause.name for clause in question.clauses})
+def _counted(begin: Start) -> tuple[Lead, tuple[Condition, ...]]:
+    """A count has no order: it begins at a condition where there is one."""
+    assert begin.lead is not None
+    if begin.lead.condition is not None:
+        return Lead("set", begin.lead.condition), begin.tests
+    first = next((each for each in begin.tests if is_positive(each)), None)
+    if first is None:
+        return begin.lead, begin.tests
+    return Lead("set", first), tuple(each for each in begin.tests if each is not first)

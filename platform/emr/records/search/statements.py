@@ -1,6 +1,6 @@
-"""The text of a search statement for each shape, composed with SQLAlchemy Core and kept."""
+"""The text of each statement of a search, composed with SQLAlchemy Core for its shape and kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -8,33 +8,34 @@ from typing import Any, Final
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    ColumnElement,
-    DateTime,
+    FromClause,
     Integer,
     Select,
-    Table,
     Text,
-    and_,
     any_,
     bindparam,
-    exists,
+    column,
+    distinct,
     func,
     literal,
-    or_,
+    literal_column,
+    not_,
     select,
     true,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import asyncpg
-from sqlalchemy.sql.elements import Grouping
 
-from emr.db.tables.tenant import dates, identifiers, links, resources, strings, tokens
-from emr.records.search.plan import Part, Shape
+from emr.db.tables.tenant import links, resources, tokens
+from emr.records.search.conditions import ROWS, Condition, Keys, Lead, Links, Shape, implies_type
+from emr.records.search.membership import At, array_of, source, test
+from emr.records.search.ordering import Order, order_of
+from emr.records.search.rows import MOMENT, Fits, bound, keyed, linked, rows_of, targets_of
 
+PROBED_MOST: Final = 1_000
+"""How many resources of a condition a probe looks at before it calls the condition popular."""
+_COLUMNS: Final = ("pk", "type", "id", "version", "updated", "deleted", "patients", "body")
 _DIALECT: Final = asyncpg.dialect()  # type: ignore[no-untyped-call]
-_DRIVERS: Final = {"tokens": tokens, "links": links}
-_MOMENT: Final = DateTime(timezone=True)
-_R: Final = resources.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,221 +53,173 @@ class Statement:
 
 @lru_cache(maxsize=2_000)
 def page_statement(shape: Shape) -> Statement:
-    """Rows `pk id version updated deleted patients body at` of one page, one more than asked to see if more follow."""
-    driver = _driver(shape)
-    if driver is None:
-        return _compiled(_page_from_resources(shape))
-    return _compiled(_page_from_driver(shape, driver))
+    """Rows `pk type id version updated deleted patients body` and `at0 at1 …`, the place of each in the order."""
+    page = _page(shape).subquery("page")
+    table = resources.alias("c")
+    visible = table.c.type == any_(bindparam("types", type_=ARRAY(Text)))
+    # Fenced, so that a page is read resource by resource however many PostgreSQL takes it to have.
+    row = (
+        select(*(table.c[name] for name in _COLUMNS))
+        .where(table.c.pk == page.c.pk, visible, not_(table.c.deleted))
+        .offset(literal_column("0"))
+        .lateral("r")
+    )
+    places = [page.c[f"at{number}"] for number in range(len(shape.sort))]
+    directed = [(place, key.descending) for place, key in zip(places, shape.sort, strict=True)]
+    query = (
+        select(*(row.c[name] for name in _COLUMNS), *places)
+        .select_from(page.join(row, true()))
+        .order_by(*_directed(directed, page))
+    )
+    return _compiled(query)
+
+
+def _directed(places: Sequence[tuple[Any, bool]], page: FromClause) -> list[Any]:
+    descending = places[-1][1]
+    ordered = [place.desc() if down else place for place, down in places]
+    return [*ordered, page.c.pk.desc() if descending else page.c.pk]
 
 
 @lru_cache(maxsize=2_000)
 def count_statement(shape: Shape) -> Statement:
-    """How many resources fit."""
-    return _compiled(select(func.count()).select_from(resources).where(*_filters(shape)))
+    """How many resources fit, without order and place."""
+    return _compiled(_count(shape))
 
 
-def _driver(shape: Shape) -> int | None:
-    """The part whose index already stands in the order of the page: one key, newest first. A link is the rarer one."""
-    if (shape.sort, shape.descending) != ("updated", True):
-        return None
-    single = [number for number, part in enumerate(shape.parts) if part.table in _DRIVERS and part.single]
-    return min(single, key=lambda number: shape.parts[number].table != "links", default=None)
+@lru_cache(maxsize=2_000)
+def probe_statement(conditions: tuple[Condition, ...]) -> Statement:
+    """One row with a column for each condition: of how many resources it is, up to `PROBED_MOST`."""
+    limited = [source(each).limit(literal(PROBED_MOST, Integer)).subquery() for each in conditions]
+    counts = [select(func.count()).select_from(each).scalar_subquery() for each in limited]
+    return _compiled(select(*(each.label(f"c{number}") for number, each in enumerate(counts))))
 
 
-def _page_from_driver(shape: Shape, number: int) -> Select[Any]:
-    table = _DRIVERS[shape.parts[number].table].alias("driver")
-    # Without the parentheses the dialect's cast would swallow the subscript: `$1::BIGINT[][1]`.
-    key = Grouping(bindparam(f"c{number}", type_=ARRAY(BigInteger)))
-    if shape.parts[number].table == "links":
-        path = Grouping(bindparam(f"c{number}p", type_=ARRAY(BigInteger)))
-        conditions = [table.c.path == path[1], table.c.target == key[1], *_filters(shape, without=number)]
-    else:
-        conditions = [table.c.key == key[1], *_filters(shape, without=number)]
+def _page(shape: Shape) -> Select[Any]:
+    if [key.kind for key in shape.sort] != ["updated"]:
+        return _sorted(shape)
+    lead = shape.lead
+    if lead.by == "set":
+        return _stretch(shape, *_resources(shape, lead))
+    if lead.by == "type" and shape.one_type:
+        return _stretch(shape, *_resources(shape, lead))
+    if isinstance(lead.condition, Keys) and lead.condition.one:
+        table = tokens.alias("c")
+        return _stretch(shape, _ordered(table), [keyed(table.c.key, lead.condition)])
+    if isinstance(lead.condition, Links) and lead.condition.reach != "many":
+        table = links.alias("c")
+        return _stretch(shape, _ordered(table), [*linked(table.c.path, table.c.target, lead.condition)])
+    return _merged(shape, *_many(lead.condition))
+
+
+def _stretch(shape: Shape, at: At, fits: Sequence[Fits]) -> Select[Any]:
+    """As many as a page needs, from rows that an index gives in the order of their change."""
+    assert at.updated is not None
+    down = shape.sort[0].descending
+    conditions = [*fits, *(test(each, at) for each in shape.tests)]
+    place = tuple_(at.updated, at.pk)
     if shape.cursor:
-        conditions.append(tuple_(table.c.updated, table.c.pk) < _cursor(_MOMENT))
-    joined = table.join(resources, and_(_R.pk == table.c.pk, _R.updated == table.c.updated))
+        after = tuple_(bindparam("after0", type_=MOMENT), bindparam("after_pk", type_=BigInteger))
+        conditions.append(place < after if down else place > after)
+    order = (at.updated.desc(), at.pk.desc()) if down else (at.updated, at.pk)
     return (
-        select(*_columns(table.c.updated))
-        .select_from(joined)
-        .where(*conditions)
-        .order_by(table.c.updated.desc(), table.c.pk.desc())
-        .limit(bindparam("limit", type_=Integer))
-    )
-
-
-def _page_from_resources(shape: Shape) -> Select[Any]:
-    at, source, kind = _sort_value(shape)
-    conditions = _filters(shape)
-    if shape.cursor:
-        place = tuple_(at, _R.pk)
-        conditions.append(place < _cursor(kind) if shape.descending else place > _cursor(kind))
-    order = (at.desc(), _R.pk.desc()) if shape.descending else (at, _R.pk)
-    return (
-        select(*_columns(at))
-        .select_from(source)
+        select(at.pk.label("pk"), at.updated.label("at0"))
+        .select_from(*at.outer)
         .where(*conditions)
         .order_by(*order)
         .limit(bindparam("limit", type_=Integer))
     )
 
 
-def _sort_value(shape: Shape) -> tuple[ColumnElement[Any], Any, Any]:
-    if shape.sort == "updated":
-        return _R.updated, resources, _MOMENT
-    if shape.sort == "id":
-        return _R.id, resources, Text()
-    table = dates if shape.sort == "dates" else strings
-    column = (dates.c.high if shape.descending else dates.c.low) if table is dates else strings.c.value
-    edge = func.max(column) if shape.descending else func.min(column)
-    of_this = select(edge.label("at")).where(
-        table.c.pk == _R.pk, table.c.key == any_(bindparam("sort_key", type_=ARRAY(BigInteger)))
-    )
-    lateral = of_this.lateral("sorting")
-    nothing: Any = {
-        ("dates", True): literal("-infinity").cast(_MOMENT),
-        ("dates", False): literal("infinity").cast(_MOMENT),
-        ("strings", True): literal(""),
-        ("strings", False): literal("\U0010ffff"),
-    }[shape.sort, shape.descending]
-    at = func.coalesce(lateral.c.at, nothing)
-    return at, resources.join(lateral, true()), _MOMENT if table is dates else Text()
-
-
-def _columns(at: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    return [_R.pk, _R.id, _R.version, _R.updated, _R.deleted, _R.patients, _R.body, at.label("at")]
-
-
-def _cursor(kind: Any) -> ColumnElement[Any]:
-    return tuple_(bindparam("after", type_=kind), bindparam("after_pk", type_=BigInteger))
-
-
-def _filters(shape: Shape, without: int | None = None) -> list[ColumnElement[bool]]:
-    seen = bindparam("sight", type_=ARRAY(Text))
-    conditions: list[ColumnElement[bool]] = [
-        _R.type == bindparam("type", type_=Text),
-        ~_R.deleted,
-        or_(seen.is_(None), _R.type == any_(seen)),
-    ]
-    for number, part in enumerate(shape.parts):
-        if number != without:
-            conditions.append(_CONDITIONS[part.table](part, f"c{number}"))
-    return conditions
-
-
-def _by_token(part: Part, name: str) -> ColumnElement[bool]:
-    del part
-    return _has(tokens, tokens.c.key == any_(bindparam(name, type_=ARRAY(BigInteger))))
-
-
-def _by_link(part: Part, name: str) -> ColumnElement[bool]:
-    del part
-    return _has(
-        links,
-        links.c.path == any_(bindparam(f"{name}p", type_=ARRAY(BigInteger))),
-        links.c.target == any_(bindparam(name, type_=ARRAY(BigInteger))),
+def _merged(shape: Shape, outer: FromClause, at: At, fits: Sequence[Fits]) -> Select[Any]:
+    """The first of each of several ordered lists, then the first of these: the cost grows with the number of lists, and
+    not with their length.
+    """
+    each = _stretch(shape, at, fits).lateral("each")
+    down = shape.sort[0].descending
+    order = (each.c.at0.desc(), each.c.pk.desc()) if down else (each.c.at0, each.c.pk)
+    return (
+        select(each.c.pk, each.c.at0)
+        .distinct()
+        .select_from(outer.join(each, true()))
+        .order_by(*order)
+        .limit(bindparam("limit", type_=Integer))
     )
 
 
-def _by_id(part: Part, name: str) -> ColumnElement[bool]:
-    del part
-    return _R.id == any_(bindparam(name, type_=ARRAY(Text)))
+def _many(condition: Condition | None) -> tuple[FromClause, At, list[Fits]]:
+    """Several lists: of keys, of links, or of types; one row of the first for each list."""
+    match condition:
+        case Keys(slot=slot):
+            table = tokens.alias("c")
+            keys = _unnested(bound("k", slot, BigInteger, many=True), "keys", "k", BigInteger())
+            return keys, _ordered(table), [table.c.key == keys.c.k]
+        case Links(slot=slot):
+            table = links.alias("c")
+            paths = _unnested(bound("p", slot, BigInteger, many=True), "paths", "p", BigInteger())
+            targets = _unnested(targets_of(slot), "targets", "t", BigInteger())
+            outer = paths.join(targets, true())
+            return outer, _ordered(table), [table.c.path == paths.c.p, table.c.target == targets.c.t]
+        case _:
+            table = resources.alias("c")
+            types = _unnested(bindparam("types", type_=ARRAY(Text)), "kinds", "kind", Text())
+            return types, _whole(table), [table.c.type == types.c.kind, not_(table.c.deleted)]
 
 
-def _by_updated(part: Part, name: str) -> ColumnElement[bool]:
-    return or_(*(_moment(compare, _R.updated, _range(name, number)) for number, compare in enumerate(part.compare)))
+def _unnested(array: Any, name: str, letter: str, kind: Any) -> Any:
+    return func.unnest(array).table_valued(column(letter, kind), name=name).render_derived()
 
 
-def _by_date(part: Part, name: str) -> ColumnElement[bool]:
-    fits = or_(*(_period(compare, _range(name, number)) for number, compare in enumerate(part.compare)))
-    return _has(dates, dates.c.key == any_(bindparam(f"{name}k", type_=ARRAY(BigInteger))), fits)
+def _ordered(table: FromClause) -> At:
+    return At(table.c.pk, (table,), table.c.updated)
 
 
-def _by_string(part: Part, name: str) -> ColumnElement[bool]:
-    key = strings.c.key == any_(bindparam(f"{name}k", type_=ARRAY(BigInteger)))
-    if part.compare == ("exact",):
-        raw = func.coalesce(strings.c.raw, strings.c.value)
-        return _has(strings, key, raw == any_(bindparam(name, type_=ARRAY(Text))))
-    fits = or_(
-        *(
-            and_(
-                strings.c.value.op("~>=~")(bindparam(f"{name}l{number}", type_=Text)),
-                strings.c.value.op("~<~")(bindparam(f"{name}h{number}", type_=Text)),
-            )
-            for number in range(len(part.compare))
-        )
+def _whole(table: FromClause) -> At:
+    return At(table.c.pk, (table,), table.c.updated, table)
+
+
+def _resources(shape: Shape, lead: Lead) -> tuple[At, list[Fits]]:
+    table = resources.alias("c")
+    fits: list[Fits] = [not_(table.c.deleted)]
+    if shape.one_type:
+        fits.append(table.c.type == bindparam("type", type_=Text))
+    else:
+        fits.append(table.c.type == any_(bindparam("types", type_=ARRAY(Text))))
+    if lead.by == "set":
+        assert lead.condition is not None
+        fits.append(table.c.pk == any_(array_of(lead.condition)))
+    return _whole(table), fits
+
+
+def _sorted(shape: Shape) -> Select[Any]:
+    """All that fit, by the values of the sort keys."""
+    at, fits = _resources(shape, shape.lead)
+    order: Order = order_of(shape.sort, at)
+    conditions = [*fits, *(test(each, at) for each in shape.tests)]
+    if shape.cursor:
+        conditions.append(order.after)
+    return (
+        select(at.pk.label("pk"), *(place.label(f"at{number}") for number, place in enumerate(order.places)))
+        .select_from(order.joined(at.outer[0]))
+        .where(*conditions)
+        .order_by(*order.directed)
+        .limit(bindparam("limit", type_=Integer))
     )
-    return _has(strings, key, fits)
 
 
-def _by_identifier(part: Part, name: str) -> ColumnElement[bool]:
-    def fits(number: int, compare: str) -> ColumnElement[bool]:
-        value = identifiers.c.value == bindparam(f"{name}v{number}", type_=Text)
-        if compare == "value":
-            return value
-        return and_(value, identifiers.c.system == bindparam(f"{name}s{number}", type_=Text))
-
-    return _has(
-        identifiers,
-        identifiers.c.type == bindparam("type", type_=Text),
-        or_(*(fits(number, compare) for number, compare in enumerate(part.compare))),
-    )
-
-
-def _has(table: Table, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(table.c.pk == _R.pk, *conditions)
-
-
-def _range(name: str, number: int) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    return bindparam(f"{name}l{number}", type_=_MOMENT), bindparam(f"{name}h{number}", type_=_MOMENT)
-
-
-def _period(compare: str, asked: tuple[ColumnElement[Any], ColumnElement[Any]]) -> ColumnElement[bool]:
-    """How a stored range stands to the range asked for (FHIR R4, search.html#prefix)."""
-    low, high = asked
-    inside = and_(dates.c.low >= low, dates.c.high <= high)
-    fits: dict[str, ColumnElement[bool]] = {
-        "eq": inside,
-        "ne": ~inside,
-        "gt": dates.c.high > high,
-        "lt": dates.c.low < low,
-        "ge": or_(dates.c.high > high, inside),
-        "le": or_(dates.c.low < low, inside),
-        "sa": dates.c.low >= high,
-        "eb": dates.c.high <= low,
-        "ap": and_(dates.c.low < high, dates.c.high > low),
-    }
-    return fits[compare]
-
-
-def _moment(
-    compare: str, at: ColumnElement[Any], asked: tuple[ColumnElement[Any], ColumnElement[Any]]
-) -> ColumnElement[bool]:
-    """The same for a single moment."""
-    low, high = asked
-    inside, before, after = and_(at >= low, at < high), at < low, at >= high
-    fits: dict[str, ColumnElement[bool]] = {
-        "eq": inside,
-        "ap": inside,
-        "ne": ~inside,
-        "gt": after,
-        "sa": after,
-        "lt": before,
-        "eb": before,
-        "ge": at >= low,
-        "le": at < high,
-    }
-    return fits[compare]
-
-
-_CONDITIONS: Final[dict[str, Callable[[Part, str], ColumnElement[bool]]]] = {
-    "id": _by_id,
-    "updated": _by_updated,
-    "tokens": _by_token,
-    "links": _by_link,
-    "identifiers": _by_identifier,
-    "strings": _by_string,
-    "dates": _by_date,
-}
+def _count(shape: Shape) -> Select[Any]:
+    lead = shape.lead
+    if lead.by == "type" or lead.condition is None or not implies_type(lead.condition):
+        at, fits = _resources(shape, lead)
+        return select(func.count()).select_from(*at.outer).where(*fits, *(test(each, at) for each in shape.tests))
+    if isinstance(lead.condition, ROWS):
+        rows = rows_of(lead.condition)
+        at = At(rows.pk, (rows.source,), rows.updated)
+        alone = isinstance(lead.condition, Keys) and lead.condition.one
+        counted = func.count() if alone else func.count(distinct(rows.pk))
+        return select(counted).select_from(rows.source).where(*rows.fits, *(test(each, at) for each in shape.tests))
+    found = source(lead.condition).subquery("c")
+    at = At(found.c.pk, (found,))
+    return select(func.count(distinct(found.c.pk))).where(*(test(each, at) for each in shape.tests))
 
 
 def _compiled(statement: Select[Any]) -> Statement:

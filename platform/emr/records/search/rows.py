@@ -1,0 +1,290 @@
+"""Conditions on the rows of one index table, composed with SQLAlchemy Core: which rows fit, and how ranges compare."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Numeric,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from emr.db.tables.tenant import (
+    compartments,
+    composites,
+    dates,
+    identifiers,
+    links,
+    quantities,
+    resources,
+    strings,
+    tokens,
+    words,
+)
+from emr.records.search.conditions import (
+    Composites,
+    Dates,
+    Identified,
+    InPatient,
+    Keys,
+    Links,
+    Quantities,
+    Row,
+    Strings,
+    Words,
+)
+from emr.records.search.question import Prefix
+
+MOMENT: Final = DateTime(timezone=True)
+Element = ColumnElement[Any]
+Fits = ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of an index table that fit: where they lie, whose they are, since when, and under which conditions."""
+
+    source: FromClause
+    pk: Element
+    fits: tuple[Fits, ...]
+    updated: Element | None = None
+
+
+def bound(letter: str, slot: int, kind: Any, *, many: bool = False) -> Element:
+    """The value of this letter of a condition."""
+    return bindparam(f"{letter}{slot}", type_=ARRAY(kind) if many else kind)
+
+
+def rows_of(condition: Row) -> Rows:
+    """The rows of a condition."""
+    match condition:
+        case Keys():
+            return _keys(condition)
+        case Links():
+            return _links(condition)
+        case Identified():
+            return _identified(condition)
+        case Strings():
+            return _strings(condition)
+        case _:
+            return _others(condition)
+
+
+def _others(condition: Dates | Quantities | Composites | Words | InPatient) -> Rows:
+    match condition:
+        case Dates():
+            return _dates(condition)
+        case Quantities():
+            return _quantities(condition)
+        case Composites():
+            return _composites(condition)
+        case Words(slot):
+            table = words.alias()
+            queries = cast(bound("q", slot, Text, many=True), ARRAY(TSQUERY))
+            return Rows(table, table.c.pk, (table.c.content.op("@@")(any_(queries)),))
+        case InPatient(slot):
+            table = compartments.alias()
+            return Rows(table, table.c.pk, (table.c.patient == local_pk("Patient", bound("i", slot, Text)),))
+
+
+def _keys(condition: Keys) -> Rows:
+    table = tokens.alias()
+    return Rows(table, table.c.pk, (keyed(table.c.key, condition),), table.c.updated)
+
+
+def keyed(key: Element, condition: Keys) -> Fits:
+    """A key of `tokens` among those that are asked for."""
+    if condition.one:
+        return key == bound("k", condition.slot, BigInteger)
+    return key == any_(bound("k", condition.slot, BigInteger, many=True))
+
+
+def _links(condition: Links) -> Rows:
+    table = links.alias()
+    return Rows(table, table.c.pk, linked(table.c.path, table.c.target, condition), table.c.updated)
+
+
+def linked(path: Element, target: Element, condition: Links) -> tuple[Fits, ...]:
+    """A link under one of the paths to one of the targets that are asked for."""
+    slot = condition.slot
+    match condition.reach:
+        case "one":
+            here = local_pk(bound("t", slot, Text), bound("i", slot, Text))
+            return path == bound("p", slot, BigInteger), target == here
+        case "elsewhere":
+            return path == bound("p", slot, BigInteger), target == bound("h", slot, BigInteger)
+        case _:
+            return path == any_(bound("p", slot, BigInteger, many=True)), target == any_(targets_of(slot))
+
+
+def local_pk(kind: Any, key: Element) -> Element:
+    """The pk of one resource, or NULL."""
+    table = resources.alias()
+    return select(table.c.pk).where(table.c.type == kind, table.c.id == key).scalar_subquery()
+
+
+def targets_of(slot: int) -> Element:
+    """The targets of a condition on several links: pks of what is here, and keys of addresses elsewhere."""
+    names = (
+        func.unnest(bound("t", slot, Text, many=True), bound("i", slot, Text, many=True))
+        .table_valued(column("type", Text), column("id", Text), name=f"n{slot}")
+        .render_derived()
+    )
+    table = resources.alias()
+    here = select(table.c.pk).select_from(
+        names.join(table, and_(table.c.type == names.c.type, table.c.id == names.c.id))
+    )
+    return func.array_cat(
+        func.array(here.scalar_subquery(), type_=ARRAY(BigInteger)),
+        bound("h", slot, BigInteger, many=True),
+        type_=ARRAY(BigInteger),
+    )
+
+
+def _identified(condition: Identified) -> Rows:
+    slot, table = condition.slot, identifiers.alias()
+    of_types = table.c.type == any_(bound("t", slot, Text, many=True))
+    match condition.lookup:
+        case "value":
+            return Rows(table, table.c.pk, (of_types, table.c.value == any_(bound("v", slot, Text, many=True))))
+        case "system":
+            return Rows(table, table.c.pk, (of_types, table.c.system == any_(bound("s", slot, Text, many=True))))
+        case _:
+            pairs = _unnested(slot, s=Text, v=Text)
+            both = and_(table.c.system == pairs.c.s, table.c.value == pairs.c.v)
+            return Rows(pairs.join(table, both), table.c.pk, (of_types,))
+
+
+def _strings(condition: Strings) -> Rows:
+    slot, table = condition.slot, strings.alias()
+    key = table.c.key == any_(bound("k", slot, BigInteger, many=True))
+    if condition.match == "exact":
+        folded = table.c.value == any_(bound("v", slot, Text, many=True))
+        raw = func.coalesce(table.c.raw, table.c.value) == any_(bound("r", slot, Text, many=True))
+        return Rows(table, table.c.pk, (key, folded, raw))
+    if condition.match == "contains":
+        return _among(table, (key,), condition, {"v": Text}, lambda v: func.strpos(table.c.value, v["v"]) > 0)
+    return _among(table, (key,), condition, {"l": Text, "h": Text}, lambda v: begins(table.c.value, v["l"], v["h"]))
+
+
+def begins(value: Element, low: Element, high: Element) -> Fits:
+    """Text from `low` up to `high`, letter by letter, which an index of text patterns answers."""
+    return and_(value.op("~>=~")(low), value.op("~<~")(high))
+
+
+def _dates(condition: Dates) -> Rows:
+    table = dates.alias()
+    key = table.c.key == any_(bound("k", condition.slot, BigInteger, many=True))
+    return _among(
+        table,
+        (key,),
+        condition,
+        {"l": MOMENT, "h": MOMENT},
+        lambda v: period(condition.prefix, (table.c.low, table.c.high), (v["l"], v["h"])),
+    )
+
+
+def _quantities(condition: Quantities) -> Rows:
+    table = quantities.alias()
+    kinds = {"k": BigInteger, "x": Numeric, "a": Numeric, "b": Numeric}
+    return _among(
+        table,
+        (),
+        condition,
+        kinds,
+        lambda v: and_(
+            table.c.key == v["k"], amount(condition.prefix, (table.c.low, table.c.high), (v["x"], v["a"], v["b"]))
+        ),
+    )
+
+
+def _composites(condition: Composites) -> Rows:
+    slot, table = condition.slot, composites.alias()
+    fits = [table.c.key == any_(bound("k", slot, BigInteger, many=True))]
+    ends = [(table.c.low, table.c.high)] if len(condition.prefixes) == 1 else [(table.c.low,) * 2, (table.c.high,) * 2]
+    for number, (prefix, held) in enumerate(zip(condition.prefixes, ends, strict=False)):
+        given = [bindparam(f"{letter}{number}_{slot}", type_=Numeric()) for letter in "xab"]
+        fits.append(amount(prefix, held, (given[0], given[1], given[2])))
+    if condition.text:
+        fits.append(begins(table.c.value, bound("l", slot, Text), bound("h", slot, Text)))
+    return Rows(table, table.c.pk, tuple(fits))
+
+
+def _among(table: FromClause, fits: tuple[Fits, ...], condition: Any, kinds: dict[str, Any], compared: Any) -> Rows:
+    """Rows of which one value fits that is asked for: bound as it is when it is the only one."""
+    if condition.one:
+        given = {letter: bound(letter, condition.slot, kind) for letter, kind in kinds.items()}
+        return Rows(table, table.c.pk, (*fits, compared(given)))
+    several = _unnested(condition.slot, **kinds)
+    return Rows(several.join(table, compared(several.c)), table.c.pk, fits)
+
+
+def _unnested(slot: int, **kinds: Any) -> Any:
+    arrays = [bound(letter, slot, kind, many=True) for letter, kind in kinds.items()]
+    columns = [column(letter, kind) for letter, kind in kinds.items()]
+    return func.unnest(*arrays).table_valued(*columns, name=f"v{slot}").render_derived()
+
+
+def period(prefix: Prefix, held: tuple[Element, Element], given: tuple[Element, Element]) -> Fits:
+    """How a stored range of moments stands to the range asked for (FHIR R4, search.html#prefix)."""
+    (low, high), (start, end) = held, given
+    inside = and_(low >= start, low < end, high <= end)
+    fits: dict[str, Fits] = {
+        "eq": inside,
+        "ne": or_(low < start, high > end),
+        "gt": high > end,
+        "lt": low < start,
+        "ge": or_(high > end, inside),
+        "le": or_(low < start, inside),
+        "sa": low >= end,
+        "eb": high <= start,
+        "ap": and_(low < end, high > start),
+    }
+    return fits[prefix]
+
+
+def moment(prefix: Prefix, at: Element, given: tuple[Element, Element]) -> Fits:
+    """The same for a single moment."""
+    start, end = given
+    fits: dict[str, Fits] = {
+        "eq": and_(at >= start, at < end),
+        "ap": and_(at >= start, at < end),
+        "ne": or_(at < start, at >= end),
+        "gt": at >= end,
+        "sa": at >= end,
+        "lt": at < start,
+        "eb": at < start,
+        "ge": at >= start,
+        "le": at < end,
+    }
+    return fits[prefix]
+
+
+def amount(prefix: Prefix, held: tuple[Element, Element], given: tuple[Element, Element, Element]) -> Fits:
+    """The same for numbers: stored ends belong to the range; the precision of what is asked counts for `eq ne ap`."""
+    (low, high), (exact, start, end) = held, given
+    fits: dict[str, Fits] = {
+        "eq": and_(low >= start, low < end, high >= start, high <= end),
+        "ne": or_(low < start, low >= end, high > end),
+        "gt": high > exact,
+        "lt": low < exact,
+        "ge": and_(high >= exact, or_(high > exact, low == exact)),
+        "le": and_(low <= exact, or_(low < exact, high == exact)),
+        "sa": low > exact,
+        "eb": high < exact,
+        "ap": and_(low <= end, high >= start),
+    }
+    return fits[prefix]
