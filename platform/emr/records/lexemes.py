@@ -1,7 +1,7 @@
 """The words of a resource, as its row in the table `words` holds them.
 
 Plain words are found by `_content`; those of the narrative carry the weight A and are found by `_text` too. Three kinds
-of lexeme begin with the mark of an element's path, eight hexadecimal digits: `mark:word` for the text of a coded
+of lexeme begin with the mark of an element's path, `~` and eight hexadecimal digits: `mark:word` for the text of a coded
 element (`:text`), `mark|system` for a system in which it has a code, `mark^url` for an address (`:below`).
 """
 
@@ -14,15 +14,17 @@ from emr.kernel.text import words
 from emr.records.keys import path_key
 
 _MASK: Final = (1 << 32) - 1
-_LONGEST_WORD: Final = 60
-_LONGEST_ADDRESS: Final = 500
+LONGEST_WORD: Final = 60
+LONGEST_ADDRESS: Final = 500
 _MOST: Final = 400_000
 """Bytes of lexemes in one row; PostgreSQL has room for 1 MiB. The words of a longer text are held up to there."""
 
 
 def path_mark(index_key: bytes, path: str) -> str:
-    """What stands before the words of one element: eight hexadecimal digits of its path's key."""
-    return f"{path_key(index_key, path) & _MASK:08x}"
+    """What stands before the words of one element: a sign that no word has, and eight hexadecimal digits of its path's
+    key. Without the sign the beginning of a plain word could be that of a mark.
+    """
+    return f"~{path_key(index_key, path) & _MASK:08x}"
 
 
 class Lexemes:
@@ -40,9 +42,9 @@ class Lexemes:
                 mark = path_mark(self._key, value.path)
                 self._plain.update(dict.fromkeys([f"{mark}:{word}" for word in _words(value.text)]))
             case Token() if value.system:
-                self._plain[f"{path_mark(self._key, value.path)}|{value.system[:_LONGEST_ADDRESS]}"] = None
+                self._plain[f"{path_mark(self._key, value.path)}|{value.system[:LONGEST_ADDRESS]}"] = None
             case Uri():
-                self._plain[f"{path_mark(self._key, value.path)}^{value.url[:_LONGEST_ADDRESS]}"] = None
+                self._plain[f"{path_mark(self._key, value.path)}^{value.url[:LONGEST_ADDRESS]}"] = None
             case _:
                 pass
 
@@ -76,7 +78,7 @@ def _words(text: str) -> tuple[str, ...] | list[str]:
 
 
 def _clipped(text: str) -> list[str]:
-    return [word[:_LONGEST_WORD] for word in words(text)] if text else []
+    return [word[:LONGEST_WORD] for word in words(text)] if text else []
 
 
 def _quoted(lexeme: str) -> str:
