@@ -21,8 +21,11 @@ KINDS: Final[tuple[Kind, ...]] = ("CodeSystem", "ValueSet", "ConceptMap")
 
 def definition(kind: Kind, url: str, version: str | None = None) -> Json | None:
     """The definition of this canonical URL, or None; with a version, only that one. Not to be changed by callers."""
-    place = _index()[kind].get(url)
-    if place is None or (version is not None and version != place[2]):
+    index = _index()[kind]
+    # R4 has a few code systems whose URL itself ends with a version: `…/v2-0006|2.4`.
+    exact = index.get(f"{url}|{version}")
+    place = exact or index.get(url)
+    if place is None or (version is not None and exact is None and version != place[2]):
         return None
     found: Json = json.loads(_part(place[0])[place[1]])
     return found

@@ -3,10 +3,8 @@
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
-
-from emr.kernel.text import fold, words
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 Json = dict[str, Any]
 
@@ -14,8 +12,7 @@ _UPWARD: Final = frozenset({"parent", "subsumedBy"})
 _INACTIVE: Final = frozenset({"inactive", "retired"})
 
 
-@dataclass(frozen=True)
-class Concept:
+class Concept(NamedTuple):
     """One code. `parents` are those it is nested in and those that its properties name (codesystem.html#hierarchy).
 
     abstract: a heading that may not stand in data (`notSelectable`). inactive: no longer to be used.
@@ -29,17 +26,6 @@ class Concept:
     parents: tuple[str, ...]
     abstract: bool
     inactive: bool
-
-    @functools.cached_property
-    def text(self) -> str:
-        """The code and all its names as folded words, a space before each."""
-        names = [self.display, *(each["value"] for each in self.designations)]
-        return code_text(self.code) + "".join(f" {word}" for name in names if name for word in words(name))
-
-
-def code_text(code: str) -> str:
-    """A code as folded words: as it is written, and in its parts."""
-    return "".join(f" {word}" for word in dict.fromkeys([fold(code), *words(code)]))
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,7 @@ class CodeSystem:
         return self._children.get(code, ())
 
     def below(self, code: str) -> frozenset[str]:
-        """Codes at any depth below, without the code itself; a hierarchy that runs in a circle ends."""
+        """Codes at any depth below, without the code itself; none below one that the system does not have."""
         return self._reached(code, self.children)
 
     def above(self, code: str) -> frozenset[str]:
@@ -88,7 +74,7 @@ class CodeSystem:
 
     def _reached(self, code: str, step: Callable[[str], Iterable[str]]) -> frozenset[str]:
         reached: set[str] = set()
-        waiting = [code]
+        waiting = [code] if code in self.concepts else []
         while waiting:
             for each in step(waiting.pop()):
                 if each not in reached and each in self.concepts:
@@ -124,14 +110,36 @@ def code_system(resource: Json) -> CodeSystem:
         url=resource.get("url", ""),
         version=resource.get("version"),
         title=resource.get("title") or resource.get("name") or resource.get("url", ""),
-        status=resource["status"],
-        content=resource["content"],
+        status=resource.get("status", "unknown"),
+        # A content that is there but for its value says nothing: what is here may be all of it or not.
+        content=resource.get("content", "fragment"),
         # Where it does not say, a code is accepted in any case (codesystem-definitions.html, CodeSystem.caseSensitive).
         case_sensitive=resource.get("caseSensitive", False),
         meaning=resource.get("hierarchyMeaning"),
         concepts=concepts,
-        declared={each["code"]: each for each in resource.get("property", ())},
+        declared={each["code"]: each for each in resource.get("property", ()) if "code" in each},
     )
+
+
+def supplemented(codes: CodeSystem, supplements: Iterable[Json]) -> CodeSystem:
+    """The code system with the names that supplements add to its concepts (codesystem.html#supplements).
+
+    A supplement's display is one more designation in the supplement's language. It adds no concept.
+    """
+    more: dict[str, list[Json]] = {}
+    for supplement in supplements:
+        language = supplement.get("language")
+        for given, _ in _walk(supplement.get("concept", ()), None):
+            told = {"value": given["display"]} if "display" in given else {}
+            if told and language:
+                told["language"] = language
+            said = [*([told] if told else ()), *(each for each in given.get("designation", ()) if "value" in each)]
+            more.setdefault(given["code"], []).extend(said)
+    concepts = {
+        code: concept._replace(designations=(*concept.designations, *more[code])) if code in more else concept
+        for code, concept in codes.concepts.items()
+    }
+    return replace(codes, concepts=concepts)
 
 
 def _hierarchy(resource: Json) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -146,7 +154,7 @@ def _hierarchy(resource: Json) -> tuple[dict[str, list[str]], dict[str, list[str
 
 
 def _walk(concepts: Iterable[Json], parent: str | None) -> Iterator[tuple[Json, str | None]]:
-    """Every concept in the order in which it is written, with the code that it is nested in."""
+    """Every concept that has a code, in the order in which it is written, with the code that it is nested in."""
     waiting = [(iter(concepts), parent)]
     while waiting:
         siblings, above = waiting[-1]
@@ -154,26 +162,23 @@ def _walk(concepts: Iterable[Json], parent: str | None) -> Iterator[tuple[Json, 
         if given is None:
             waiting.pop()
             continue
-        yield given, above
-        waiting.append((iter(given.get("concept", ())), given["code"]))
+        if "code" in given:
+            yield given, above
+        waiting.append((iter(given.get("concept", ())), given.get("code", above)))
 
 
 def _named(given: Json, names: Iterable[str]) -> list[str]:
-    return [
-        each.get("valueCode") or each.get("valueString", "")
-        for each in given.get("property", ())
-        if each["code"] in names
-    ]
+    return [str(value_of(each)) for each in given.get("property", ()) if each.get("code") in names]
 
 
 def _concept(given: Json, parents: tuple[str, ...]) -> Concept:
-    properties = tuple(given.get("property", ()))
+    properties = tuple(each for each in given.get("property", ()) if "code" in each and value_of(each) is not None)
     said = {each["code"]: value_of(each) for each in properties}
     return Concept(
         code=given["code"],
         display=given.get("display"),
         definition=given.get("definition"),
-        designations=tuple(given.get("designation", ())),
+        designations=tuple(each for each in given.get("designation", ()) if "value" in each),
         properties=properties,
         parents=parents,
         abstract=said.get("notSelectable") is True or said.get("abstract") is True,

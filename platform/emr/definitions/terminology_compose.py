@@ -4,11 +4,12 @@ Everything it refers to lies on a shelf beforehand, so nothing here waits. A par
 system is not held, is refused only when the answer hangs on it.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from emr.definitions.terminology_codes import CodeSystem, Concept, code_text
+from emr.definitions.terminology_codes import CodeSystem, Concept
 from emr.definitions.terminology_filters import Test, test_of
 from emr.definitions.terminology_refusals import (
     CodeSystemIncomplete,
@@ -18,7 +19,7 @@ from emr.definitions.terminology_refusals import (
     ValueSetUnknown,
 )
 from emr.kernel.errors import Refusal
-from emr.kernel.text import words
+from emr.kernel.text import fold
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -26,6 +27,7 @@ Key = tuple[str, str]
 HELD_MOST: Final = 200_000
 """Codes that one expansion may pass through before it is cut into pages."""
 _DEEPEST: Final = 32
+_BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 
 
 class Shelf(Protocol):
@@ -62,8 +64,7 @@ class Versions:
         return bool(self.excluded) and not self.excluded.isdisjoint({system, f"{system}|{version}"})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One code of a value set. `concept` is None when its system is not held and the value set lists the code."""
 
     system: str
@@ -81,10 +82,11 @@ class Entry:
 
     def text(self) -> str:
         """The code and all its names as folded words with a space before each, for finding it as somebody types."""
-        listed = self.listed or {}
-        own = [listed.get("display", ""), *(each["value"] for each in listed.get("designation", ()))]
-        told = "".join(f" {word}" for text in own if text for word in words(text))
-        return (self.concept.text if self.concept else code_text(self.code)) + told
+        listed, concept = self.listed or {}, self.concept
+        told = [listed.get("display"), concept.display if concept else None]
+        for named in (listed.get("designation", ()), concept.designations if concept else ()):
+            told += [each.get("value") for each in named]
+        return f" {fold(self.code)} {plain(self.code)} {plain(' '.join(filter(None, told)))}"
 
     @property
     def inactive(self) -> bool:
@@ -177,7 +179,7 @@ class _Part:
             concept = held.find(code)
             if concept is None and not held.complete:
                 raise CodeSystemIncomplete(self.canonical, self.location)
-            entry = Entry(held.url, held.version, concept.code, concept) if concept else None
+            entry = Entry(self.system or held.url, held.version, concept.code, concept) if concept else None
         return entry if entry is not None and self._fits(entry) else None
 
     def _as_listed(self, code: str) -> str | None:
@@ -198,6 +200,7 @@ class ValueSet:
     exclude: list[_Part]
     active_only: bool
     _entries: dict[Key, Entry] | None = None
+    _texts: list[tuple[str, Entry]] | None = None
 
     def entries(self) -> dict[Key, Entry]:
         """Every code by system and code, in the order of the definition. Raises for what cannot be known whole."""
@@ -210,6 +213,13 @@ class ValueSet:
             left_out = {(each.system, each.code) for part in self.exclude for each in part.entries()}
             self._entries = {key: each for key, each in found.items() if key not in left_out and self._wanted(each)}
         return self._entries
+
+    def typed(self, text: str) -> list[Entry]:
+        """The entries of which every word of a text begins a word: of the code or of one of its names, as folded."""
+        if self._texts is None:
+            self._texts = [(entry.text(), entry) for entry in self.entries().values()]
+        asked = [f" {word}" for word in plain(text).split() or [fold(text)]]
+        return [entry for known, entry in self._texts if all(word in known for word in asked)]
 
     def find(self, system: str, code: str) -> Entry | None:
         """The entry of one code, or None when it is not in the set. Raises when that cannot be known."""
@@ -260,6 +270,11 @@ def _first(parts: Sequence[_Part], ask: Callable[[_Part], Entry | None]) -> Entr
     return None
 
 
+def plain(text: str) -> str:
+    """Folded, with nothing but words and single spaces."""
+    return _BETWEEN_WORDS.sub(" ", fold(text)).strip()
+
+
 def value_set(shelf: Shelf, resource: Json, versions: Versions | None = None) -> ValueSet:
     """A value set ready to be asked. Raises `DefinitionUnusable`, `ValueSetUnknown`."""
     return _Builder(shelf, versions or Versions()).build(resource, ())
@@ -301,7 +316,7 @@ class _Builder:
         )
 
     def _part(self, given: Json, above: tuple[str, ...], location: str) -> _Part:
-        sets = tuple(self._referred(canonical, above, location) for canonical in given.get("valueSet", ()))
+        sets = tuple(self._referred(each, above, location) for each in given.get("valueSet", ()) if each)
         system = given.get("system")
         if system is None:
             if not sets:
@@ -313,7 +328,7 @@ class _Builder:
         held = self.shelf.code_system(canonical)
         self._check(system, held, location)
         held = held if held is not None and held.content != "not-present" else None
-        listed = {each["code"]: each for each in given["concept"]} if "concept" in given else None
+        listed = {each["code"]: each for each in given["concept"] if "code" in each} if "concept" in given else None
         tests = tuple(
             test_of(held, each, f"{location}.filter[{n}]") if held else _never
             for n, each in enumerate(given.get("filter", ()))

@@ -21,7 +21,9 @@ _BUILT_IN: Final = frozenset(
 
 def test_of(system: CodeSystem, given: Json, location: str) -> Test:
     """A filter as a test of the system's concepts. Raises `DefinitionUnusable` for one that cannot be followed."""
-    name, operator, value = given["property"], given["op"], given["value"]
+    name, operator, value = given.get("property"), given.get("op"), given.get("value")
+    if name is None or operator is None or value is None:
+        raise DefinitionUnusable("filter-incomplete", "A filter has a property, an op and a value.", location=location)
     if operator in _HIERARCHY:
         return _hierarchy_test(system, given, location)
     if name not in _BUILT_IN and not _has_property(system, name):

@@ -4,7 +4,6 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from emr.definitions.terminology_codes import CodeSystem
-from emr.definitions.terminology_compose import value_set
 from emr.definitions.terminology_filters import subsumes_by_hierarchy
 from emr.definitions.terminology_refusals import (
     CodeSystemIncomplete,
@@ -14,7 +13,7 @@ from emr.definitions.terminology_refusals import (
     ValueSetUnknown,
 )
 from emr.kernel.errors import Invalid, NotFound
-from emr.records.terminology.gather import gather
+from emr.records.terminology.expanded import expanded
 from emr.records.terminology.shelf import find
 from emr.work.unit import UnitOfWork
 
@@ -32,7 +31,7 @@ async def expand_codes(work: UnitOfWork, value_set_url: str) -> AbstractSet[tupl
         held = (await find(work, "ValueSet", [value_set_url]))[value_set_url]
         if held is None:
             raise ValueSetUnknown(value_set_url)
-        ready = value_set(await gather(work, held.resource), held.resource)
+        ready = await expanded(work, held)
         if ready.unclosed():
             raise CodeSystemIncomplete(value_set_url)
         codes = ready.entries().keys()

@@ -41,7 +41,7 @@ def all_of(entry: Entry) -> Iterator[Json]:
     seen: list[Json] = []
     given = [*(entry.listed or {}).get("designation", ()), *(entry.concept.designations if entry.concept else ())]
     for each in given:
-        if each not in seen:
+        if "value" in each and each not in seen:
             seen.append(each)
             yield each
 

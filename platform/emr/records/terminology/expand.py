@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emr.definitions.terminology_compose import Entry, ValueSet, Versions, value_set
+from emr.definitions.terminology_compose import Entry, ValueSet, Versions
 from emr.definitions.terminology_refusals import TooCostly
 from emr.kernel.errors import Malformed
 from emr.kernel.ids import uuid7
 from emr.kernel.json import instant
-from emr.kernel.text import fold, words
 from emr.records.terminology.designations import Wording, designations_of, display_of
-from emr.records.terminology.gather import GatheredShelf, gather
+from emr.records.terminology.expanded import expanded
 from emr.records.terminology.nesting import nested
 from emr.records.terminology.which import Which, held
 from emr.work.unit import UnitOfWork
@@ -23,7 +22,7 @@ Json = dict[str, Any]
 EXPANSION_MOST: Final = 10_000
 """Codes in one answer; more are had in pages."""
 _BESIDE: Final = 2_000
-"""Concepts from which on the work is done beside the event loop."""
+"""Codes from which on choosing among them is done beside the event loop."""
 _HEAD: Final = ("url", "version", "name", "title", "status", "experimental", "date", "publisher", "copyright")
 _UNCLOSED: Final = "http://hl7.org/fhir/StructureDefinition/valueset-unclosed"
 
@@ -56,10 +55,9 @@ async def expand(work: UnitOfWork, which: Which, wish: Wish) -> Json:
     for name, number in (("offset", wish.offset), ("count", wish.count or 0)):
         if number < 0:
             raise Malformed("parameter-value", f"{name} is 0 or more.", location=name)
-    resource = (await held(work, "ValueSet", which)).resource
-    shelf = await gather(work, resource, wish.versions)
-    ready = value_set(shelf, resource, wish.versions)
-    entries = await asyncio.to_thread(_chosen, ready, wish) if _size(shelf) > _BESIDE else _chosen(ready, wish)
+    ready = await expanded(work, await held(work, "ValueSet", which), wish.versions)
+    large = len(ready.entries()) > _BESIDE
+    entries = await asyncio.to_thread(_chosen, ready, wish) if large else _chosen(ready, wish)
     page = entries[wish.offset :] if wish.count is None else entries[wish.offset : wish.offset + wish.count]
     if len(page) > EXPANSION_MOST:
         raise TooCostly(ready.canonical, EXPANSION_MOST, location="count")
@@ -67,26 +65,15 @@ async def expand(work: UnitOfWork, which: Which, wish: Wish) -> Json:
     return _answer(work, ready, wish, (len(entries), page))
 
 
-def _size(shelf: GatheredShelf) -> int:
-    return sum(len(each.codes.concepts) for each in shelf.systems.values() if each and each.codes)
-
-
 def _chosen(ready: ValueSet, wish: Wish) -> list[Entry]:
-    asked = words(wish.filter) or [fold(wish.filter)] * bool(wish.filter.strip())
+    entries = ready.typed(wish.filter) if wish.filter.strip() else ready.entries().values()
     return [
         entry
-        for entry in ready.entries().values()
+        for entry in entries
         if not (wish.active_only and entry.inactive)
         and not (wish.selectable_only and entry.abstract)
         and not wish.versions.leaves_out(entry.system, entry.version)
-        and (not asked or _fits(entry, asked))
     ]
-
-
-def _fits(entry: Entry, asked: list[str]) -> bool:
-    """Every word that was typed begins a word of the code or of one of its names; accents and case do not matter."""
-    text = entry.text()
-    return all(f" {word}" in text for word in asked)
 
 
 def _answer(work: UnitOfWork, ready: ValueSet, wish: Wish, found: tuple[int, list[Entry]]) -> Json:

@@ -1,6 +1,6 @@
 """Put on a shelf what a value set refers to, level by level: a few queries, however many parts it has."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,6 +33,15 @@ class GatheredShelf:
         held = self.sets.get(canonical)
         return held.resource if held else None
 
+    def names(self) -> frozenset[tuple[str, Hashable]]:
+        """What stands here, exactly: each canonical URL with the version of the row or definition that it means."""
+        found = (*self.systems.items(), *self.sets.items())
+        return frozenset((canonical, held.name if held else None) for canonical, held in found)
+
+    def size(self) -> int:
+        """Concepts of all code systems here."""
+        return sum(len(each.codes.concepts) for each in self.systems.values() if each and each.codes)
+
 
 async def gather(work: UnitOfWork, resource: Json, versions: Versions | None = None) -> GatheredShelf:
     """Everything that a value set needs to be asked. Raises `DefinitionUnusable` for one without end."""
@@ -43,7 +52,9 @@ async def gather(work: UnitOfWork, resource: Json, versions: Versions | None = N
     for _ in range(_LEVELS_MOST):
         parts = [part for each in level for part in _parts(each)]
         systems.update(asked.canonical(part) for part in parts if "system" in part)
-        wanted = {canonical for part in parts for canonical in part.get("valueSet", ())} - shelf.sets.keys()
+        wanted = {
+            canonical for part in parts for canonical in part.get("valueSet", ()) if canonical
+        } - shelf.sets.keys()
         if not wanted:
             break
         if len(shelf.sets) + len(wanted) > _SETS_MOST:

@@ -1,29 +1,27 @@
 """Definitions by canonical URL: the hospital's own resources and those of R4, and which of them wins.
 
 What is read from the hospital is kept ready between requests, by hospital, row, version and writing transaction. Each
-use asks the database for those four first, so what is kept can neither be old nor another hospital's.
+use asks the database for those four first, so what is kept can neither be old nor another hospital's, and a version
+that was rolled back never passes for the one that stayed.
 """
 
 import asyncio
 import functools
 import re
-import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from emr.access.permissions import sight
 from emr.db.connection import Row
 from emr.definitions.terminology import Kind, definition, enforced
-from emr.definitions.terminology_codes import CodeSystem, code_system
-from emr.records.keys import key_of
+from emr.definitions.terminology_codes import CodeSystem, code_system, supplemented
+from emr.records.keys import key_of, url_path
 from emr.records.stored import Stored
+from emr.records.terminology.kept import Kept
 from emr.work.unit import UnitOfWork
 
 Json = dict[str, Any]
-Mark = tuple[str, int, int, str]
-"""Hospital, row, version, writing transaction: a version that was rolled back never passes for the one that stayed."""
 
 _NAMED: Final = """
 SELECT r.pk, r.version, r.xid::text AS xid FROM resources r
@@ -36,12 +34,19 @@ SELECT r.pk, r.version, r.xid::text AS xid FROM resources r WHERE r.type = $1 AN
    AND ($2::text[] IS NULL OR r.type = ANY ($2))
  ORDER BY r.pk LIMIT 1000
 """
+_ONE: Final = "SELECT r.pk, r.version, r.xid::text AS xid FROM resources r WHERE r.pk = $1 AND NOT r.deleted"
+_SUPPLEMENTS: Final = """
+SELECT r.pk, r.version, r.xid::text AS xid FROM resources r
+ WHERE r.pk = ANY (ARRAY(SELECT l.pk FROM links l WHERE l.path = $1 AND l.target = ANY ($2)))
+   AND r.type = 'CodeSystem' AND NOT r.deleted AND ($3::text[] IS NULL OR r.type = ANY ($3))
+ ORDER BY r.pk LIMIT 100
+"""
 _BODIES: Final = """
 SELECT r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body, r.xid::text AS xid
   FROM resources r WHERE r.pk = ANY ($1) AND NOT r.deleted
 """
-_KEPT_MOST: Final = 300_000
-"""Weight of what is kept in a process: one for each concept, and a hundred for each definition."""
+_KEPT_MOST: Final = 60_000
+"""Concepts of everything that is kept in a process; about 400 bytes each."""
 _LARGE: Final = 256 * 1024
 """Bytes of a body that is made ready beside the event loop."""
 _RANKS: Final = {"active": 3, "draft": 2, "unknown": 1, "retired": 0}
@@ -50,21 +55,17 @@ _PIECES: Final = re.compile(r"(\d+)|([^\d.]+)")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A definition that is ready: the resource, and for a CodeSystem its concepts. `mark` is None for one of R4."""
+    """A definition that is ready: the resource, and for a CodeSystem its concepts.
+
+    name: says exactly what it was made of, the same for nothing else; None for one that a request brought along.
+    """
 
     resource: Json = field(repr=False)
+    name: Hashable = None
     codes: CodeSystem | None = field(default=None, repr=False)
-    mark: Mark | None = None
+    own: bool = False
+    """Whether it is the hospital's."""
     updated: str = ""
-
-    @property
-    def own(self) -> bool:
-        """Whether it is the hospital's."""
-        return self.mark is not None
-
-    @property
-    def weight(self) -> int:
-        return 100 + (len(self.codes.concepts) if self.codes else 0)
 
 
 async def find(work: UnitOfWork, kind: Kind, canonicals: Iterable[str]) -> dict[str, Held | None]:
@@ -79,7 +80,7 @@ async def find(work: UnitOfWork, kind: Kind, canonicals: Iterable[str]) -> dict[
     for canonical, (url, _, version) in wanted.items():
         fitting = [each for each in own.get(url, ()) if not version or each.resource.get("version") == version]
         found[canonical] = max(fitting, key=_rank) if fitting else of_r4(kind, url, version or None)
-    return found
+    return await _with_supplements(work, found) if kind == "CodeSystem" else found
 
 
 async def every(work: UnitOfWork, kind: Kind) -> list[Held]:
@@ -102,24 +103,24 @@ def newest(held: Iterable[Held]) -> dict[str, Held]:
 def of_r4(kind: Kind, url: str, version: str | None) -> Held | None:
     """A definition that comes with R4."""
     resource = definition(kind, url, version)
-    return None if resource is None else _held(resource, None, "")
+    return None if resource is None else Held(resource, (kind, url, resource.get("version")), _codes(resource))
 
 
 def inline(resource: Json) -> Held:
     """A definition that the request itself brought."""
-    return _held(resource, None, "")
+    return Held(resource, None, _codes(resource))
 
 
 async def of_row(work: UnitOfWork, stored: Stored) -> Held:
     """A definition of the hospital that has been read by its id."""
-    rows = await work.db.fetch(_BODIES, [stored.pk], name="terminology-one")
+    rows = await work.db.fetch(_ONE, stored.pk, name="terminology-one")
     return (await _ready(work, rows))[0]
 
 
 async def _own(work: UnitOfWork, kind: Kind, urls: set[str]) -> dict[str, list[Held]]:
-    keys = [key_of(work.tenant.index_key, f"{kind}.url", url) for url in urls]
-    if not keys:
+    if not urls:
         return {}
+    keys = [key_of(work.tenant.index_key, f"{kind}.url", url) for url in urls]
     rows = await work.db.fetch(_NAMED, keys, kind, sight(work.principal), name="terminology-named")
     found: dict[str, list[Held]] = {}
     for each in await _ready(work, rows):
@@ -127,30 +128,60 @@ async def _own(work: UnitOfWork, kind: Kind, urls: set[str]) -> dict[str, list[H
     return found
 
 
+async def _with_supplements(work: UnitOfWork, found: dict[str, Held | None]) -> dict[str, Held | None]:
+    """Code systems with the names that the hospital's active supplements add to them."""
+    key, path = work.tenant.index_key, url_path("CodeSystem.supplements")
+    targets = [key_of(key, path, held.resource.get("url", "")) for held in found.values() if held]
+    if not targets:
+        return found
+    rows = await work.db.fetch(_SUPPLEMENTS, key_of(key, path), targets, sight(work.principal), name="supplements")
+    adding = [each for each in await _ready(work, rows) if each.resource.get("status") == "active"]
+    if not adding:
+        return found
+    return {canonical: _supplemented(held, adding) if held else None for canonical, held in found.items()}
+
+
+def _supplemented(held: Held, adding: Sequence[Held]) -> Held:
+    meant = {held.resource.get("url"), f"{held.resource.get('url')}|{held.resource.get('version')}"}
+    fitting = sorted((each for each in adding if each.resource.get("supplements") in meant), key=_rank)
+    if not fitting or held.codes is None:
+        return held
+    name = ("supplemented", held.name, *(each.name for each in fitting))
+    known = _kept().get(name)
+    if known is None:
+        codes = supplemented(held.codes, [each.resource for each in fitting])
+        known = replace(held, name=name, codes=codes)
+        _kept().put(name, known, _weight(known))
+    return known
+
+
 async def _ready(work: UnitOfWork, rows: Sequence[Row]) -> list[Held]:
     """What is kept for these versions, and the others read, made ready and kept."""
-    marks = [(work.tenant.schema, row["pk"], row["version"], row["xid"]) for row in rows]
-    found = {mark: _kept().get(mark) for mark in marks}
-    missing = [mark for mark, held in found.items() if held is None]
-    if missing:
-        read = await work.db.fetch(_BODIES, [mark[1] for mark in missing], name="terminology-bodies")
-        for row in read:
-            mark = (work.tenant.schema, row["pk"], row["version"], row["xid"])
-            stored = Stored.of(row["type"], row)
-            make = functools.partial(_of_stored, stored, mark)
-            held = await asyncio.to_thread(make) if len(stored.body) > _LARGE else make()
-            _kept().put(mark, held)
-            found[mark] = held
+    names = [(work.tenant.schema, row["pk"], row["version"], row["xid"]) for row in rows]
+    found = {name: _kept().get(name) for name in names}
+    missing = [name[1] for name, held in found.items() if held is None]
+    for row in await work.db.fetch(_BODIES, missing, name="terminology-bodies") if missing else ():
+        name = (work.tenant.schema, row["pk"], row["version"], row["xid"])
+        stored = Stored.of(row["type"], row)
+        make = functools.partial(_of_stored, stored, name)
+        held = await asyncio.to_thread(make) if len(stored.body) > _LARGE else make()
+        _kept().put(name, held, _weight(held))
+        found[name] = held
     return [held for held in found.values() if held is not None]
 
 
-def _of_stored(stored: Stored, mark: Mark) -> Held:
-    return _held(stored.resource(), mark, stored.last_updated.isoformat())
+def _of_stored(stored: Stored, name: Hashable) -> Held:
+    resource = stored.resource()
+    return Held(resource, name, _codes(resource), own=True, updated=stored.last_updated.isoformat())
 
 
-def _held(resource: Json, mark: Mark | None, updated: str) -> Held:
-    codes = code_system(resource) if resource["resourceType"] == "CodeSystem" else None
-    return Held(resource, codes, mark, updated)
+def _codes(resource: Json) -> CodeSystem | None:
+    return code_system(resource) if resource["resourceType"] == "CodeSystem" else None
+
+
+def _weight(held: Held) -> int:
+    """A definition that is not a code system weighs by what it lists, roughly by its text."""
+    return 20 + (len(held.codes.concepts) if held.codes else len(str(held.resource)) // 200)
 
 
 def _rank(held: Held) -> tuple[int, list[tuple[int, str]], str]:
@@ -159,29 +190,6 @@ def _rank(held: Held) -> tuple[int, list[tuple[int, str]], str]:
     return _RANKS.get(held.resource.get("status", ""), 0), pieces, held.updated
 
 
-class _Kept:
-    """The least recently used goes first when the whole weighs too much."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[Mark, Held] = OrderedDict()
-        self._weight = 0
-        self._lock = threading.Lock()
-
-    def get(self, mark: Mark) -> Held | None:
-        with self._lock:
-            if mark in self._held:
-                self._held.move_to_end(mark)
-            return self._held.get(mark)
-
-    def put(self, mark: Mark, held: Held) -> None:
-        with self._lock:
-            if mark not in self._held and held.weight <= _KEPT_MOST // 2:
-                self._held[mark] = held
-                self._weight += held.weight
-            while self._weight > _KEPT_MOST:
-                self._weight -= self._held.popitem(last=False)[1].weight
-
-
 @functools.cache
-def _kept() -> _Kept:
-    return _Kept()
+def _kept() -> Kept[Held]:
+    return Kept(_KEPT_MOST)

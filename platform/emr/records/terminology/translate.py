@@ -149,37 +149,51 @@ def _in_group(given: Json, group: Json, coded: Coded, towards: Towards) -> tuple
     known = sides or any(element.get("code") == coded.code for element in group["element"])
     if unmapped is None or known or towards.reverse:
         return found, None
-    if unmapped["mode"] == "other-map":
-        return [], unmapped.get("url")
-    concept = _coding(group.get("target"), coded.code if unmapped["mode"] == "provided" else unmapped.get("code"))
-    if unmapped["mode"] == "fixed" and unmapped.get("display"):
-        concept["display"] = unmapped["display"]
-    return [Match("equal" if unmapped["mode"] == "provided" else "inexact", concept, [], source)], None
+    return _unmapped(group, unmapped, coded, source)
+
+
+def _unmapped(group: Json, unmapped: Json, coded: Coded, source: str) -> tuple[list[Match], str | None]:
+    match unmapped.get("mode"):
+        case "provided":
+            return [Match("equal", _coding(group.get("target"), coded.code), [], source)], None
+        case "fixed":
+            fixed = _coding(group.get("target"), unmapped.get("code"), unmapped.get("display"))
+            return [Match("inexact", fixed, [], source)], None
+        case "other-map":
+            return [], unmapped.get("url")
+        case _:
+            return [], None
 
 
 def _forward(group: Json, coded: Coded) -> Iterator[_Side]:
     for element in group["element"]:
         for target in element.get("target", ()) if element.get("code") == coded.code else ():
             concept = _coding(group.get("target"), target["code"], target.get("display")) if "code" in target else None
-            yield _Side(target["equivalence"], target.get("dependsOn", ()), concept, target.get("product", ()))
+            yield _Side(_of(target), target.get("dependsOn", ()), concept, target.get("product", ()))
 
 
 def _reversed(group: Json, coded: Coded) -> Iterator[_Side]:
     for element in group["element"]:
         for target in element.get("target", ()):
             if target.get("code") == coded.code and "code" in element:
-                equivalence = _REVERSED.get(target["equivalence"], target["equivalence"])
+                equivalence = _REVERSED.get(_of(target), _of(target))
                 concept = _coding(group.get("source"), element["code"], element.get("display"))
                 yield _Side(equivalence, target.get("product", ()), concept, target.get("dependsOn", ()))
 
 
+def _of(target: Json) -> str:
+    """What a target that does not say how it stands is worth: no more than that there is one."""
+    equivalence: str = target.get("equivalence", "relatedto")
+    return equivalence
+
+
 def _holds(condition: Json, known: Mapping[str, str]) -> bool:
-    wanted: str = condition["value"]
-    return known.get(condition["property"]) == wanted
+    wanted = condition.get("value")
+    return wanted is not None and known.get(condition.get("property", "")) == wanted
 
 
 def _product(given: Json) -> tuple[str, Json]:
-    return given["property"], _coding(given.get("system"), given["value"], given.get("display"))
+    return given.get("property", ""), _coding(given.get("system"), given.get("value"), given.get("display"))
 
 
 def _coding(system: str | None, code: str | None, display: str | None = None) -> Json:

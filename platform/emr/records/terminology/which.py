@@ -45,7 +45,7 @@ class Which:
 
 
 async def held(work: UnitOfWork, kind: Kind, which: Which) -> Held:
-    """The definition. Raises `Malformed` unless it is one that is named, `NotFound`, `ResourceInvalid` for a bad one."""
+    """The definition. Raises `Malformed` unless just one is named, `NotFound`, `ResourceInvalid` for a bad one."""
     name, code = _NAMES[kind]
     demand_sight(work.principal, kind)
     if which.resource is not None and (which.id, which.url) == (None, None):

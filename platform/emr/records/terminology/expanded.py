@@ -1,0 +1,39 @@
+"""Value sets with all their codes, kept between requests under the names of everything they were made of."""
+
+import asyncio
+import functools
+from typing import Final
+
+from emr.definitions.terminology_compose import ValueSet, Versions, value_set
+from emr.records.terminology.gather import gather
+from emr.records.terminology.kept import Kept
+from emr.records.terminology.shelf import Held
+from emr.work.unit import UnitOfWork
+
+_KEPT_MOST: Final = 60_000
+"""Codes of all expansions together."""
+_BESIDE: Final = 2_000
+"""Concepts from which on an expansion is made beside the event loop."""
+
+
+async def expanded(work: UnitOfWork, held: Held, versions: Versions | None = None) -> ValueSet:
+    """The value set with its codes. Raises what `ValueSet.entries` raises."""
+    asked = versions or Versions()
+    shelf = await gather(work, held.resource, asked)
+    plain = asked == Versions() and held.name is not None
+    key = (held.name, shelf.names())
+    known = _kept().get(key) if plain else None
+    if known is not None:
+        return known
+    made = value_set(shelf, held.resource, asked)
+    if shelf.size() > _BESIDE:
+        await asyncio.to_thread(made.entries)
+    weight = 20 + len(made.entries()) + shelf.size()
+    if plain:
+        _kept().put(key, made, weight)
+    return made
+
+
+@functools.cache
+def _kept() -> Kept[ValueSet]:
+    return Kept(_KEPT_MOST)
