@@ -30,6 +30,7 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/{type}/{id}", single.read),
     ("GET", "/{type}", search.search_type),
     ("PUT", "/{type}/{id}", single.update),
+    ("POST", "/_search", search.search_all_by_post),
     ("POST", "/{type}", single.create),
     ("POST", "", bundle_post.post_bundle),
     ("POST", "/", bundle_post.post_bundle),
@@ -41,6 +42,10 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("PATCH", "/{type}", patching.patch_where),
     ("GET", "/{type}/{id}/_history", history.of_instance),
     ("GET", "/{type}/{id}/_history/{version}", single.vread),
+    ("GET", "", search.search_all),
+    ("GET", "/", search.search_all),
+    ("GET", "/{type}/{id}/{member}", search.search_member),
+    ("POST", "/{type}/{id}/{member}/_search", search.search_member_by_post),
 )
 """Method, path below the base, endpoint; what is asked most often stands first."""
 

@@ -10,7 +10,7 @@ from emr.definitions.model import resource_types
 from emr.definitions.validate import demand_envelope, demand_valid
 from emr.fhir.bundles import bundle, response_of
 from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers, refuse_other_bodies
-from emr.fhir.search import pairs_of, searchset
+from emr.fhir.search import compartment_page, pairs_of, searchset
 from emr.kernel import json
 from emr.kernel.errors import Malformed, NotFound, Refusal
 from emr.records.create import create_resource
@@ -58,11 +58,13 @@ async def answer_get(work: UnitOfWork, url: str) -> bytes:
         raise NotFound("type-unknown", "There is no resource type of this name in R4.")
     match path:
         case [resource_type]:
-            return searchset(work, await search(work, resource_type, pairs_of(parts.query)))
+            return searchset(work, await search(work, resource_type, pairs_of(parts.query)), resource_type)
         case [resource_type, resource_id]:
             return (await read(work, resource_type, resource_id)).body
         case [resource_type, resource_id, "_history", version]:
             return (await vread(work, resource_type, resource_id, version)).body
+        case [kind, key, member]:
+            return searchset(work, await compartment_page(work, (kind, key, member), pairs_of(parts.query)), parts.path)
         case _:
             raise Malformed("entry-url", "A GET in a Bundle is a read, a vread or a search.")
 

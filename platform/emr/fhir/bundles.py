@@ -1,6 +1,6 @@
 """Bundles as answers, put together from stored bytes without reading them again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from emr.kernel import json
@@ -23,10 +23,10 @@ def bundle(kind: str, links: Iterable[tuple[str, str]], entries: Iterable[bytes]
     return opening + b',"entry":[' + b",".join(texts) + b"]}"
 
 
-def found_entry(base: str, stored: Stored, mode: str) -> bytes:
-    """An entry of a search: mode `match` or `include`."""
+def found_entry(base: str, stored: Stored, mode: str, body: bytes) -> bytes:
+    """An entry of a search: mode `match` or `include`, and what of the resource is shown."""
     url = json.dumps(f"{base}/{stored.type}/{stored.id}")
-    return b'{"fullUrl":' + url + b',"resource":' + stored.body + b',"search":{"mode":"' + mode.encode() + b'"}}'
+    return b'{"fullUrl":' + url + b',"resource":' + body + b',"search":{"mode":"' + mode.encode() + b'"}}'
 
 
 def history_entry(base: str, stored: Stored) -> bytes:
@@ -51,10 +51,3 @@ def response_of(stored: Stored, status: str) -> dict[str, Any]:
         "etag": f'W/"{stored.version}"',
         "lastModified": instant(stored.last_updated),
     }
-
-
-def texts(base: str, matches: Sequence[Stored], included: Sequence[Stored]) -> list[bytes]:
-    """All entries of a page."""
-    return [found_entry(base, stored, "match") for stored in matches] + [
-        found_entry(base, stored, "include") for stored in included
-    ]

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from emr.kernel.text import words
-from emr.records.lexemes import LONGEST_ADDRESS, LONGEST_WORD, path_mark
+from emr.records.lexemes import LONGEST_ADDRESS, LONGEST_WORD, address_lexeme, coded_lexeme, system_lexeme
 from emr.records.search.question import Scope
 
 
@@ -21,14 +21,14 @@ def coded_text(index_key: bytes, path: str, text: str) -> str:
 
 def of_system(index_key: bytes, path: str, system: str) -> str:
     """Any code of a system."""
-    return _quoted(f"{path_mark(index_key, path)}|{system[:LONGEST_ADDRESS]}")
+    return _quoted(system_lexeme(index_key, path, system))
 
 
 def url_below(index_key: bytes, path: str, url: str) -> str:
     """The address itself and everything that begins with it and a slash."""
     stem = url[: LONGEST_ADDRESS - 1].rstrip("/")
-    mark = path_mark(index_key, path)
-    return f"{_quoted(f'{mark}^{stem}')} | {_quoted(f'{mark}^{stem}/')}:*"
+    itself, below = address_lexeme(index_key, path, stem), address_lexeme(index_key, path, stem + "/")
+    return f"{_quoted(itself)} | {_quoted(below)}:*"
 
 
 def at_and_above(url: str) -> list[str]:
