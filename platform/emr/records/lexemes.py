@@ -1,8 +1,8 @@
 """The words of a resource, as its row in the table `words` holds them.
 
-Plain words are found by `_content`; those of the narrative carry the weight A and are found by `_text` too. Three kinds
-of lexeme begin with the mark of an element's path, `~` and eight hexadecimal digits: `mark:word` for the text of a coded
-element (`:text`), `mark|system` for a system in which it has a code, `mark^url` for an address (`:below`).
+Plain words are found by `_content`; those of the narrative carry the weight A and are found by `_text` too. Beside them
+stand the words of coded elements behind the mark of their path (`:text`), addresses behind the mark of theirs
+(`:below`), and the systems in which an element has a code (`system|`) as hashes. No word begins with `~` or `|`.
 """
 
 import functools
@@ -11,7 +11,7 @@ from typing import Any, Final
 from emr.definitions.texts import narrative, texts
 from emr.definitions.values import IndexValue, Token, Uri, Words
 from emr.kernel.text import words
-from emr.records.keys import path_key
+from emr.records.keys import key_of, path_key
 
 _MASK: Final = (1 << 32) - 1
 LONGEST_WORD: Final = 60
@@ -25,6 +25,22 @@ def path_mark(index_key: bytes, path: str) -> str:
     key. Without the sign the beginning of a plain word could be that of a mark.
     """
     return f"~{path_key(index_key, path) & _MASK:08x}"
+
+
+def coded_lexeme(index_key: bytes, path: str, word: str) -> str:
+    """A word in the text of a coded element."""
+    return f"{path_mark(index_key, path)}:{word}"
+
+
+@functools.lru_cache(maxsize=16_384)
+def system_lexeme(index_key: bytes, path: str, system: str) -> str:
+    """That an element has a code of a system. Written out, systems would take more room than all words."""
+    return f"|{key_of(index_key, path, f'{system}|') & _MASK:08x}"
+
+
+def address_lexeme(index_key: bytes, path: str, url: str) -> str:
+    """An address, cut where it is too long for a lexeme."""
+    return f"{path_mark(index_key, path)}^{url[:LONGEST_ADDRESS]}"
 
 
 class Lexemes:
@@ -42,9 +58,9 @@ class Lexemes:
                 mark = path_mark(self._key, value.path)
                 self._plain.update(dict.fromkeys([f"{mark}:{word}" for word in _words(value.text)]))
             case Token() if value.system:
-                self._plain[f"{path_mark(self._key, value.path)}|{value.system[:LONGEST_ADDRESS]}"] = None
+                self._plain[system_lexeme(self._key, value.path, value.system)] = None
             case Uri():
-                self._plain[f"{path_mark(self._key, value.path)}^{value.url[:LONGEST_ADDRESS]}"] = None
+                self._plain[address_lexeme(self._key, value.path, value.url)] = None
             case _:
                 pass
 

@@ -15,8 +15,7 @@ def plain_text(text: str, scope: Scope) -> str:
 
 def coded_text(index_key: bytes, path: str, text: str) -> str:
     """All words in the text of one coded element."""
-    mark = path_mark(index_key, path)
-    return " & ".join(f"{_quoted(f'{mark}:{word}')}:*" for word in _words(text))
+    return " & ".join(f"{_quoted(coded_lexeme(index_key, path, word))}:*" for word in _words(text))
 
 
 def of_system(index_key: bytes, path: str, system: str) -> str:
