@@ -31,6 +31,7 @@ class TestParse:
             "m 1:" + base64.b64encode(SECRET).decode(),
             f"{TEXT},{TEXT}",
         ],
+        ids=["nothing", "a name", "no key", "no base64", "zeros", "short", "a space in the name", "twice"],
     )
     def test_a_weak_or_broken_one_is_refused_without_being_repeated(self, text: str) -> None:
         with pytest.raises(ValueError) as refusal:
