@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
-from emr.fhir import bulk_export, bulk_import, document, everything, meta, terminology, validate
+from emr.fhir import bulk_export, bulk_import, document, everything, lastn, meta, subscriptions, terminology, validate
 from emr.fhir.operation import Level, Operation
 from emr.kernel.errors import Malformed, NotFound
 from emr.web.work import in_hospital, in_hospital_with_body
@@ -20,9 +20,12 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     document.DOCUMENT,
     everything.PATIENT,
     everything.ENCOUNTER,
+    subscriptions.EVENTS,
+    lastn.LASTN,
     meta.META,
     meta.META_ADD,
     meta.META_DELETE,
+    subscriptions.STATUS,
     *terminology.TERMINOLOGY,
     validate.VALIDATE,
 )

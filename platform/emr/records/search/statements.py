@@ -71,7 +71,7 @@ def page_statement(shape: Shape) -> Statement:
         .select_from(page.join(row, true()))
         .order_by(*_directed(directed, page))
     )
-    return _compiled(query)
+    return compiled(query)
 
 
 def _directed(places: Sequence[tuple[Any, bool]], page: FromClause) -> list[Any]:
@@ -83,7 +83,7 @@ def _directed(places: Sequence[tuple[Any, bool]], page: FromClause) -> list[Any]
 @lru_cache(maxsize=2_000)
 def count_statement(shape: Shape) -> Statement:
     """How many resources fit, without order and place."""
-    return _compiled(_count(shape))
+    return compiled(_count(shape))
 
 
 @lru_cache(maxsize=2_000)
@@ -91,7 +91,7 @@ def probe_statement(conditions: tuple[Condition, ...]) -> Statement:
     """One row with a column for each condition: of how many resources it is, up to `PROBED_MOST`."""
     limited = [source(each).limit(literal(PROBED_MOST, Integer)).subquery() for each in conditions]
     counts = [select(func.count()).select_from(each).scalar_subquery() for each in limited]
-    return _compiled(select(*(each.label(f"c{number}") for number, each in enumerate(counts))))
+    return compiled(select(*(each.label(f"c{number}") for number, each in enumerate(counts))))
 
 
 def _page(shape: Shape) -> Select[Any]:
@@ -222,6 +222,7 @@ def _count(shape: Shape) -> Select[Any]:
     return select(func.count(distinct(found.c.pk))).where(*(test(each, at) for each in shape.tests))
 
 
-def _compiled(statement: Select[Any]) -> Statement:
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    return Statement(str(compiled), tuple(compiled.positiontup or ()), compiled.params)
+def compiled(statement: Select[Any]) -> Statement:
+    """The text of a statement as PostgreSQL takes it."""
+    made = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return Statement(str(made), tuple(made.positiontup or ()), made.params)
