@@ -25,7 +25,9 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
 def write_terminology(path: Path, header: Json, resources: list[Json]) -> None:
-    """An archive of `index.json` (kind to URL to part, line, version) and parts of one definition a line."""
+    """An archive of `index.json` (kind to URL to part, line, version; implicit value sets to their code systems) and
+    parts of one definition a line.
+    """
     kinds: dict[str, dict[str, list[Any]]] = {kind: {} for kind in KEPT}
     parts: list[list[str]] = [[]]
     for resource in _sorted(resources):
@@ -35,13 +37,19 @@ def write_terminology(path: Path, header: Json, resources: list[Json]) -> None:
         place = [len(parts) - 1, len(parts[-1]), resource.get("version")]
         kinds[resource["resourceType"]][resource["url"]] = place
         parts[-1].append(line)
-    index = {"about": header, "content": kinds}
+    index = {"about": header, "content": kinds, "implicit": _implicit(resources, kinds["ValueSet"])}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         _add(archive, "index.json", json.dumps(index, ensure_ascii=False, separators=(",", ":")))
         for number, lines in enumerate(parts):
             _add(archive, f"{number}.ndjson", "\n".join(lines))
     counts = ", ".join(f"{len(found)} {kind}" for kind, found in kinds.items())
     print(f"{path.name}: {counts}, {path.stat().st_size:,} bytes")
+
+
+def _implicit(resources: list[Json], written: Json) -> dict[str, str]:
+    """Value sets that code systems name as holding all their codes, and that nobody has written down."""
+    systems = (each for each in resources if each["resourceType"] == "CodeSystem" and "valueSet" in each)
+    return {each["valueSet"]: each["url"] for each in systems if each["valueSet"] not in written}
 
 
 def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:

@@ -21,11 +21,13 @@ KINDS: Final[tuple[Kind, ...]] = ("CodeSystem", "ValueSet", "ConceptMap")
 
 def definition(kind: Kind, url: str, version: str | None = None) -> Json | None:
     """The definition of this canonical URL, or None; with a version, only that one. Not to be changed by callers."""
-    index = _index()[kind]
+    index = _places()[kind]
     # R4 has a few code systems whose URL itself ends with a version: `…/v2-0006|2.4`.
     exact = index.get(f"{url}|{version}")
     place = exact or index.get(url)
-    if place is None or (version is not None and exact is None and version != place[2]):
+    if place is None:
+        return _implicit(url, version) if kind == "ValueSet" else None
+    if version is not None and exact is None and version != place[2]:
         return None
     found: Json = json.loads(_part(place[0])[place[1]])
     return found
@@ -33,7 +35,7 @@ def definition(kind: Kind, url: str, version: str | None = None) -> Json | None:
 
 def urls(kind: Kind) -> frozenset[str]:
     """The canonical URLs of all definitions of a kind."""
-    return frozenset(_index()[kind])
+    return frozenset(_places()[kind])
 
 
 @functools.cache
@@ -48,9 +50,25 @@ def enforced(kind: Kind) -> frozenset[str]:
     return frozenset(compiled) if kind == "ValueSet" else frozenset()
 
 
+def _implicit(url: str, version: str | None) -> Json | None:
+    """The value set of all codes of a code system that names it so (`CodeSystem.valueSet`) without writing it down."""
+    system_url = _index()["implicit"].get(url)
+    system = definition("CodeSystem", system_url, version) if system_url else None
+    if system is None:
+        return None
+    told = {name: system[name] for name in ("version", "name", "title", "status") if name in system}
+    compose = {"include": [{"system": system["url"]}]}
+    return {"resourceType": "ValueSet", "url": url} | told | {"compose": compose}
+
+
+def _places() -> dict[str, dict[str, tuple[int, int, str | None]]]:
+    places: dict[str, dict[str, tuple[int, int, str | None]]] = _index()["content"]
+    return places
+
+
 @functools.cache
-def _index() -> dict[str, dict[str, tuple[int, int, str | None]]]:
-    index: dict[str, dict[str, tuple[int, int, str | None]]] = json.loads(_member("index.json"))["content"]
+def _index() -> Json:
+    index: Json = json.loads(_member("index.json"))
     return index
 
 

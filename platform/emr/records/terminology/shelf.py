@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from emr.access.permissions import sight
 from emr.db.connection import Row
@@ -27,11 +27,6 @@ _NAMED: Final = """
 SELECT r.pk, r.version, r.xid::text AS xid FROM resources r
  WHERE r.pk = ANY (ARRAY(SELECT t.pk FROM tokens t WHERE t.key = ANY ($1))) AND r.type = $2 AND NOT r.deleted
    AND ($3::text[] IS NULL OR r.type = ANY ($3))
- ORDER BY r.pk LIMIT 1000
-"""
-_ALL: Final = """
-SELECT r.pk, r.version, r.xid::text AS xid FROM resources r WHERE r.type = $1 AND NOT r.deleted
-   AND ($2::text[] IS NULL OR r.type = ANY ($2))
  ORDER BY r.pk LIMIT 1000
 """
 _ONE: Final = "SELECT r.pk, r.version, r.xid::text AS xid FROM resources r WHERE r.pk = $1 AND NOT r.deleted"
@@ -83,9 +78,10 @@ async def find(work: UnitOfWork, kind: Kind, canonicals: Iterable[str]) -> dict[
     return await _with_supplements(work, found) if kind == "CodeSystem" else found
 
 
-async def every(work: UnitOfWork, kind: Kind) -> list[Held]:
-    """All of the hospital's own definitions of a kind, at most a thousand."""
-    rows = await work.db.fetch(_ALL, kind, sight(work.principal), name="terminology-all")
+async def maps_between(work: UnitOfWork, systems: Iterable[str], *, side: Literal["source", "target"]) -> list[Held]:
+    """The hospital's own concept maps with one of these code systems on that side."""
+    keys = [key_of(work.tenant.index_key, f"ConceptMap.group.{side}", system) for system in systems]
+    rows = await work.db.fetch(_NAMED, keys, "ConceptMap", sight(work.principal), name="terminology-maps")
     return await _ready(work, rows)
 
 
@@ -131,9 +127,10 @@ async def _own(work: UnitOfWork, kind: Kind, urls: set[str]) -> dict[str, list[H
 async def _with_supplements(work: UnitOfWork, found: dict[str, Held | None]) -> dict[str, Held | None]:
     """Code systems with the names that the hospital's active supplements add to them."""
     key, path = work.tenant.index_key, url_path("CodeSystem.supplements")
-    targets = [key_of(key, path, held.resource.get("url", "")) for held in found.values() if held]
-    if not targets:
+    names = {name for held in found.values() if held for name in _names(held)}
+    if not names:
         return found
+    targets = [key_of(key, path, name) for name in names]
     rows = await work.db.fetch(_SUPPLEMENTS, key_of(key, path), targets, sight(work.principal), name="supplements")
     adding = [each for each in await _ready(work, rows) if each.resource.get("status") == "active"]
     if not adding:
@@ -142,8 +139,7 @@ async def _with_supplements(work: UnitOfWork, found: dict[str, Held | None]) -> 
 
 
 def _supplemented(held: Held, adding: Sequence[Held]) -> Held:
-    meant = {held.resource.get("url"), f"{held.resource.get('url')}|{held.resource.get('version')}"}
-    fitting = sorted((each for each in adding if each.resource.get("supplements") in meant), key=_rank)
+    fitting = sorted((each for each in adding if each.resource.get("supplements") in _names(held)), key=_rank)
     if not fitting or held.codes is None:
         return held
     name = ("supplemented", held.name, *(each.name for each in fitting))
@@ -153,6 +149,11 @@ def _supplemented(held: Held, adding: Sequence[Held]) -> Held:
         known = replace(held, name=name, codes=codes)
         _kept().put(name, known, _weight(known))
     return known
+
+
+def _names(held: Held) -> set[str]:
+    url = held.resource.get("url", "")
+    return {url, f"{url}|{held.resource.get('version', '')}"}
 
 
 async def _ready(work: UnitOfWork, rows: Sequence[Row]) -> list[Held]:

@@ -1,13 +1,14 @@
 """What a code is called in another code system (FHIR R4, conceptmap-operation-translate.html)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from emr.definitions.terminology import urls
 from emr.definitions.terminology_refusals import DefinitionUnusable
 from emr.kernel.errors import Malformed
-from emr.records.terminology.shelf import every, find, newest, of_r4
+from emr.records.terminology.shelf import find, maps_between, newest, of_r4
 from emr.records.terminology.verdict import Coded
 from emr.records.terminology.which import Which, held
 from emr.work.unit import UnitOfWork
@@ -62,11 +63,14 @@ async def translate(work: UnitOfWork, which: Which, codings: Sequence[Coded], to
 
     Raises `NotFound` (`concept-map-unknown`), `Malformed` when it is not said which map or towards what.
     """
-    maps = [(await held(work, "ConceptMap", which)).resource] if which.stated else await _fitting(work, towards)
+    if any(coded.system is None for coded in codings):
+        raise Malformed("system-missing", "A code is translated by its system.", location="system")
+    if which.stated:
+        maps = [(await held(work, "ConceptMap", which)).resource]
+    else:
+        maps = await _fitting(work, {coded.system for coded in codings if coded.system}, towards)
     found: list[Match] = []
     for coded in codings:
-        if coded.system is None:
-            raise Malformed("system-missing", "A code is translated by its system.", location="system")
         for each in maps:
             found += [match for match in await _through(work, each, coded, towards) if match not in found]
     work.trail.note(shown=len(found))
@@ -78,12 +82,12 @@ def translated(matches: Iterable[Match]) -> bool:
     return any(each.equivalence not in _NO_MATCH for each in matches)
 
 
-async def _fitting(work: UnitOfWork, towards: Towards) -> list[Json]:
-    """The maps between what was named, the hospital's own first; of each URL the one that counts."""
+async def _fitting(work: UnitOfWork, systems: AbstractSet[str], towards: Towards) -> list[Json]:
+    """The maps of these systems between what was named, the hospital's own first; of each URL the one that counts."""
     if towards.target is None and towards.target_system is None:
         rule = "Name a concept map, or where to translate to by target or targetsystem."
         raise Malformed("definition-not-one", rule, location="url")
-    own = newest(await every(work, "ConceptMap"))
+    own = newest(await maps_between(work, systems, side="target" if towards.reverse else "source"))
     of_definitions = [of_r4("ConceptMap", url, None) for url in sorted(urls("ConceptMap")) if url not in own]
     maps = [each.resource for each in (*own.values(), *of_definitions) if each is not None]
     return [each for each in maps if not each.get("experimental") and _between(each, towards)]
