@@ -89,7 +89,7 @@ def _sort(types: Sequence[str], key: str) -> Sort:
     if name == "_id":
         return Sort(name, "id", descending)
     found = [parameter(each, name) for each in types]
-    known = [each for each in found if each is not None and not each.unsupported]
+    known = [each for each in found if each is not None and each.paths and not each.unsupported]
     kinds = {each.kind for each in known}
     if len(known) != len(found) or len(kinds) != 1 or not kinds <= SORTABLE:
         raise SearchRefused("sort-unknown", f"{'|'.join(types)[:64]} cannot be sorted by {name[:64]}.", "_sort")

@@ -117,7 +117,7 @@ class Criteria:
             raise SearchRefused("chain-form", rule, name[:_NAME])
         self._follow(name)
         if modifier:
-            return Chain(known, ((modifier, self._at(modifier, rest, text)),))
+            return Chain(known, ((modifier, self._at(modifier, rest, text, name)),))
         return Chain(known, self._branches(sorted(targets), name, rest, text))
 
     def _branches(self, targets: Sequence[str], name: str, rest: str, text: str) -> tuple[tuple[str, Criterion], ...]:
@@ -131,7 +131,7 @@ class Criteria:
         if len(fits) > 1 and (common or len(fits) > LINKS_MOST):
             rule = "It may lead to several types; name one, as in subject:Patient.name."
             raise SearchRefused("chain-ambiguous", rule, name[:_NAME])
-        return tuple((each, self._at(each, rest, text)) for each in fits)
+        return tuple((each, self._at(each, rest, text, name)) for each in fits)
 
     def _has(self, name: str, text: str) -> Has:
         _, *parts = name.split(":", 3)
@@ -149,7 +149,7 @@ class Criteria:
             rule = f"{base[:_NAME]} of {kind} does not lead here."
             raise SearchRefused("has-form", rule, name[:_NAME])
         self._follow(name)
-        return Has(kind, known, self._at(kind, rest, text))
+        return Has(kind, known, self._at(kind, rest, text, name))
 
     def _list(self, name: str, text: str) -> Has:
         """Resources that the entries of a List name (search.html#list)."""
@@ -160,10 +160,13 @@ class Criteria:
         self._follow(name)
         return Has("List", known, Ids(ids))
 
-    def _at(self, kind: str, rest: str, text: str) -> Criterion:
-        """The same question about resources that a reference leads to."""
+    def _at(self, kind: str, rest: str, text: str, name: str) -> Criterion:
+        """The same question about resources that a reference leads to; what it refuses is told by the whole name."""
         inner = Criteria(self.reader, (kind,), self.followed)
-        found = inner.criterion(rest, text)
+        try:
+            found = inner.criterion(rest, text)
+        except SearchRefused as refusal:
+            raise SearchRefused(refusal.code, refusal.message, name[:_NAME]) from refusal
         self.followed = inner.followed
         return found
 

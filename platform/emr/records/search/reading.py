@@ -92,7 +92,7 @@ class Reader:
         if slash and modifier in resource_types() and kind != modifier:
             raise SearchRefused("reference-form", f"The value is no {modifier}.", name)
         if slash:
-            return Local((kind,), key)
+            return Local((kind,) if kind in (parameter.targets or resource_types()) else (), key)
         if modifier in resource_types():
             return Local((modifier,), key)
         return Local(tuple(sorted(parameter.targets or resource_types())), key)

@@ -26,8 +26,8 @@ def of_system(index_key: bytes, path: str, system: str) -> str:
 def url_below(index_key: bytes, path: str, url: str) -> str:
     """The address itself and everything that begins with it and a slash."""
     stem = url[: LONGEST_ADDRESS - 1].rstrip("/")
-    itself, below = address_lexeme(index_key, path, stem), address_lexeme(index_key, path, stem + "/")
-    return f"{_quoted(itself)} | {_quoted(below)}:*"
+    itself, inside = (_quoted(address_lexeme(index_key, path, each)) for each in (stem, stem + "/"))
+    return f"{itself} | {inside}:*"
 
 
 def at_and_above(url: str) -> list[str]:
