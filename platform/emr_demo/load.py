@@ -25,10 +25,10 @@ from emr.documents.service import examine, upload_document
 from emr.identity.principal import system_principal
 from emr.imaging.actions.store import read_arrival, store_instances
 from emr.kernel import json
-from emr.kernel.errors import Invalid
 from emr.kernel.tenant import Tenant
+from emr.records.entries import entries_of
 from emr.records.search.find import search
-from emr.records.transaction import entries_of, transaction
+from emr.records.transaction import transaction
 from emr.settings import Settings
 from emr.work.runtime import Runtime, runtime
 from emr.work.unit import UnitOfWork, unit_of_work
@@ -104,7 +104,7 @@ async def _admit(ward: Ward, bundle: Resource) -> None:
     kind, criterion = _known_by(bundle)
     async with ward.unit() as work:
         if not (await search(work, kind, [criterion])).matches:
-            await transaction(work, entries_of(json.parse(as_bytes(bundle)).value), _no_reads)
+            await transaction(work, entries_of(json.parse(as_bytes(bundle)).value))
     ward.bar.advance(ward.task)
 
 
@@ -163,12 +163,6 @@ def _known_by(bundle: Resource) -> tuple[str, tuple[str, str]]:
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-async def _no_reads(work: UnitOfWork, url: str) -> bytes:
-    """The generator asks for nothing, so a GET entry is a mistake of ours."""
-    del work, url
-    raise Invalid("entry-get", "The made-up Bundles read nothing.")
 
 
 if __name__ == "__main__":

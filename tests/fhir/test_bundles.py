@@ -237,9 +237,7 @@ class TestConditions:
         answer = bundle(doctor, "transaction", entry("POST", "Observation", observation("x", subject=subject)))
         assert refusal(answer)[:2] == (422, "reference-broken")
 
-    @pytest.mark.parametrize(
-        "text", ["identifier=", "_count=1", "identifier=a&_sort=_id", "identifier=%00"]
-    )
+    @pytest.mark.parametrize("text", ["identifier=", "_count=1", "identifier=a&_sort=_id", "identifier=%00"])
     def test_other_conditions_are_refused(self, doctor: httpx.Client, text: str) -> None:
         answer = bundle(doctor, "transaction", entry("POST", "Patient", patient(), ifNoneExist=text))
         assert refusal(answer)[:2] == (400, "condition-unsupported")
@@ -252,9 +250,11 @@ class TestWhatIsRefused:
         "bad",
         [
             entry("POST", "Patient/x", patient()), entry("PUT", "Patient", patient()),
-            entry("PUT", "Patient?identifier=x", patient()), entry("PUT", "Patient/a", patient(id="b")),
+            entry("PUT", "Patient/a?identifier=x", patient()), entry("PUT", "Patient/a", patient(id="b")),
             entry("PUT", "Patient/a", patient()), entry("PATCH", "Patient/a", patient()), entry("POST", "Patient"),
-            entry("POST", "Observation", patient()), entry("DELETE", "Patient?identifier=x"),
+            entry("POST", "Observation", patient()), entry("DELETE", "Patient"),
+            entry("GET", "Patient?_count=1", ifMatch='W/"1"'), entry("PUT", "Patient/a", patient(id="a"), ifNoneMatch="*"),
+            entry("POST", "Patient/$meta", {"resourceType": "Parameters"}), entry("DELETE", "Patient?nonsense=1"),
             entry("POST", "../cau-vong/fhir/Patient", patient()), entry("POST", "Pateint", patient()),
             entry("PUT", "Patient/..", patient(id="..")), entry("PUT", "Patient/a", patient(id="a"), ifMatch="1"),
         ],
@@ -275,13 +275,13 @@ class TestWhatIsRefused:
 class TestBatch:
     def test_each_entry_for_itself(self, live: House, doctor: httpx.Client) -> None:
         one = mark()
-        person = made(doctor, patient())["id"]
+        person, other = made(doctor, patient())["id"], made(doctor, patient())["id"]
         refusals = live.refusals()
         answer = bundle(
             doctor, "batch",
             entry("POST", "Patient", patient(identifier=identifier(one))),
             entry("POST", "Patient", patient(foo=1)),
-            entry("GET", f"Patient/{person}"),
+            entry("GET", f"Patient/{other}"),
             entry("GET", "Patient/nobody"),
             entry("PUT", f"Patient/{one}", patient(id=one)),
             entry("PUT", f"Patient/{person}", patient(id=person), ifMatch='W/"9"'),
@@ -301,7 +301,9 @@ class TestBatch:
         [
             entry("PUT", "Patient/a", patient(id="b")), entry("PUT", "Patient/a", patient()),
             entry("PUT", "Patient", patient()), entry("POST", "Observation", patient()),
-            entry("PUT", "Observation/a", patient(id="a")), entry("DELETE", "Patient?identifier=x"),
+            entry("PUT", "Observation/a", patient(id="a")), entry("DELETE", "Patient"),
+            entry("GET", "Pateint/a"), entry("GET", "../../cau-vong/fhir/Patient"), entry("GET", "http://elsewhere/"),
+            entry("POST", ""), entry("POST", "Patient/$nothing"), entry("NEVER", "Patient"), entry("PUT", "a", {"x": 1}),
             entry("PATCH", "Patient/a", patient()), entry("POST", "Patient/a", patient()),
             entry("PUT", "Patient/a", patient(id="a"), ifMatch="nonsense"), entry("GET", "Patient/a/b"),
         ],

@@ -32,8 +32,6 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("PUT", "/{type}/{id}", single.update),
     ("POST", "/_search", search.search_all_by_post),
     ("POST", "/{type}", single.create),
-    ("POST", "", bundle_post.post_bundle),
-    ("POST", "/", bundle_post.post_bundle),
     ("POST", "/{type}/_search", search.search_type_by_post),
     ("DELETE", "/{type}/{id}", single.delete),
     ("PUT", "/{type}", conditional.update),
@@ -49,13 +47,15 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 )
 """Method, path below the base, endpoint; what is asked most often stands first."""
 
+_bundles: Final = bundle_post.taking_bundles(each for each in ROUTES if "$" not in each[1])
+
 router = APIRouter(prefix="/h/{slug}/fhir", include_in_schema=False)
 router.add_route("/h/{slug}/fhir/metadata", capability.metadata, methods=["GET"], include_in_schema=False)
 for path, file_endpoint in (("/$import", bulk_import.begin), ("/$import/files", bulk_import.upload)):
     router.add_route(f"/h/{{slug}}/fhir{path}", file_endpoint, methods=["POST"], include_in_schema=False)
 for path in operations.ROUTES:
     router.add_route(f"/h/{{slug}}/fhir{path}", operations.operate, methods=["GET", "POST"], include_in_schema=False)
-for method, path, endpoint in ROUTES:
+for method, path, endpoint in (*ROUTES, ("POST", "", _bundles), ("POST", "/", _bundles)):
     opened = in_hospital_with_body if method in ("POST", "PUT", "PATCH") else in_hospital
     router.add_route(f"/h/{{slug}}/fhir{path}", opened(endpoint), methods=[method], include_in_schema=False)
 router.add_route(

@@ -110,21 +110,31 @@ def etag(stored: Stored) -> str:
     return f'W/"{stored.version}"'
 
 
+class Versioned(Response):
+    """An answer about one version, which an entry of a Bundle tells in its own words."""
+
+    def __init__(self, stored: Stored, status: int, body: bytes | None, headers: dict[str, str]) -> None:
+        super().__init__(body, status, version_headers(stored) | headers, MEDIA_TYPE if body else None)
+        self.stored = stored
+
+
 def answer_stored(stored: Stored, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A version as it is kept, without being rebuilt."""
-    return Response(stored.body, status, version_headers(stored) | (headers or {}), MEDIA_TYPE)
+    return Versioned(stored, status, stored.body, headers or {})
+
+
+def answer_unchanged(stored: Stored) -> Response:
+    """304: the client has this version."""
+    return Versioned(stored, 304, None, {})
 
 
 def answer_written(request: Request, stored: Stored, base: str) -> Response:
     """201 for what was made, 200 for what was changed or found; the body as `Prefer: return=` asks."""
     status = 201 if stored.created else 200
     headers = {"Location": f"{base}/{stored.type}/{stored.id}/_history/{stored.version}"}
-    preferred = preferences_of(request).returns
-    if preferred == "minimal":
-        return Response(None, status, version_headers(stored) | headers)
-    if preferred == "OperationOutcome":
-        return Response(ALL_OK, status, version_headers(stored) | headers, MEDIA_TYPE)
-    return answer_stored(stored, status, headers)
+    bodies = {"minimal": None, "OperationOutcome": ALL_OK}
+    preferred = preferences_of(request).returns or "representation"
+    return Versioned(stored, status, bodies.get(preferred, stored.body), headers)
 
 
 def version_headers(stored: Stored) -> dict[str, str]:

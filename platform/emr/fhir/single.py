@@ -8,6 +8,7 @@ from emr.definitions.model import resource_types
 from emr.fhir.negotiate import (
     FORMATS,
     answer_stored,
+    answer_unchanged,
     answer_written,
     etag,
     if_match_of,
@@ -17,7 +18,6 @@ from emr.fhir.negotiate import (
     refuse_other_bodies,
     refuse_parameters,
     resource_type_of,
-    version_headers,
 )
 from emr.kernel.errors import Malformed, NotFound
 from emr.records import create as creating
@@ -38,7 +38,7 @@ async def read(request: Request, work: Work) -> Response:
     _refuse_subset(request)
     stored = await reading.read(work, resource_type_of(request), request.path_params["id"])
     if names_current(request, stored):
-        return Response(None, 304, version_headers(stored))
+        return answer_unchanged(stored)
     return answer_stored(stored)
 
 
@@ -50,7 +50,7 @@ async def vread(request: Request, work: Work) -> Response:
     path = request.path_params
     stored = await reading.vread(work, resource_type_of(request), path["id"], path["version"])
     if names_current(request, stored):
-        return Response(None, 304, version_headers(stored))
+        return answer_unchanged(stored)
     return answer_stored(stored)
 
 

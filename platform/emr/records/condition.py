@@ -4,6 +4,7 @@ Each takes advisory transaction locks on its criteria before it looks, so that w
 stand in line instead of failing.
 """
 
+import re
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
@@ -13,7 +14,7 @@ from emr.access.permissions import demand_sight
 from emr.kernel.errors import Conflict
 from emr.records.errors import ManyMatches, SearchRefused
 from emr.records.keys import held_text
-from emr.records.search.find import search
+from emr.records.search.find import matching
 from emr.records.store import lock
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
@@ -34,6 +35,9 @@ _NO_CRITERIA: Final = frozenset(
 )
 """Parameters that shape an answer and say nothing of what must fit."""
 _TRIES: Final = 3
+_TOKEN: Final = re.compile(r"(?:((?:[^\\,|]|\\.)*)\|)?((?:[^\\,|]|\\.)*)", re.DOTALL)
+_COMMA: Final = re.compile(r"(?<!\\),")
+_ESCAPED: Final = re.compile(r"\\([\\,|$])")
 
 
 class Condition:
@@ -42,8 +46,8 @@ class Condition:
     def __init__(self, resource_type: str, text: str, location: str = "If-None-Exist") -> None:
         """`text` is a query, with or without its question mark. Raises `SearchRefused` when it is none."""
         try:
-            query = text.removeprefix(f"{resource_type}?").removeprefix("?")
-            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict")
+            text = text.removeprefix(f"{resource_type}?").removeprefix("?")
+            pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
         except ValueError as error:
             raise SearchRefused("condition-form", "A condition is a query: name=value&name=value.", location) from error
         for name, value in pairs:
@@ -60,8 +64,8 @@ class Condition:
         of it meets the same lock; else the sorted criteria.
         """
         values = [value for name, value in self.pairs if name == "identifier"]
-        held = [held_text(part.rpartition("|")[2]) for value in values for part in value.split(",")]
-        for text in held or [repr(self.pairs)]:
+        tokens = [_TOKEN.fullmatch(part) for value in values for part in _COMMA.split(value)]
+        for text in [_plain(token[2]) for token in tokens if token] or [repr(self.pairs)]:
             digest = blake2b(f"{self.type}|{text}".encode(), digest_size=8).digest()
             yield int.from_bytes(digest, "big", signed=True)
 
@@ -77,10 +81,17 @@ class Condition:
 
 def _identifier(pairs: list[tuple[str, str]]) -> tuple[str | None, str] | None:
     """System (None: any) and value, when that is all that is asked."""
-    if len(pairs) != 1 or pairs[0][0] != "identifier" or "," in pairs[0][1] or "\\" in pairs[0][1]:
+    if len(pairs) != 1 or pairs[0][0] != "identifier":
         return None
-    system, bar, value = pairs[0][1].rpartition("|")
-    return (held_text(system) if bar else None, held_text(value)) if value else None
+    token = _TOKEN.fullmatch(pairs[0][1])
+    if token is None or not token[2]:
+        return None
+    return (_plain(token[1]) if token[1] is not None else None, _plain(token[2]))
+
+
+def _plain(text: str) -> str:
+    """A part of a search value without its escapes (search.html#escaping), as it stands in the index."""
+    return held_text(_ESCAPED.sub(r"\1", text))
 
 
 async def hold(work: UnitOfWork, conditions: Iterable[Condition]) -> None:
@@ -97,8 +108,7 @@ async def matches(work: UnitOfWork, condition: Condition, most: int) -> list[Sto
     if condition.identifier is not None:
         rows = await work.db.fetch(_MATCH, condition.type, *condition.identifier, most, name="match")
         return [Stored.of(condition.type, row) for row in rows]
-    page = await search(work, condition.type, [*condition.pairs, ("_count", str(most))])
-    return list(page.matches)
+    return await matching(work, condition.type, condition.text, most=most, location=condition.location)
 
 
 async def match(work: UnitOfWork, condition: Condition) -> Stored | None:

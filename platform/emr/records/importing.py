@@ -5,15 +5,19 @@ The digest of a file is its idempotency key, so that an import which was cut off
 
 import gzip
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from emr.definitions.validate import demand_valid
 from emr.kernel import json
 from emr.kernel.errors import Invalid, Malformed, TooLarge
-from emr.records.transaction import ENTRIES_MOST, entries_of, transaction
+from emr.records.condition import Condition
+from emr.records.entries import ENTRIES_MOST, Entry, entries_of
+from emr.records.transaction import transaction
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
@@ -52,9 +56,11 @@ async def import_bundle(work: UnitOfWork, content: bytes) -> Imported:
     demand_valid(bundle, expected_type="Bundle")
     entries = entries_of(bundle)
     for entry in entries:
-        if entry.method == "POST" and entry.if_none_exist is None and entry.type in _SHARED:
-            entry.if_none_exist = _first_identifier(entry.resource)
-    done = await transaction(work, entries, _read_nothing)
+        if not entry.writes:
+            raise Invalid("import-reads", "A file that is imported changes and reads nothing.", location=entry.location)
+        if entry.method == "POST" and entry.condition is None and entry.type in _SHARED:
+            entry.condition = _first_identifier(entry)
+    done = await transaction(work, entries)
     await work.db.execute(_KEEP, *key, digest, name="import-keep")
     stored = sum(entry.draft is not None for entry in done)
     return Imported(stored, len(done) - stored)
@@ -100,13 +106,14 @@ def _lines(content: bytes) -> Iterator[dict[str, Any]]:
         yield {"fullUrl": f"urn:emr:{resource_type}/{resource_id}", "resource": resource, "request": request}
 
 
-def _first_identifier(resource: dict[str, Any]) -> str | None:
-    for identifier in resource.get("identifier", ()):
+def _first_identifier(entry: Entry) -> Condition | None:
+    for identifier in entry.resource.get("identifier", ()):
         if identifier.get("system") and identifier.get("value"):
-            return f"identifier={identifier['system']}|{identifier['value']}"
+            query = urlencode({"identifier": f"{escaped(identifier['system'])}|{escaped(identifier['value'])}"})
+            return Condition(entry.type, query, f"{entry.location}.resource.identifier")
     return None
 
 
-async def _read_nothing(work: UnitOfWork, url: str) -> bytes:
-    del work, url
-    raise Invalid("import-reads", "A file that is imported may not contain a GET.")
+def escaped(text: str) -> str:
+    """A text as a search value says it (search.html#escaping)."""
+    return re.sub(r"([\\,|$])", r"\\\1", text)

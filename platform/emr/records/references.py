@@ -13,16 +13,20 @@ _LOCAL: Final = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_his
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
-def local_references(work: UnitOfWork, resource: dict[str, Any]) -> dict[tuple[str, str], str]:
+def local_references(
+    work: UnitOfWork, resource: dict[str, Any], *, in_bundle: bool = False
+) -> dict[tuple[str, str], str]:
     """Every local target of a resource with the path that names it.
 
     Raises `ResourceInvalid` for a reference that is neither local, nor inside the resource, nor an absolute address
-    elsewhere.
+    elsewhere; `in_bundle`, when all placeholders have been replaced, `ReferenceBroken` for one that is left.
     """
     targets: dict[tuple[str, str], str] = {}
     for path, reference in references(resource):
         if reference.startswith("#"):
             continue
+        if in_bundle and reference.startswith("urn:"):
+            raise ReferenceBroken("an entry that is not in this Bundle", path)
         if _SCHEME.match(reference):
             _refuse_own_address(work, path, reference)
             continue

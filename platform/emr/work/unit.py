@@ -29,6 +29,8 @@ _GONE: Final = (
     ConnectionError,
 )
 """The server is gone, going, full, or a replica that has not taken over yet."""
+_LOST: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+"""Somebody else was faster at the same place."""
 _NO_JOURNAL: Final = (
     asyncpg.InsufficientPrivilegeError,
     asyncpg.UndefinedTableError,
@@ -90,6 +92,20 @@ async def unit_of_work(
         await runtime.audit.record(tenant.cell, trail.rows)
 
 
+@asynccontextmanager
+async def attempt(work: UnitOfWork) -> AsyncIterator[None]:
+    """A part of the transaction that is undone alone when it is refused, also by PostgreSQL over a lock."""
+    try:
+        async with work.db.savepoint():
+            yield
+    except _LOST as error:
+        raise _lost() from error
+
+
+def _lost() -> Conflict:
+    return Conflict("lock-lost", "Another change was under way at the same place; nothing was stored.")
+
+
 def refused(*, work_of: tuple[Tenant | None, Principal | None, Request], refusal: Refusal, at: datetime) -> AuditRow:
     """The row that a refusal leaves: its codes and where they apply, never the content that was refused."""
     tenant, principal, request = work_of
@@ -110,8 +126,8 @@ async def _committed(runtime: Runtime, tenant: Tenant) -> AsyncIterator[Connecti
     try:
         async with runtime.databases.hospital(tenant) as connection:
             yield connection
-    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError) as error:
-        raise Conflict("lock-lost", "Another change was under way at the same place; nothing was stored.") from error
+    except _LOST as error:
+        raise _lost() from error
     except asyncpg.QueryCanceledError as error:
         raise Unavailable("query-too-slow", "The query took too long and was stopped.") from error
     except asyncpg.InFailedSQLTransactionError as error:
