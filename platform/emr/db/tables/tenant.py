@@ -67,7 +67,7 @@ resources = Table(
         server_default=text("'{}'"),
         comment="31-bit hashes of the search parameters that have a value",
     ),
-    Index("resources_identity", "type", "id", unique=True),
+    Index("resources_identity", "id", "type", unique=True),
     Index("resources_newest", "type", text("updated DESC"), text("pk DESC")),
 )
 
@@ -177,7 +177,7 @@ compartments = Table(
     Column("type", Text, nullable=False),
     _instant("updated"),
     Column("pk", BigInteger, nullable=False),
-    Index("compartments_patient", "patient", "type", text("updated DESC"), text("pk DESC")),
+    Index("compartments_patient", "patient", "type", "updated", "pk"),
     Index("compartments_pk", "pk"),
 )
 
