@@ -1,10 +1,8 @@
 """Whose record a resource is in, and what it points to."""
 
-import copy
-
 import pytest
 
-from emr.definitions.compartment import in_patient_compartment, patients_of, references, rewrite
+from emr.definitions.compartment import in_patient_compartment, patients_of, references
 from tests.definitions.samples import Json, observation, patient
 
 PLACEHOLDER = "urn:uuid:00000000-0000-4000-8000-000000000001"
@@ -57,26 +55,3 @@ class TestReferences:
         education = {"resourceType": "Immunization", "education": [{"reference": "http://a"}]}
         assert list(references(issue)) == []
         assert list(references(education)) == []
-
-
-class TestRewrite:
-    def test_placeholders_wherever_they_may_stand(self) -> None:
-        resource = observation(
-            subject={"reference": PLACEHOLDER},
-            instantiates=PLACEHOLDER,
-            list=[PLACEHOLDER, "x"],
-            identifier=[{"system": "urn:ietf:rfc:3986", "value": PLACEHOLDER}],
-            text={"status": "generated", "div": f'<div><a href="{PLACEHOLDER}">{PLACEHOLDER}</a></div>'},
-        )
-        rewrite(resource, {PLACEHOLDER: "Patient/9"})
-        assert resource["subject"] == {"reference": "Patient/9"}
-        assert resource["instantiates"] == "Patient/9"
-        assert resource["list"] == ["Patient/9", "x"]
-        assert resource["identifier"][0]["value"] == PLACEHOLDER
-        assert resource["text"]["div"] == f'<div><a href="Patient/9">{PLACEHOLDER}</a></div>'
-
-    def test_what_is_not_known_stays(self) -> None:
-        resource = observation(subject={"reference": PLACEHOLDER})
-        before = copy.deepcopy(resource)
-        rewrite(resource, {})
-        assert resource == before

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emr.definitions import model
-from emr.definitions.compartment import patients_of, references, rewrite
+from emr.definitions.compartment import patients_of, references
 from emr.definitions.extract import extract, identifiers
+from emr.definitions.placeholders import replace_placeholders
 from emr.definitions.validate import validate
 from emr.kernel import json
 from tests.definitions.samples import Json, bundles
@@ -45,7 +46,7 @@ def use(resource: Json) -> None:
     identifiers(resource)
     patients_of(resource["resourceType"], resource)
     known = {text: "Patient/x" for _, text in references(resource)}
-    rewrite(resource, known)
+    replace_placeholders(resource, known)
     json.dumps(resource)
 
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from emr.definitions.compartment import patients_of, references, rewrite
+from emr.definitions.compartment import patients_of, references
 from emr.definitions.extract import extract
+from emr.definitions.placeholders import replace_placeholders
 from emr.definitions.validate import validate
 from emr.definitions.values import Link
 from emr.kernel import json
@@ -46,7 +47,7 @@ class TestIndex:
         for _, bundle in every[:10]:
             known = {e["fullUrl"]: f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in bundle["entry"]}
             for resource in (entry["resource"] for entry in bundle["entry"]):
-                rewrite(resource, known)
+                replace_placeholders(resource, known)
                 assert not any(text.startswith("urn:") for _, text in references(resource))
                 alone = resource["resourceType"] in shared_types
                 assert len(patients_of(resource["resourceType"], resource)) == (0 if alone else 1)

@@ -4,8 +4,7 @@ Source: https://hl7.org/fhir/R4/compartmentdefinition-patient.html.
 """
 
 import functools
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from emr.definitions import model
@@ -21,7 +20,6 @@ _REFERENCE: Final = frozenset(
     {"reference", "type", "identifier", "display", "id", "extension", "_reference", "_type", "_display"}
 )
 """What a Reference may have; the three other objects with a text called `reference` have more, or are `education`."""
-_LINK = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)(["'])""")
 
 
 def patients_of(type: str, resource: Json) -> list[str]:  # noqa: A002
@@ -60,26 +58,6 @@ def references(resource: Json) -> Iterator[tuple[str, str]]:
         text = holder.get("reference")
         if type(text) is str and holder.keys() <= _REFERENCE and path[1] != "education":
             yield location((path, "reference", None)), text
-
-
-def rewrite(resource: Json, addresses: Mapping[str, str]) -> None:
-    """Replace, in place, each text that is a key of `addresses`, as a transaction does with its placeholders.
-
-    That is not only references: uri, url, oid and uuid elements and links in narratives too
-    (https://hl7.org/fhir/R4/http.html#trules). Identifiers keep theirs.
-    """
-    for path, holder in _holders(resource, (None, "Resource", None)):
-        if path[1] == "identifier":
-            continue
-        for key, item in holder.items():
-            if type(item) is str:
-                holder[key] = _linked(item, addresses) if key == "div" else addresses.get(item, item)
-            elif type(item) is list:
-                holder[key] = [addresses.get(each, each) if type(each) is str else each for each in item]
-
-
-def _linked(div: str, addresses: Mapping[str, str]) -> str:
-    return _LINK.sub(lambda found: found[1] + addresses.get(found[2], found[2]) + found[3], div)
 
 
 def _holders(value: Json, path: Path) -> Iterator[tuple[Path, Json]]:
