@@ -79,8 +79,15 @@ class Lexemes:
             room -= len(lexeme.encode()) + 8
             if room < 0:
                 break
-            parts.append(_quoted(lexeme) + ":1A" if lexeme in told else _quoted(lexeme))
+            parts.append(_quoted(lexeme) + _place(lexeme, narrated=lexeme in told))
         return " ".join(parts)
+
+
+def _place(lexeme: str, *, narrated: bool) -> str:
+    """A word without a place would fit a query for any weight; what stands under a mark is asked without one."""
+    if narrated:
+        return ":1A"
+    return "" if lexeme[0] in "~|" else ":1"
 
 
 @functools.lru_cache(maxsize=4_096)
