@@ -26,6 +26,7 @@ class Shelf:
     """What a test puts there."""
 
     def __init__(self, *resources: Json) -> None:
+        self.compiled: dict[str, CodeSystem] = {}
         self.known = {
             name: each
             for each in resources
@@ -34,7 +35,11 @@ class Shelf:
 
     def code_system(self, canonical: str) -> CodeSystem | None:
         found = self.known.get(canonical)
-        return code_system(found) if found and found["resourceType"] == "CodeSystem" else None
+        if found is None or found["resourceType"] != "CodeSystem":
+            return None
+        if canonical not in self.compiled:
+            self.compiled[canonical] = code_system(found)
+        return self.compiled[canonical]
 
     def value_set(self, canonical: str) -> Json | None:
         found = self.known.get(canonical)
@@ -261,6 +266,21 @@ class TestCompose:
         )
         top = samples.value_set("t", {"valueSet": [one["url"]]}, {"valueSet": [two["url"]]})
         assert len(codes(top, leaf, one, two)) == 5
+
+    @pytest.mark.parametrize("ask", [ValueSet.entries, lambda found: found.find(SYSTEM, "Z")])
+    def test_sets_of_sets_of_sets_end(self, ask: Callable[[ValueSet], object]) -> None:
+        others = [samples.value_set(f"{n}", *[{"valueSet": [f"urn:test:vs:{n + 1}"]}] * 2) for n in range(30)]
+        leaf = samples.value_set("30", {"system": SYSTEM})
+        began = time.perf_counter()
+        assert refused(lambda: ask(ready(others[0], *others, leaf)))[0] == "too-costly"
+        assert time.perf_counter() - began < 2
+
+    def test_the_same_part_many_times_ends(self) -> None:
+        shelf = Shelf(samples.code_list("x", concept=[{"code": f"C{number}"} for number in range(5_000)]))
+        found = value_set(shelf, samples.value_set("y", *[{"system": SYSTEM}] * 5_000))
+        began = time.perf_counter()
+        assert refused(found.entries)[0] == "too-costly"
+        assert time.perf_counter() - began < 10
 
     def test_inactive_codes_where_the_set_does_not_want_them(self) -> None:
         concepts = [{"code": "old", "property": [{"code": "inactive", "valueBoolean": True}]}, {"code": "new"}]

@@ -5,7 +5,7 @@ system is not held, is refused only when the answer hangs on it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -27,6 +27,9 @@ Key = tuple[str, str]
 HELD_MOST: Final = 200_000
 """Codes that one expansion may pass through before it is cut into pages."""
 _DEEPEST: Final = 32
+_SETS_MOST: Final = 1_000
+_WORK_MOST: Final = 1_000_000
+"""Concepts that may be looked at for one answer, each as often as a part asks for it: a second or two."""
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 
 
@@ -99,11 +102,30 @@ class Entry(NamedTuple):
         return self.concept is not None and self.concept.abstract
 
 
+class _Budget:
+    """What may still be done for one answer: a value set that somebody sends must not cost minutes."""
+
+    def __init__(self) -> None:
+        self._left = _WORK_MOST
+        self._sets = _SETS_MOST
+
+    def spend(self, concepts: int) -> None:
+        self._left -= concepts
+        if self._left < 0:
+            raise DefinitionUnusable("too-costly", "This value set takes more work than one answer may.")
+
+    def enter(self) -> None:
+        self._sets -= 1
+        if self._sets < 0:
+            raise DefinitionUnusable("too-costly", f"This value set is made of more than {_SETS_MOST} others.")
+
+
 @dataclass(slots=True)
 class _Part:
     """One include or exclude. `tests` all hold for a concept that it takes; `sets` all hold it too."""
 
     location: str
+    budget: _Budget
     system: str | None = None
     canonical: str = ""
     held: CodeSystem | None = None
@@ -119,6 +141,7 @@ class _Part:
         """Every code that it takes; refused when they cannot all be known."""
         if self.system is None:
             first, *rest = self.sets
+            self.budget.spend(len(first.entries()) * len(self.sets))
             yield from (each for each in first.entries().values() if all(other.holds(each) for other in rest))
             return
         for entry in self._of_system():
@@ -128,18 +151,18 @@ class _Part:
     def _of_system(self) -> Iterator[Entry]:
         assert self.system is not None
         if self.listed is not None:
+            self.budget.spend(len(self.listed))
             for code, given in self.listed.items():
                 entry = self._entry(code, given)
                 if self._fits(entry):
                     yield entry
             return
-        for concept in self._concepts():
+        held = self._demand()
+        self.budget.spend(len(held.concepts) * (1 + len(self.tests) + len(self.sets)))
+        for concept in held.concepts.values():
             entry = Entry(self.system, self.version, concept.code, concept)
             if self._fits(entry):
                 yield entry
-
-    def _concepts(self) -> Iterable[Concept]:
-        return self._demand().concepts.values()
 
     def _fits(self, entry: Entry) -> bool:
         if not self.tests:
@@ -199,6 +222,7 @@ class ValueSet:
     include: list[_Part]
     exclude: list[_Part]
     active_only: bool
+    budget: _Budget
     _entries: dict[Key, Entry] | None = None
     _texts: list[tuple[str, Entry]] | None = None
 
@@ -223,6 +247,7 @@ class ValueSet:
 
     def find(self, system: str, code: str) -> Entry | None:
         """The entry of one code, or None when it is not in the set. Raises when that cannot be known."""
+        self.budget.spend(len(self.include))
         found = _first(self.include, lambda part: part.find(system, code))
         if found is None or not self._wanted(found):
             return None
@@ -290,8 +315,10 @@ def _never(concept: Concept) -> bool:
 class _Builder:
     shelf: Shelf
     versions: Versions
+    budget: _Budget = field(default_factory=_Budget)
 
     def build(self, resource: Json, above: tuple[str, ...]) -> ValueSet:
+        self.budget.enter()
         url = resource.get("url", "")
         version = resource.get("version")
         canonical = f"{url}|{version}" if url and version else url
@@ -313,6 +340,7 @@ class _Builder:
                 for n, each in enumerate(compose.get("exclude", ()))
             ],
             active_only=compose.get("inactive") is False,
+            budget=self.budget,
         )
 
     def _part(self, given: Json, above: tuple[str, ...], location: str) -> _Part:
@@ -323,17 +351,18 @@ class _Builder:
                 raise DefinitionUnusable(
                     "value-set-empty", "A part names no system and no value set.", location=location
                 )
-            return _Part(location, sets=sets)
+            return _Part(location, self.budget, sets=sets)
         canonical = self.versions.canonical(given)
         held = self.shelf.code_system(canonical)
         self._check(system, held, location)
         held = held if held is not None and held.content != "not-present" else None
         listed = {each["code"]: each for each in given["concept"] if "code" in each} if "concept" in given else None
+        self.budget.spend(1 + len(given.get("filter", ())) * (len(held.concepts) // 100 if held else 1))
         tests = tuple(
             test_of(held, each, f"{location}.filter[{n}]") if held else _never
             for n, each in enumerate(given.get("filter", ()))
         )
-        return _Part(location, system, canonical, held, listed, tests, sets)
+        return _Part(location, self.budget, system, canonical, held, listed, tests, sets)
 
     def _referred(self, canonical: str, above: tuple[str, ...], location: str) -> ValueSet:
         if canonical.startswith("#"):

@@ -2,18 +2,20 @@
 
 import asyncio
 import functools
-from typing import Final
+from typing import Any, Final
 
 from emr.definitions.terminology_compose import ValueSet, Versions, value_set
-from emr.records.terminology.gather import gather
+from emr.records.terminology.gather import GatheredShelf, gather
 from emr.records.terminology.kept import Kept
 from emr.records.terminology.shelf import Held
 from emr.work.unit import UnitOfWork
 
+Json = dict[str, Any]
+
 _KEPT_MOST: Final = 60_000
 """Codes of all expansions together."""
 _BESIDE: Final = 2_000
-"""Concepts from which on an expansion is made beside the event loop."""
+"""Concepts and parts from which on an expansion is made beside the event loop."""
 
 
 async def expanded(work: UnitOfWork, held: Held, versions: Versions | None = None) -> ValueSet:
@@ -25,12 +27,17 @@ async def expanded(work: UnitOfWork, held: Held, versions: Versions | None = Non
     known = _kept().get(key) if plain else None
     if known is not None:
         return known
-    made = value_set(shelf, held.resource, asked)
-    if shelf.size() > _BESIDE:
-        await asyncio.to_thread(made.entries)
+    make = functools.partial(_made, shelf, held.resource, asked)
+    made = await asyncio.to_thread(make) if shelf.size() + shelf.parts > _BESIDE else make()
     weight = 20 + len(made.entries()) + shelf.size()
     if plain:
         _kept().put(key, made, weight)
+    return made
+
+
+def _made(shelf: GatheredShelf, resource: dict[str, Any], versions: Versions) -> ValueSet:
+    made = value_set(shelf, resource, versions)
+    made.entries()
     return made
 
 

@@ -22,6 +22,8 @@ class GatheredShelf:
 
     systems: dict[str, Held | None] = field(default_factory=dict)
     sets: dict[str, Held | None] = field(default_factory=dict)
+    parts: int = 0
+    """Includes and excludes of all value sets."""
 
     def code_system(self, canonical: str) -> CodeSystem | None:
         """A code system, ready to be asked."""
@@ -51,6 +53,7 @@ async def gather(work: UnitOfWork, resource: Json, versions: Versions | None = N
     systems: set[str] = set()
     for _ in range(_LEVELS_MOST):
         parts = [part for each in level for part in _parts(each)]
+        shelf.parts += len(parts)
         systems.update(asked.canonical(part) for part in parts if "system" in part)
         wanted = {
             canonical for part in parts for canonical in part.get("valueSet", ()) if canonical
