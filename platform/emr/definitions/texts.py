@@ -29,7 +29,7 @@ def narrative(resource: Json) -> str:
     """The text of the narrative without its tags; empty where there is none."""
     text = resource.get("text")
     div = text.get("div") if type(text) is dict else None
-    return unescape(_TAG(" ", div)) if type(div) is str else ""
+    return unescape(_TAG(" ", div)).strip() if type(div) is str else ""
 
 
 def texts(type_: str, value: Json) -> Iterator[str]:
