@@ -218,15 +218,29 @@ class TestProfiles:
             put(client, core.PATIENT)
         assert post(doctor, core.patient()).status_code == 201
 
-    def test_in_a_batch_it_counts_from_its_entry_on(self, vn: str, doctor: httpx.Client, live: House) -> None:
+    def test_within_a_batch_it_counts_as_soon_as_it_is_there(self, live: House) -> None:
+        job = core.profile("job", "Task", [core.element("Task.description", min=1)])
+        task = {"resourceType": "Task", "id": "vn-task", "status": "draft", "intent": "order"}
+        entries = [
+            entry("PUT", f"StructureDefinition/{job['id']}", job),
+            entry("PUT", "Task/vn-task", task | {"meta": {"profile": [job["url"]]}}),
+        ]
+        with live.client("his") as client:
+            body = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+            answers = client.post("", content=json.dumps(body), headers=FHIR).json()["entry"]
+            client.delete(f"/StructureDefinition/{job['id']}")
+        assert [each["response"]["status"][:3] for each in answers] == ["201", "422"]
+
+    def test_one_that_was_undone_was_never_there(self, vn: str, doctor: httpx.Client, live: House) -> None:
         tightened = json.loads(json.dumps(core.PATIENT))
         tightened["differential"]["element"].append({"id": "Patient.photo", "path": "Patient.photo", "min": 1})
-        body = {"resourceType": "Bundle", "type": "batch", "entry": [
-            entry("PUT", f"StructureDefinition/{tightened['id']}", tightened), entry("POST", "Patient", core.patient())]}  # fmt: skip
+        entries = [
+            entry("PUT", f"StructureDefinition/{tightened['id']}", tightened),
+            entry("PUT", "Observation/undone", observation("nobody", id="undone")),
+        ]
+        body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
         with live.client("his") as client:
-            answers = client.post("", content=json.dumps(body), headers=FHIR).json()["entry"]
-            put(client, core.PATIENT)
-        assert [each["response"]["status"][:3] for each in answers] == ["200", "422"]
+            assert client.post("", content=json.dumps(body), headers=FHIR).status_code == 422
         assert post(doctor, core.patient()).status_code == 201
 
     def test_a_broken_profile_is_no_reason_to_refuse_a_claim(self, doctor: httpx.Client, live: House) -> None:

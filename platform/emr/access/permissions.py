@@ -72,7 +72,9 @@ GRANTS: Final[dict[str, Grant]] = {
     ),
     "warehouse": Grant(_READ | {"bulk:export"}, EVERYTHING, frozenset()),
     "system": Grant(
-        _READ | _CHANGE | _SHOW | _CARE | {"imaging:store", "record:import", "bulk:export"}, EVERYTHING, EVERYTHING
+        _READ | _CHANGE | _SHOW | _CARE | {"imaging:store", "record:import", "bulk:export", "profile:manage"},
+        EVERYTHING,
+        EVERYTHING,
     ),
 }
 

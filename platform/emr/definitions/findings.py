@@ -18,10 +18,11 @@ class Findings:
     """Collects issues during one validation.
 
     issues: what makes the resource invalid. advice: what does not, sought only when `thorough`. resource, root: the
-    resource that is looked at, and the one around it where it is contained.
+    resource that is looked at, and the one around it where it is contained. asked: how many expressions were asked,
+    in one place for all that are nested.
     """
 
-    __slots__ = ("advice", "contained", "fragments", "issues", "resource", "root", "thorough")
+    __slots__ = ("advice", "asked", "contained", "fragments", "issues", "resource", "root", "thorough")
 
     def __init__(self, *, thorough: bool = False) -> None:
         self.issues: list[Issue] = []
@@ -29,13 +30,14 @@ class Findings:
         self.fragments: list[tuple[str, Path]] = []
         self.contained: set[str] = set()
         self.thorough = thorough
+        self.asked = [0]
         self.resource: Any = None
         self.root: Any = None
 
     def within(self, resource: Any) -> "Findings":
         """For a resource inside another: one list of issues, but local references of its own."""
         inner = Findings(thorough=self.thorough)
-        inner.issues, inner.advice = self.issues, self.advice
+        inner.issues, inner.advice, inner.asked = self.issues, self.advice, self.asked
         inner.resource = inner.root = resource
         return inner
 

@@ -68,12 +68,11 @@ def _is_string(value: Any) -> bool:
 
 
 def _is_uri(value: Any) -> bool:
-    return (
-        type(value) is str
-        and 0 < len(value) <= MAX_TEXT
-        and _SPACE.search(value) is None
-        and _CONTROL.search(value) is None
-    )
+    if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
+        return False
+    if value.isprintable():
+        return " " not in value  # All other white space is not printable.
+    return _SPACE.search(value) is None and _CONTROL.search(value) is None
 
 
 def _matching(match: Callable[[str], re.Match[str] | None]) -> Test:
@@ -84,6 +83,8 @@ def _matching(match: Callable[[str], re.Match[str] | None]) -> Test:
 
 
 def _is_code(value: Any) -> bool:
+    if type(value) is str and value.isprintable() and " " not in value:
+        return 0 < len(value) <= MAX_TEXT
     return type(value) is str and len(value) <= MAX_TEXT and _CODE(value) is not None and _CONTROL.search(value) is None
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from emr.definitions import model
 from emr.definitions.fhirpath.compiling import compiled
-from emr.definitions.fhirpath.items import Items, Node, Unknown, root_of, truth
+from emr.definitions.fhirpath.items import Items, Node, Unknown, truth
 from emr.definitions.fhirpath.scope import Scope, TooMuch
 from emr.definitions.fhirpath.syntax import Unreadable
 from emr.definitions.findings import Findings, Path
@@ -26,6 +26,10 @@ SPELLED_OUT: Final = frozenset(
 ) | {"que-2", "que-4", "que-11", "rat-1", *(f"tim-{number}" for number in (1, 2, 4, 5, 6, 7, 8, 9, 10))}  # fmt: skip
 """Keys that have a rule in Python: those of everyday resources, where a microsecond counts, and those whose published
 expression takes quadratic time. `inv-1` is the key of two constraints and is spelled out for `Parameters` only."""
+
+
+EXPRESSIONS_MOST: Final = 100_000
+"""Expressions that one validation asks, at about 10 µs each; the largest profiles that are published need 20,000."""
 
 
 class Constraint(NamedTuple):
@@ -72,9 +76,13 @@ def rule(constraint: Constraint, kind: str) -> Rule:
 
 def judge(constraint: Constraint, evaluate: Eval, node: Node, path: Path, found: Findings) -> None:
     """Ask a constraint about a place; what cannot be told is said, never taken for kept."""
-    scope = Scope(root_of(found.root), root_of(found.resource), node)
+    found.asked[0] += 1
+    if found.asked[0] > EXPRESSIONS_MOST:
+        if found.asked[0] == EXPRESSIONS_MOST + 1:
+            found.add("invariant", "The resource is too large for its constraints to be checked.", path)
+        return
     try:
-        kept = truth(evaluate(scope, [node]))
+        kept = truth(evaluate(Scope(found.root, found.resource, node), [node]))
     except TooMuch:
         found.add("invariant", f"{constraint.key} cannot be checked: the resource is too large for it.", path)
     except (Unknown, Unreadable) as reason:

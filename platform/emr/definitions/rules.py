@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from emr.definitions import model, published
@@ -147,7 +147,7 @@ def check_contained(value: Json, path: Path, found: Findings) -> None:
     """The rules of contained resources, and that each local reference has its target (ref-1)."""
     contained = value.get("contained")
     if type(contained) is list:
-        named = set(_local_names(value))
+        named = _local_names(value)
         for index, inner in enumerate(contained):
             if type(inner) is dict:
                 _check_inner(inner, named, (path, "contained", index), found)
@@ -173,14 +173,19 @@ def _check_inner(inner: Json, named: set[str], place: Path, found: Findings) -> 
         found.add("contained", "A contained resource has no version and no security label (dom-4, dom-5).", place)
 
 
-def _local_names(value: Any) -> Iterator[str]:
+def _local_names(value: Json) -> set[str]:
     """What any text in a resource names with a `#`: references, canonicals, URIs."""
-    if type(value) is str:
-        if value.startswith("#"):
-            yield value[1:]
-    elif type(value) is dict or type(value) is list:
-        for each in value.values() if type(value) is dict else value:
-            yield from _local_names(each)
+    names: set[str] = set()
+    left: list[Any] = [value]
+    while left:
+        held = left.pop()
+        for each in held.values() if type(held) is dict else held:
+            if type(each) is str:
+                if each.startswith("#"):
+                    names.add(each[1:])
+            elif type(each) is dict or type(each) is list:
+                left.append(each)
+    return names
 
 
 def _distinct_codes(value: Json, path: Path, found: Findings) -> None:

@@ -3,12 +3,13 @@
 A shape is compiled when its type is first met, and kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any, Final
 
 from emr.definitions import model, narrative
 from emr.definitions.findings import Findings, Path
+from emr.definitions.invariants import Rule
 from emr.definitions.primitives import MAX_TEXT, TESTS, Test
 from emr.definitions.rules import advice_of, bound_code, bound_concept, check_contained, reference_target, rules_of
 
@@ -20,18 +21,15 @@ Slot = Callable[[Any, Json, Path, Findings], None]
 class Shape:
     """What an object of one type may and must have."""
 
-    __slots__ = ("advice", "choices", "must", "name", "rules", "slots")
+    __slots__ = ("advice", "choices", "name", "rules", "slots")
 
     def __init__(self, type_: model.Type) -> None:
         self.name = type_.name
         self.slots: dict[str, Slot] = {"resourceType": _ignore} if type_.kind == "resource" else {}
-        self.must: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
-            (element.name, tuple(element.members())) for element in type_.elements.values() if element.least
-        )
         self.choices: tuple[tuple[str, frozenset[str]], ...] = tuple(
             (element.name, frozenset(element.members())) for element in type_.elements.values() if element.choice
         )
-        self.rules = rules_of(type_.name)
+        self.rules = (*_demanding(type_), *_choosing(self.choices), *rules_of(type_.name))
         self.advice = advice_of(type_.name)
 
     def check(self, value: Any, path: Path, found: Findings) -> None:
@@ -47,15 +45,6 @@ class Shape:
                 self._refuse_key(key, path, found)
             else:
                 slot(item, value, path, found)
-        self._check_whole(value, path, found)
-
-    def _check_whole(self, value: Json, path: Path, found: Findings) -> None:
-        for name, keys in self.must:
-            if keys[0] not in value and not any(key in value or f"_{key}" in value for key in keys):
-                found.add("required", "This element is required.", (path, name, None))
-        for name, group in self.choices:
-            if len(value.keys() & group) > 1:
-                found.add("choice", "Only one type of this element may be there.", (path, name, None))
         for rule in self.rules:
             rule(value, path, found)
         if found.thorough:
@@ -68,6 +57,31 @@ class Shape:
                 found.add("choice", "This element has no such type here.", (path, key, None))
                 return
         found.add("unknown-element", f"{self.name} has no such element.", (path, key, None))
+
+
+def _demanding(type_: model.Type) -> Iterator[Rule]:
+    """What must be there, for a type of which something must."""
+    must = tuple((each.name, tuple(each.members())) for each in type_.elements.values() if each.least)
+
+    def rule(value: Json, path: Path, found: Findings) -> None:
+        for name, keys in must:
+            if keys[0] not in value and not any(key in value or f"_{key}" in value for key in keys):
+                found.add("required", "This element is required.", (path, name, None))
+
+    if must:
+        yield rule
+
+
+def _choosing(choices: tuple[tuple[str, frozenset[str]], ...]) -> Iterator[Rule]:
+    """One type of each choice, for a type that has choices."""
+
+    def rule(value: Json, path: Path, found: Findings) -> None:
+        for name, group in choices:
+            if not group.isdisjoint(value) and len(value.keys() & group) > 1:
+                found.add("choice", "Only one type of this element may be there.", (path, name, None))
+
+    if choices:
+        yield rule
 
 
 _SHAPES: Final[dict[str, Shape]] = {}

@@ -7,7 +7,19 @@ from typing import Any, Final
 
 from emr.definitions import model
 from emr.definitions.fhirpath.functions import FUNCTIONS, Eval, distinct, of_kind
-from emr.definitions.fhirpath.items import Items, Unknown, child, compare, equal, is_kind, one, plain, same, truth
+from emr.definitions.fhirpath.items import (
+    Items,
+    Unknown,
+    child,
+    compare,
+    equal,
+    is_kind,
+    one,
+    plain,
+    root_of,
+    same,
+    truth,
+)
 from emr.definitions.fhirpath.scope import Scope
 from emr.definitions.fhirpath.syntax import Tree, Unreadable, parse
 from emr.definitions.fhirpath.texts import text_function
@@ -19,7 +31,11 @@ _CONSTANTS: Final = {
 }
 
 
-_PLACES: Final = frozenset({"resource", "rootResource", "context"})
+_VARIABLES: Final[dict[str, Eval]] = {
+    "resource": lambda scope, _items: [root_of(scope.resource)],
+    "rootResource": lambda scope, _items: [root_of(scope.root)],
+    "context": lambda scope, _items: [scope.context],
+}
 
 
 @lru_cache(maxsize=5_000)
@@ -41,7 +57,7 @@ def _name(tree: Tree) -> Eval:
     name = tree[1]
     if name[:1].isupper() and name in model.types():
         return lambda _scope, items: [item for item in items if is_kind(item, name)]
-    return lambda _scope, items: [each for item in items for each in child(item, name)]
+    return lambda _scope, items: [each for item in items for each in child(item, name)] if items else items
 
 
 def _dot(tree: Tree) -> Eval:
@@ -60,7 +76,7 @@ def _fixed(tree: Tree) -> bool:
             plainly = right[0] == "name" or (right[0] == "call" and all(each[0] == "lit" for each in right[2]))
             return plainly and _fixed(left)
         case ("var", name):
-            return name in _PLACES
+            return name in _VARIABLES
         case _:
             return False
 
@@ -97,10 +113,9 @@ def _variable(tree: Tree) -> Eval:
         return _literal(("lit", f"http://hl7.org/fhir/ValueSet/{name[3:]}"))
     if name.startswith("ext-"):
         return _literal(("lit", f"http://hl7.org/fhir/StructureDefinition/{name[4:]}"))
-    if name not in _PLACES:
+    if name not in _VARIABLES:
         raise Unreadable(f"%{name} is not known")
-    held = "root" if name == "rootResource" else name
-    return lambda scope, _items: [getattr(scope, held)]
+    return _VARIABLES[name]
 
 
 def _call(tree: Tree) -> Eval:
@@ -168,6 +183,7 @@ def _number(value: Any) -> Any:
 
 
 Truth = bool | None
+_FEW: Final = 8
 
 
 def _and(left: Truth, right: Truth) -> Truth:
@@ -210,7 +226,8 @@ def _operator(tree: Tree) -> Eval:
 
     def run(scope: Scope, items: Items) -> Items:
         first, second = left(scope, items), right(scope, items)
-        scope.spend(len(first) + len(second))
+        if len(first) + len(second) > _FEW:
+            scope.spend(len(first) + len(second))
         return apply(first, second)
 
     return run

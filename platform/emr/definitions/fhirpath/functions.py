@@ -137,7 +137,7 @@ def _target(scope: Scope, value: Any) -> Node | None:
     if type(reference) is not str:
         raise Unknown("it looks at a resource that a reference does not name")
     if reference.startswith("#"):
-        around = plain(scope.root)
+        around = scope.root
         if reference == "#":
             return root_of(around)
         held = around.get("contained") if type(around) is dict else None

@@ -61,17 +61,24 @@ def _resource_kind(value: Any) -> str:
     return name if type(name) is str and name in model.resource_types() else "Resource"
 
 
-def child(item: Value, name: str) -> Iterator[Node]:
+def child(item: Value, name: str) -> list[Node]:
     """The elements of that name below an item."""
     if type(item) is not Node:
-        return
+        return []
     if item.elsewhere:
         raise Unknown("it looks into another resource")
+    value = item.value
+    found: list[Node] = []
     for key, kind in _members(item.kind).get(name, ()):
-        if type(item.value) is dict:
-            yield from _nodes(item.value.get(key), item.value.get(f"_{key}"), kind)
+        if type(value) is dict:
+            own, beside = value.get(key), value.get(f"_{key}") if kind in TESTS else None
         elif type(item.extra) is dict and name in ("id", "extension"):
-            yield from _nodes(item.extra.get(key), item.extra.get(f"_{key}"), kind)
+            own, beside = item.extra.get(key), None
+        else:
+            return found
+        if own is not None or beside is not None:
+            found.extend(_nodes(own, beside, kind))
+    return found
 
 
 def children(item: Value) -> Iterator[Node]:
@@ -203,14 +210,20 @@ class _Order:
 
 
 def _moments(left: Value, right: Value) -> _Order | None:
-    kinds = [each.kind in _MOMENTS for each in (left, right) if type(each) is Node]
-    texts = plain(left), plain(right)
-    if not kinds or not all(kinds) or type(texts[0]) is not str or type(texts[1]) is not str:
+    if not (_is_moment(left, right) or _is_moment(right, left)):
+        return None
+    first, last = plain(left), plain(right)
+    if type(first) is not str or type(last) is not str:
         return None
     try:
-        return _Order(texts[0], texts[1])
+        return _Order(first, last)
     except ValueError:
         raise Unknown("a date is none") from None
+
+
+def _is_moment(item: Value, other: Value) -> bool:
+    """A date beside another one, or beside a text that the expression has written."""
+    return type(item) is Node and item.kind in _MOMENTS and (type(other) is not Node or other.kind in _MOMENTS)
 
 
 def truth(items: Items) -> bool | None:

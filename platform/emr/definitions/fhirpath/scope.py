@@ -23,17 +23,20 @@ class _Evaluation:
 
 
 class Scope:
-    """`%resource`, `%rootResource`, `%context`; `$this` and `$index` inside the criterion of a function."""
+    """`%resource`, `%rootResource`, `%context`; `$this` and `$index` inside the criterion of a function.
+
+    root, resource: as parsed JSON. context: the item that the expression is about.
+    """
 
     __slots__ = ("_evaluation", "context", "index", "resource", "root", "this")
 
-    def __init__(self, root: Value, resource: Value, context: Value, evaluation: _Evaluation | None = None) -> None:
+    def __init__(self, root: Any, resource: Any, context: Value, evaluation: _Evaluation | None = None) -> None:
         self.root = root
         self.resource = resource
         self.context = context
         self.this: Items = [context]
         self.index = 0
-        self._evaluation = evaluation or _Evaluation()
+        self._evaluation = _Evaluation() if evaluation is None else evaluation
 
     def at(self, item: Any, index: int) -> "Scope":
         """The scope in which a criterion is asked about one item."""

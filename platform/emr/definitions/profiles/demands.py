@@ -14,6 +14,7 @@ ABSENT: Final = object()
 """No value; `null` is none either, but `false` and `0` are."""
 CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 _SEGMENT = re.compile(r"([^:]+)(?::(.+))?", re.DOTALL).fullmatch
+_DEEPEST: Final = 30
 _EVERYWHERE: Final = frozenset({"ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6"})
 
 
@@ -91,6 +92,8 @@ def _find(root: Demand, element: Json) -> Demand:
     """The place of an element in the tree, made where nothing was said about it before."""
     _, *segments = (element.get("id") or _id_of(element)).split(".")
     at = root
+    if len(segments) > _DEEPEST:
+        raise Unusable(f"an element is nested more than {_DEEPEST} deep")
     for segment in segments:
         match = _SEGMENT(segment)
         if match is None:

@@ -73,6 +73,13 @@ class Library:
         for each in profile.unchecked:
             found.warn("not-checked", f"{url} asks for what is not checked here: {each}.", path)
 
+    def unchecked(self, url: str) -> tuple[str, ...]:
+        """What a profile that is here asks for and cannot be checked. Raises `Unusable`."""
+        profile = self.profile(url)
+        assert profile is not None
+        self._checked(profile)
+        return profile.unchecked
+
     def demand_of(self, url: str) -> Demand | None:
         """The tree of a profile, or None for one that is not here or cannot be used."""
         try:

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from emr.definitions import model
 from emr.definitions.fhirpath.compiling import compiled
-from emr.definitions.fhirpath.items import Node, Unknown, root_of, same
+from emr.definitions.fhirpath.items import Node, Unknown, same
 from emr.definitions.fhirpath.scope import Scope
 from emr.definitions.fhirpath.syntax import Unreadable
 from emr.definitions.findings import Findings, Path
@@ -83,14 +83,16 @@ def _all_met(tests: list[Callable[[Node], bool]], items: list[Node]) -> bool:
 
 
 def _by_profile(kinds: list[Kind], path: str, items: Callable[[Node, Findings], list[Node]], known: Known) -> Match:
-    urls = [url for each in kinds for url in each.profiles]
-    if not urls or ("resolve()" in path and any(not url.startswith(CORE) for url in urls)):
+    """By the profiles that a slice names for its types, and by the type alone where it names none."""
+    if not kinds or ("resolve()" in path and any(not url.startswith(CORE) for each in kinds for url in each.profiles)):
         raise Unreadable(f"slices by a profile at {path}")
 
-    def match(node: Node, found: Findings) -> bool:
-        return any(_fits(known, url, item, found) for item in items(node, found) for url in urls)
+    def fits(kind: Kind, node: Node, found: Findings) -> bool:
+        if not kind.profiles:
+            return _bare(node.kind) == kind.code
+        return any(_fits(known, url, node, found) for url in kind.profiles)
 
-    return match
+    return lambda node, found: any(fits(kind, item, found) for item in items(node, found) for kind in kinds)
 
 
 def _fits(known: Known, url: str, node: Node, found: Findings) -> bool:
@@ -110,7 +112,7 @@ def _items(path: str) -> Callable[[Node, Findings], list[Node]]:
     evaluate = compiled(path.replace("[x]", ""))
 
     def find(node: Node, found: Findings) -> list[Node]:
-        scope = Scope(root_of(found.root), root_of(found.resource), node)
+        scope = Scope(found.root, found.resource, node)
         try:
             return [each for each in evaluate(scope, [node]) if type(each) is Node]
         except Unknown:
@@ -119,14 +121,14 @@ def _items(path: str) -> Callable[[Node, Findings], list[Node]]:
     return find
 
 
-def _said(demand: Demand, steps: list[str], known: Known) -> Iterator[Demand]:
+def _said(demand: Demand, steps: list[str], known: Known, above: tuple[str, ...] = ()) -> Iterator[Demand]:
     """What is said at a path below a slice, there and in the profiles of the types on the way."""
     yield from _said_here(demand, steps, known)
     for kind in demand.kinds:
         for url in kind.profiles:
-            other = known.demand_of(url)
+            other = known.demand_of(url) if url not in above else None
             if other is not None:
-                yield from _said(other, steps, known)
+                yield from _said(other, steps, known, (*above, url))
 
 
 def _said_here(demand: Demand, steps: list[str], known: Known) -> Iterator[Demand]:
@@ -171,7 +173,7 @@ def _deeper(demand: Demand, known: Known) -> Iterator[Callable[[Node], bool]]:
         find = compiled(f"`{name}`")
         if tests:
             yield lambda node, find=find, tests=tests: any(  # type: ignore[misc]
-                all(test(each) for test in tests) for each in find(Scope(node, node, node), [node])
+                all(test(each) for test in tests) for each in find(Scope(None, None, node), [node])
             )
 
 
