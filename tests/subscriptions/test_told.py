@@ -1,34 +1,12 @@
 """From a write to what an endpoint receives (Subscriptions R5 Backport STU 1.1; R4 subscription.html)."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
-import pytest
-
 from emr.subscriptions.terms import NOTIFICATION, STATUS
 from tests.subscriptions.receiver import Receiver
-from tests.subscriptions.world import Ward, observation, patient_of, subscription_to, ward
-from tests.warehouse.world import World
-
-Scenario = Callable[[Ward], Awaitable[None]]
-
-
-@pytest.fixture
-def play(world: World) -> Callable[[Scenario], None]:
-    def run(scenario: Scenario) -> None:
-        async def inside() -> None:
-            async with ward(world) as here:
-                await scenario(here)
-
-        asyncio.run(inside())
-
-    return run
+from tests.subscriptions.world import Play, Ward, observation, patient_of, subscription_to
 
 
 class TestHandshake:
-    def test_it_comes_before_active_and_carries_no_event(
-        self, play: Callable[[Scenario], None], receiver: Receiver
-    ) -> None:
+    def test_it_comes_before_active_and_carries_no_event(self, play: Play, receiver: Receiver) -> None:
         async def scenario(here: Ward) -> None:
             made = await here.subscribe(subscription_to(receiver.url, status="active"))
             assert (await here.read("Subscription", made))["status"] == "requested"
@@ -45,9 +23,7 @@ class TestHandshake:
         assert bundle["meta"]["profile"] == [NOTIFICATION]
         assert bundle["entry"][0]["resource"]["meta"]["profile"] == [STATUS]
 
-    def test_an_endpoint_that_refuses_it_puts_the_subscription_in_error(
-        self, play: Callable[[Scenario], None], receiver: Receiver
-    ) -> None:
+    def test_an_endpoint_that_refuses_it_puts_the_subscription_in_error(self, play: Play, receiver: Receiver) -> None:
         receiver.reply = lambda _: (401, {})
 
         async def scenario(here: Ward) -> None:
@@ -62,7 +38,7 @@ class TestHandshake:
 
 
 class TestPayloads:
-    def told(self, play: Callable[[Scenario], None], receiver: Receiver, content: str | None, **said: bool) -> str:
+    def told(self, play: Play, receiver: Receiver, content: str | None, **said: bool) -> str:
         ids: list[str] = []
 
         async def scenario(here: Ward) -> None:
@@ -75,7 +51,7 @@ class TestPayloads:
         play(scenario)
         return ids[0]
 
-    def test_empty_names_no_resource(self, play: Callable[[Scenario], None], receiver: Receiver) -> None:
+    def test_empty_names_no_resource(self, play: Play, receiver: Receiver) -> None:
         made = self.told(play, receiver, "empty")
         (came,) = receiver.events()
         assert came.numbers == [1]
@@ -83,13 +59,13 @@ class TestPayloads:
         assert "focus" not in came.events()[0]
         assert made.encode() not in came.body
 
-    def test_id_only_names_the_focus_alone(self, play: Callable[[Scenario], None], receiver: Receiver) -> None:
+    def test_id_only_names_the_focus_alone(self, play: Play, receiver: Receiver) -> None:
         made = self.told(play, receiver, "id-only")
         (came,) = receiver.events()
         assert came.events()[0]["focus"]["reference"].endswith(f"/h/hoa-sen/fhir/Observation/{made}")
         assert len(came.json()["entry"]) == 1
 
-    def test_full_resource_brings_it(self, play: Callable[[Scenario], None], receiver: Receiver) -> None:
+    def test_full_resource_brings_it(self, play: Play, receiver: Receiver) -> None:
         made = self.told(play, receiver, "full-resource")
         (came,) = receiver.events()
         entry = came.json()["entry"][1]
@@ -98,17 +74,13 @@ class TestPayloads:
         assert entry["fullUrl"] == came.events()[0]["focus"]["reference"]
         assert came.said("events-since-subscription-start") == "1"
 
-    def test_plain_r4_without_a_payload_is_an_empty_post(
-        self, play: Callable[[Scenario], None], receiver: Receiver
-    ) -> None:
+    def test_plain_r4_without_a_payload_is_an_empty_post(self, play: Play, receiver: Receiver) -> None:
         self.told(play, receiver, None)
         (came,) = receiver.came
         assert (came.method, came.path, came.body) == ("POST", "/hook", b"")
         assert came.headers["x-event-number"] == "1"
 
-    def test_plain_r4_with_a_payload_puts_the_resource_below_the_endpoint(
-        self, play: Callable[[Scenario], None], receiver: Receiver
-    ) -> None:
+    def test_plain_r4_with_a_payload_puts_the_resource_below_the_endpoint(self, play: Play, receiver: Receiver) -> None:
         made = self.told(play, receiver, None, payload=True)
         (came,) = receiver.came
         assert (came.method, came.path) == ("PUT", f"/hook/Observation/{made}")

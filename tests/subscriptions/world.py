@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +121,10 @@ class Ward:
         return [row for row in (json.loads(text) for (text,) in rows) if row["action"] == action]
 
 
+Scenario = Callable[[Ward], Awaitable[None]]
+Play = Callable[[Scenario], None]
+
+
 @asynccontextmanager
 async def ward(world: World, resolver: Resolver = resolve) -> AsyncIterator[Ward]:
     parts = runtime(world.settings)
@@ -173,7 +177,7 @@ def subscription_to(endpoint: str, criteria: str = "Observation?status=final", *
         "criteria": criteria,
         "channel": channel,
     }
-    if "filters" in said:
+    if said.get("filters"):
         resource["_criteria"] = {
             "extension": [{"url": FILTER_CRITERIA, "valueString": each} for each in said["filters"]]
         }
@@ -186,4 +190,4 @@ def observation(patient: str, status: str = "final", text: str = "Mạch") -> di
     return observation_of(patient) | {"status": status, "code": {"text": text}}
 
 
-__all__ = ["FAST", "LOOPBACK", "Ward", "allow", "observation", "patient_of", "subscription_to", "ward"]
+__all__ = ["FAST", "LOOPBACK", "Play", "Ward", "allow", "observation", "patient_of", "subscription_to", "ward"]

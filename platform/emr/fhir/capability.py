@@ -1,16 +1,19 @@
 """`GET [base]/metadata`: the CapabilityStatement, made from what the code can do (FHIR R4, http.html#capabilities)."""
 
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final
 
 from fastapi import Request, Response
 
 from emr.definitions.model import FHIR_VERSION, resource_types
-from emr.definitions.search import parameters
-from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers
-from emr.fhir.operations import operations_of
+from emr.definitions.search import SearchParameter, parameters
+from emr.fhir.negotiate import FORMATS, MEDIA_TYPE, refuse_other_answers, refuse_parameters
+from emr.fhir.operations import OPERATIONS, operations_of
 from emr.fhir.patching import JSON_PATCH
+from emr.fhir.subscriptions import SUPPORTED
 from emr.kernel import json
+from emr.kernel.errors import Malformed
 from emr.records.search.question import SEARCHABLE
 from emr.web.sign_in import runtime_of
 from emr.web.work import hospital_of
@@ -18,63 +21,85 @@ from emr.web.work import hospital_of
 _INTERACTIONS: Final = (
     *("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"),
 )
-_SYSTEM: Final = ("transaction", "batch", "history-system")
-_SPECIAL: Final = (("_id", "token"), ("_lastUpdated", "date"))
+_SYSTEM: Final = ("transaction", "batch", "history-system", "search-system")
+_MODES: Final = ("full", "normative", "terminology")
+"""Of what is normative a server may answer with the whole (http.html#capabilities)."""
 _PUBLISHED: Final = "2026-11-22"
 
 
 async def metadata(request: Request) -> Response:
-    """Public: what this server can do, the same for everybody."""
+    """Public: what this server can do, the same for everybody; `mode=terminology` for what it knows of codes."""
     refuse_other_answers(request)
+    refuse_parameters(request, FORMATS | {"mode"})
     tenant = await hospital_of(request)
     settings = runtime_of(request).settings
     base = f"{settings.http.base_url.rstrip('/')}/h/{tenant.slug}/fhir"
     issuer = settings.identity.issuer
-    return Response(_statement(base, tenant.name, issuer), 200, {"Cache-Control": "max-age=300"}, MEDIA_TYPE)
+    mode = request.query_params.get("mode", "full")
+    if mode not in _MODES:
+        raise Malformed("mode-unknown", f"mode is {', '.join(_MODES)}.", location="mode")
+    body = _terminology(base, tenant.name) if mode == "terminology" else _statement(base, tenant.name, issuer)
+    tag = f'W/"{sha256(body).hexdigest()[:16]}"'
+    headers = {"Cache-Control": "max-age=300", "ETag": tag}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, MEDIA_TYPE)
 
 
-@lru_cache(maxsize=500)
 def _statement(base: str, name: str, issuer: str) -> bytes:
-    statement: dict[str, Any] = {
-        "resourceType": "CapabilityStatement",
+    """What is the same for every hospital is made once, and is most of it."""
+    service = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "security": {
+            "cors": False,
+            "service": [{"coding": [service]}],
+            "description": f"OpenID Connect; bearer tokens of {issuer}" if issuer else "OpenID Connect",
+        },
+    }
+    statement = _head("CapabilityStatement", base, name) | {
+        "fhirVersion": FHIR_VERSION,
+        "format": ["application/fhir+json", "json"],
+        "patchFormat": [JSON_PATCH, MEDIA_TYPE],
+    }
+    return json.dumps(statement)[:-1] + b',"rest":[' + json.dumps(rest)[:-1] + b"," + _shared() + b"]}"
+
+
+def _head(kind: str, base: str, name: str) -> dict[str, Any]:
+    return {
+        "resourceType": kind,
         "status": "active",
         "date": _PUBLISHED,
         "kind": "instance",
         "software": {"name": "EMR"},
         "implementation": {"description": name, "url": base},
-        "fhirVersion": FHIR_VERSION,
-        "format": ["application/fhir+json", "json"],
-        "patchFormat": [JSON_PATCH, MEDIA_TYPE],
-        "rest": [
-            {
-                "mode": "server",
-                "security": {
-                    "cors": False,
-                    "service": [
-                        {
-                            "coding": [
-                                {
-                                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                                    "code": "OAuth",
-                                }
-                            ]
-                        }
-                    ],
-                    "description": f"OpenID Connect; bearer tokens of {issuer}" if issuer else "OpenID Connect",
-                },
-                "resource": [_resource(resource_type) for resource_type in sorted(resource_types())],
-                "interaction": [{"code": code} for code in _SYSTEM],
-            }
-            | _operations(None)
-        ],
     }
+
+
+@lru_cache(maxsize=1)
+def _shared() -> bytes:
+    """The members of `rest` that say what the code can do, without the brace that opens them."""
+    return json.dumps(
+        {
+            "resource": [_resource(resource_type) for resource_type in sorted(resource_types())],
+            "interaction": [{"code": code} for code in _SYSTEM],
+            "searchParam": _common(),
+        }
+        | _operations(None)
+    )[1:]
+
+
+def _terminology(base: str, name: str) -> bytes:
+    """What is known of codes (FHIR R4, terminologycapabilities.html): the operations say the rest."""
+    known = {each.name for each in OPERATIONS}
+    statement = _head("TerminologyCapabilities", base, name)
+    statement |= {"expansion": {"hierarchical": False, "paging": True}} if "expand" in known else {}
+    statement |= {"validateCode": {"translations": False}} if "validate-code" in known else {}
     return json.dumps(statement)
 
 
 def _resource(resource_type: str) -> dict[str, Any]:
-    known = [each for each in parameters(resource_type).values() if each.kind in SEARCHABLE and not each.unsupported]
-    kinds: dict[str, str] = {each.name: each.kind for each in known} | dict(_SPECIAL)
-    searched = [{"name": name, "type": kinds[name]} for name in sorted(kinds)]
+    known = _searched(resource_type)
     followed = [f"{resource_type}:{each.name}" for each in known if each.kind == "reference"]
     said: dict[str, Any] = {
         "type": resource_type,
@@ -87,9 +112,35 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "conditionalUpdate": True,
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "enforced", "local"],
-        "searchParam": searched,
+        "searchParam": [{"name": each.name, "type": each.kind} for each in known],
+        "searchInclude": ["*", *sorted(followed)],
+        "searchRevInclude": list(_followed_back().get(resource_type, ())),
     }
-    return said | ({"searchInclude": sorted(followed)} if followed else {}) | _operations(resource_type)
+    said |= SUPPORTED if resource_type == "Subscription" else {}
+    return {name: value for name, value in said.items() if value != []} | _operations(resource_type)
+
+
+def _searched(resource_type: str) -> list[SearchParameter]:
+    known = [each for each in parameters(resource_type).values() if each.kind in SEARCHABLE and not each.unsupported]
+    return sorted(known, key=lambda each: each.name)
+
+
+def _common() -> list[dict[str, str]]:
+    """What every type can be searched by, and so several at once (search.html#all)."""
+    every = [{each.name: each.kind for each in _searched(name)} for name in sorted(resource_types())]
+    return [{"name": name, "type": kind} for name, kind in every[0].items() if all(name in others for others in every)]
+
+
+@lru_cache(maxsize=1)
+def _followed_back() -> dict[str, list[str]]:
+    """By type, the references of others that may lead to it."""
+    found: dict[str, list[str]] = {}
+    for source in sorted(resource_types()):
+        for each in _searched(source):
+            if each.kind == "reference":
+                for target in each.targets or resource_types():
+                    found.setdefault(target, []).append(f"{source}:{each.name}")
+    return found
 
 
 def _operations(resource_type: str | None) -> dict[str, Any]:
