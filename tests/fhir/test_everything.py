@@ -176,6 +176,37 @@ class TestOfAPatient:
         assert json.loads(rows[0][0])["detail"] == {"included": 0, "shown": 2}
 
 
+class TestWhatItRefersTo:
+    def test_what_no_search_parameter_asks_for_comes_along(self, reader: httpx.Client) -> None:
+        clinic = made(reader, {"resourceType": "Organization", "name": mark()})["id"]
+        own = made(reader, patient())["id"]
+        made(
+            reader,
+            {
+                "resourceType": "Encounter",
+                "status": "finished",
+                "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+                "subject": {"reference": f"Patient/{own}"},
+                "hospitalization": {"destination": {"reference": f"Organization/{clinic}"}},
+            },
+        )
+        assert ids(asked(reader, f"/Patient/{own}/$everything"), "include") == [clinic]
+
+    def test_a_bundle_is_not_followed(self, reader: httpx.Client, record: Record) -> None:
+        held = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": observation(record.stranger)}]}
+        bundle = made(reader, held)["id"]
+        own = made(reader, patient())["id"]
+        source = {
+            "resourceType": "List",
+            "status": "current",
+            "mode": "working",
+            "subject": {"reference": f"Patient/{own}"},
+            "entry": [{"item": {"reference": f"Bundle/{bundle}"}}],
+        }
+        made(reader, source)
+        assert bundle not in shown(asked(reader, f"/Patient/{own}/$everything"))
+
+
 class TestNarrowed:
     def test_by_type_in_several_ways(self, reader: httpx.Client, record: Record) -> None:
         address = f"/Patient/{record.patient}/$everything?_type=Condition,Encounter&_type=Practitioner"

@@ -11,6 +11,7 @@ from emr.definitions.composites import both_present, emit_together
 from emr.definitions.emitters import emitter
 from emr.definitions.routes import First, Route, Step, Target
 from emr.definitions.search import SearchParameter, number_of, parameters
+from emr.definitions.unasked import emit_here, reference_steps, unasked_path
 from emr.definitions.values import Emit, Identifier, IndexValue, Token
 from emr.definitions.walk import holds
 
@@ -64,7 +65,8 @@ class _Node:
 
 
 def extract(type: str, resource: Json, zone: tzinfo = HO_CHI_MINH_CITY) -> Indexed:  # noqa: A002
-    """Index values of every supported parameter of the type, by the path of their element.
+    """Index values of every supported parameter of the type, by the path of their element, and links to what no
+    parameter asks for.
 
     The resource has passed `validate`, and its `meta` is the server's. Dates without a zone are taken in `zone`, the
     hospital's. `_id` and `_lastUpdated` are left to the store, which knows them.
@@ -101,7 +103,17 @@ def _tree(type_: str, zone: tzinfo) -> _Node:
         if not each.unsupported:
             for route in each.routes:
                 _plant(root, each, route, zone)
+    for steps in reference_steps(type_):
+        _plant_reference(root, steps, unasked_path(type_))
     return root
+
+
+def _plant_reference(root: _Node, steps: tuple[str, ...], path: str) -> None:
+    node = root
+    for step in steps:
+        node = node.next(step)
+    if not node.emitters:
+        node.emitter(emit_here, path)
 
 
 def _plant(root: _Node, each: SearchParameter, route: Route, zone: tzinfo) -> None:
