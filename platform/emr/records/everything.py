@@ -17,9 +17,10 @@ from emr.db.connection import Row
 from emr.definitions import model
 from emr.definitions.dates import Range
 from emr.definitions.search import parameters
+from emr.records.codec import unpack
 from emr.records.errors import ResourceGone, ResourceNotFound
 from emr.records.keys import path_key
-from emr.records.stored import is_id, unpack
+from emr.records.stored import is_id
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
