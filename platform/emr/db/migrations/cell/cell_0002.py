@@ -14,13 +14,17 @@ down_revision = "cell_0001"
 branch_labels = None
 depends_on = None
 
+# The name of a role has the collation "C"; with the column's own, the index that begins with `tenant` can be used.
 _ROW_SECURITY = (
     "ALTER TABLE cell.subscribers ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE cell.notices ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE cell.events ENABLE ROW LEVEL SECURITY",
-    "CREATE POLICY own_rows ON cell.subscribers TO emr_hospital USING (tenant = current_user::text)",
-    "CREATE POLICY own_rows ON cell.notices TO emr_hospital USING (tenant = current_user::text)",
-    "CREATE POLICY own_rows ON cell.events TO emr_hospital USING (tenant = current_user::text)",
+    """CREATE POLICY own_rows ON cell.subscribers TO emr_hospital
+       USING (tenant = current_user::text COLLATE "default")""",
+    """CREATE POLICY own_rows ON cell.notices TO emr_hospital
+       USING (tenant = current_user::text COLLATE "default")""",
+    """CREATE POLICY own_rows ON cell.events TO emr_hospital
+       USING (tenant = current_user::text COLLATE "default")""",
     "CREATE POLICY worker ON cell.subscribers FOR SELECT TO emr_cell USING (true)",
     "CREATE POLICY worker ON cell.notices FOR SELECT TO emr_cell USING (true)",
     "CREATE POLICY worker ON cell.events FOR SELECT TO emr_cell USING (true)",
