@@ -113,7 +113,7 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "enforced", "local"],
         "searchParam": [{"name": each.name, "type": each.kind} for each in known],
-        "searchInclude": ["*", *sorted(followed)],
+        "searchInclude": ["*", *sorted(followed)] if followed else [],
         "searchRevInclude": list(_followed_back().get(resource_type, ())),
     }
     said |= SUPPORTED if resource_type == "Subscription" else {}

@@ -118,9 +118,9 @@ class Versioned(Response):
         self.stored = stored
 
 
-def answer_stored(stored: Stored, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A version as it is kept, without being rebuilt."""
-    return Versioned(stored, status, stored.body, headers or {})
+def answer_read(stored: Stored, body: bytes) -> Response:
+    """A version, or as much of it as was asked for."""
+    return Versioned(stored, 200, body, {})
 
 
 def answer_unchanged(stored: Stored) -> Response:

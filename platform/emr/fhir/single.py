@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from emr.definitions.model import resource_types
 from emr.fhir.negotiate import (
     FORMATS,
-    answer_stored,
+    answer_read,
     answer_unchanged,
     answer_written,
     etag,
@@ -19,39 +19,43 @@ from emr.fhir.negotiate import (
     refuse_parameters,
     resource_type_of,
 )
+from emr.fhir.summary import part
 from emr.kernel.errors import Malformed, NotFound
 from emr.records import create as creating
 from emr.records import delete as deleting
 from emr.records import read as reading
 from emr.records import update as updating
+from emr.records.search.controls import shown_of
+from emr.records.search.question import Shown
 from emr.web.body import body_of
 from emr.web.idempotency import once
 from emr.web.work import Work, WorkWithBody
 
-_SUMMARY: Final = FORMATS | {"_summary"}
+_SUBSET: Final = FORMATS | {"_summary", "_elements"}
+_WHOLE: Final = Shown()
 
 
 async def read(request: Request, work: Work) -> Response:
     """`GET [base]/Type/id`; 304 when the client says that it has the current version."""
     refuse_other_answers(request)
-    refuse_parameters(request, _SUMMARY)
-    _refuse_subset(request)
+    refuse_parameters(request, _SUBSET)
+    shown = _shown(request)
     stored = await reading.read(work, resource_type_of(request), request.path_params["id"])
     if names_current(request, stored):
         return answer_unchanged(stored)
-    return answer_stored(stored)
+    return answer_read(stored, part(stored, shown))
 
 
 async def vread(request: Request, work: Work) -> Response:
     """`GET [base]/Type/id/_history/version`."""
     refuse_other_answers(request)
-    refuse_parameters(request, _SUMMARY)
-    _refuse_subset(request)
+    refuse_parameters(request, _SUBSET)
+    shown = _shown(request)
     path = request.path_params
     stored = await reading.vread(work, resource_type_of(request), path["id"], path["version"])
     if names_current(request, stored):
         return answer_unchanged(stored)
-    return answer_stored(stored)
+    return answer_read(stored, part(stored, shown))
 
 
 async def create(request: Request, work: WorkWithBody) -> Response:
@@ -108,6 +112,11 @@ async def unknown(request: Request, work: Work) -> Response:
     raise NotFound("no-such-route", "There is nothing at this address.")
 
 
-def _refuse_subset(request: Request) -> None:
-    if request.query_params.get("_summary", "false") != "false":
-        raise Malformed("search-unsupported", "A read gives the whole resource.", location="_summary")
+def _shown(request: Request) -> Shown:
+    """How much of the resource is asked for (search.html#summary). Raises `SearchRefused`."""
+    if not request.url.query:
+        return _WHOLE
+    shown = shown_of((resource_type_of(request),), request.query_params)
+    if shown.summary == "count":
+        raise Malformed("summary-invalid", "A read has nothing to count.", location="_summary")
+    return shown
