@@ -49,7 +49,7 @@ def write_terminology(path: Path, header: Json, resources: list[Json]) -> None:
 def _implicit(resources: list[Json], written: Json) -> dict[str, str]:
     """Value sets that code systems name as holding all their codes, and that nobody has written down."""
     systems = (each for each in resources if each["resourceType"] == "CodeSystem" and "valueSet" in each)
-    return {each["valueSet"]: each["url"] for each in systems if each["valueSet"] not in written}
+    return dict(sorted((each["valueSet"], each["url"]) for each in systems if each["valueSet"] not in written))
 
 
 def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
