@@ -48,7 +48,20 @@ def parse(text: str) -> Tree:
     tree = reader.expression(0)
     if reader.kind != "end":
         raise Unreadable(f"nothing was expected before {reader.text[:20]}")
+    if _depth(tree) > DEEPEST:
+        raise Unreadable(f"an expression is nested at most {DEEPEST} deep")
     return tree
+
+
+def _depth(tree: Tree) -> int:
+    """Counted without recursion: `a.a.a…` is as deep as it is long."""
+    deepest = 0
+    left: list[tuple[Any, int]] = [(tree, 1)]
+    while left:
+        held, depth = left.pop()
+        deepest = max(deepest, depth)
+        left += [(each, depth + 1) for each in held if type(each) is tuple or type(each) is list]
+    return deepest
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -113,8 +126,13 @@ class _Reader:
         return left
 
     def unary(self) -> Tree:
-        if self.kind == "sign" and self.text in "+-":
-            return ("minus", self.unary()) if self.take() == "-" else self.unary()
+        negative = False
+        while self.kind == "sign" and self.text in "+-":
+            negative ^= self.take() == "-"
+        tree = self.postfix()
+        return ("minus", tree) if negative else tree
+
+    def postfix(self) -> Tree:
         tree = self.term()
         while self.kind == "sign" and self.text in (".", "["):
             if self.take() == ".":
