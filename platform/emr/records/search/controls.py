@@ -106,8 +106,10 @@ def include_of(types: Sequence[str], name: str, value: str) -> Include:
         parts = [types[0], "*"]
     known = _references(parts) if len(parts) in (2, 3) and parts[0] in resource_types() else []
     target = parts[2] if len(parts) == 3 else None
+    if target is not None:
+        known = [each for each in known if _leads(each, target)]
     own = back or iterate or parts[0] in types
-    if not known or not own or (target is not None and not all(_leads(each, target) for each in known)):
+    if not known or not own:
         rule = f"{control} is Type:parameter[:Target] with a reference parameter of a type that is searched, or Type:*."
         raise SearchRefused("include-unknown", rule, name)
     paths = tuple((path, (target,) if target else tuple(sorted(each.targets))) for each in known for path in each.paths)
