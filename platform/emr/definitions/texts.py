@@ -6,7 +6,6 @@ kind: displays, titles, notes, names; not numbers, units, addresses of machines,
 
 import functools
 import re
-from collections.abc import Iterator
 from html import unescape
 from typing import Any, Final
 
@@ -32,33 +31,62 @@ def narrative(resource: Json) -> str:
     return unescape(_TAG(" ", div)).strip() if type(div) is str else ""
 
 
-def texts(type_: str, value: Json) -> Iterator[str]:
+def texts(type_: str, value: Json) -> list[str]:
     """Every other text in a resource or in a value of a data type."""
-    members = _members(type_)
+    found: list[str] = []
+    _gather(value, _node(type_), found)
+    return found
+
+
+class _Node(dict[str, "_Node | None"]):
+    """Members of a type: None where the value is text, else where there may be some below."""
+
+    __slots__ = ("contained",)
+    contained: bool
+
+
+def _gather(value: Json, node: _Node, found: list[str]) -> None:
     for key, item in value.items():
-        kind = members.get(key)
-        if kind is None:
-            continue
-        for each in item if type(item) is list else (item,):
-            if type(each) is str:
-                yield each
-            elif type(each) is dict:
-                below = each.get("resourceType") if kind == "Resource" else kind
-                if type(below) is str and below in model.types():
-                    yield from texts(below, each)
-                if kind == "Resource" and (told := narrative(each)):
-                    yield told
+        if key in node:
+            below = node[key]
+            for each in item if type(item) is list else (item,):
+                if below is None:
+                    if type(each) is str:
+                        found.append(each)
+                elif type(each) is dict:
+                    if below.contained:
+                        _gather_contained(each, found)
+                    else:
+                        _gather(each, below, found)
+
+
+def _gather_contained(resource: Json, found: list[str]) -> None:
+    """The type is said by the resource; its narrative is a part of what holds it."""
+    kind = resource.get("resourceType")
+    if type(kind) is str and kind in model.types():
+        _gather(resource, _node(kind), found)
+    if told := narrative(resource):
+        found.append(told)
 
 
 @functools.cache
-def _members(type_: str) -> dict[str, str]:
-    """Members that are text, or in which there may be some, with their types."""
-    return {
-        key: kind
-        for element in model.type_of(type_).elements.values()
-        for key, kind in element.members().items()
-        if key not in _VALUES and (kind in _WORDY or (kind not in _SILENT and _speaks(kind)))
-    }
+def _node(type_: str) -> _Node:
+    return _grown(type_, {})
+
+
+def _grown(type_: str, known: dict[str, _Node]) -> _Node:
+    """Types that hold themselves meet their own node again."""
+    if type_ in known:
+        return known[type_]
+    node = known[type_] = _Node()
+    node.contained = type_ == "Resource"
+    for element in model.type_of(type_).elements.values():
+        for key, kind in element.members().items():
+            if key not in _VALUES and kind in _WORDY:
+                node[key] = None
+            elif key not in _VALUES and kind not in _SILENT and _speaks(kind):
+                node[key] = _grown(kind, known)
+    return node
 
 
 @functools.cache

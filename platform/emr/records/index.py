@@ -1,5 +1,6 @@
 """The index rows of a resource: what `definitions` extracts, turned into keys, gathered for one statement."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -170,8 +171,8 @@ class IndexRows:
     def _add(self, key: bytes, value: IndexValue, pk: int, targets: Mapping[tuple[str, str], int]) -> None:
         match value:
             case Token():
-                self._token(key_of(key, value.path, value.code), pk)
-                self._token(key_of(key, value.path, token_value(value.system, value.code)), pk)
+                for token in _token_keys(key, value.path, value.system, value.code):
+                    self._token(token, pk)
             case Link():
                 self._link(key, value, pk, targets)
             case Date():
@@ -246,6 +247,12 @@ class IndexRows:
         self.string_values.append(value)
         self.string_raws.append(None if raw == value else raw)
         self.string_pks.append(pk)
+
+
+@functools.lru_cache(maxsize=32_768)
+def _token_keys(key: bytes, path: str, system: str | None, code: str) -> tuple[int, int]:
+    """The same codes come again and again."""
+    return key_of(key, path, code), key_of(key, path, token_value(system, code))
 
 
 def folded(text: str) -> str:

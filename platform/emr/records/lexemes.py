@@ -6,6 +6,7 @@ stand the words of coded elements behind the mark of their path (`:text`), addre
 """
 
 import functools
+from collections.abc import Iterator
 from typing import Any, Final
 
 from emr.definitions.texts import narrative, texts
@@ -18,6 +19,8 @@ LONGEST_WORD: Final = 60
 LONGEST_ADDRESS: Final = 500
 _MOST: Final = 400_000
 """Bytes of lexemes in one row; PostgreSQL has room for 1 MiB. The words of a longer text are held up to there."""
+_FEW: Final = 150
+"""Lexemes that cannot come to as many bytes, however long each is."""
 
 
 def path_mark(index_key: bytes, path: str) -> str:
@@ -72,22 +75,19 @@ class Lexemes:
 
     def content(self) -> str:
         """A `tsvector` as text; empty when there is no word."""
-        room = _MOST
-        parts: list[str] = []
         told = self._told
-        for lexeme in (*told, *(each for each in self._plain if each not in told)):
-            room -= len(lexeme.encode()) + 8
-            if room < 0:
-                break
-            parts.append(_quoted(lexeme) + _place(lexeme, narrated=lexeme in told))
-        return " ".join(parts)
+        parts = [f"{_quoted(lexeme)}:1A" for lexeme in told]
+        parts += [_quoted(lexeme) for lexeme in self._plain if lexeme not in told]
+        return " ".join(parts if len(parts) < _FEW else _within(parts))
 
 
-def _place(lexeme: str, *, narrated: bool) -> str:
-    """A word without a place would fit a query for any weight; what stands under a mark is asked without one."""
-    if narrated:
-        return ":1A"
-    return "" if lexeme[0] in "~|" else ":1"
+def _within(parts: list[str]) -> Iterator[str]:
+    room = _MOST
+    for part in parts:
+        room -= len(part.encode()) + 8
+        if room < 0:
+            return
+        yield part
 
 
 @functools.lru_cache(maxsize=4_096)
@@ -105,4 +105,6 @@ def _clipped(text: str) -> list[str]:
 
 
 def _quoted(lexeme: str) -> str:
+    if lexeme.isalnum():
+        return f"'{lexeme}'"
     return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
