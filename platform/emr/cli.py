@@ -20,6 +20,7 @@ _ROOMS: Final = {
     "members": "emr.fleet.members:members",
     "profiles": "emr.fleet.profiles:profiles",
     "import": "emr.fleet.cli:import_",
+    "subscriptions": "emr.subscriptions.cli:subscriptions",
     "warehouse": "emr.warehouse.cli:warehouse",
     "settings": "emr.fleet.cli:settings",
 }

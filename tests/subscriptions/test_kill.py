@@ -72,7 +72,9 @@ class TestKilled:
 
 
 class TestTheProcess:
-    def test_two_workers_share_the_work_and_each_event_has_one_notification(self, world: World, receiver: Receiver) -> None:
+    def test_two_workers_share_the_work_and_each_event_has_one_notification(
+        self, world: World, receiver: Receiver
+    ) -> None:
         async def scenario() -> None:
             async with ward(world) as here:
                 patient = await here.create(patient_of(1))
