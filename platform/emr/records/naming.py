@@ -66,7 +66,8 @@ async def _find(work: UnitOfWork, entry: Entry, gone: set[tuple[str, str]], maki
         # Who asks for the same twice in one Bundle gets one: the first entry's.
         entry.twin, entry.id = earlier, earlier.id
         return
-    found = [each for each in await matches(work, condition, 2 + len(gone)) if (each.type, each.id) not in gone]
+    past = gone if entry.method != "DELETE" else set[tuple[str, str]]()
+    found = [each for each in await matches(work, condition, 2 + len(past)) if (each.type, each.id) not in past]
     if len(found) > 1:
         raise ManyMatches(condition.location)
     entry.found = found[0] if found else None
