@@ -46,6 +46,26 @@ class TestExpandCodes:
         assert refusal.value.code == "code-system-unknown"
         assert refusal.value.location == url
 
+    async def test_by_the_id_of_the_hospitals_own(self, standing: House, parts: Runtime) -> None:
+        one = mark()
+        async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal()) as work:
+            await create_resource(work, code_list(one))
+            kept = await create_resource(work, whole(one))
+            assert len(await expand_codes(work, f"ValueSet/{kept.id}")) == 5
+        async with unit_of_work(parts, standing.tenants[CAU_VONG], standing.principal(slug=CAU_VONG)) as work:
+            with pytest.raises(NotFound) as refusal:
+                await expand_codes(work, f"ValueSet/{kept.id}")
+        assert refusal.value.location == f"ValueSet/{kept.id}"
+
+    async def test_what_is_too_much_for_a_search(self, standing: House, parts: Runtime) -> None:
+        one = mark()
+        async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal()) as work:
+            await create_resource(work, code_list(one, concept=[{"code": f"C{number}"} for number in range(10_001)]))
+            await create_resource(work, whole(one))
+            with pytest.raises(Invalid) as refusal:
+                await expand_codes(work, f"urn:test:vs:{one}")
+        assert (refusal.value.code, refusal.value.location) == ("too-costly", f"urn:test:vs:{one}")
+
 
 class TestAtOrBelow:
     async def test_every_depth_and_itself(self, standing: House, parts: Runtime) -> None:

@@ -10,11 +10,11 @@ from emr.definitions.terminology_refusals import (
     CodeSystemUnknown,
     DefinitionUnusable,
     TooCostly,
-    ValueSetUnknown,
 )
 from emr.kernel.errors import Invalid, NotFound
 from emr.records.terminology.expanded import expanded
 from emr.records.terminology.shelf import find
+from emr.records.terminology.which import Which, held
 from emr.work.unit import UnitOfWork
 
 CODES_MOST: Final = 10_000
@@ -22,16 +22,14 @@ CODES_MOST: Final = 10_000
 
 
 async def expand_codes(work: UnitOfWork, value_set_url: str) -> AbstractSet[tuple[str, str]]:
-    """Every (system, code) of a value set, by its canonical URL with or without `|version`.
+    """Every (system, code) of a value set: by its canonical URL with or without `|version`, or as `ValueSet/id` of the
+    hospital's own, relative or below our own base (search.html#modifiers).
 
     Raises `NotFound` (`value-set-unknown`) and `Invalid` (`code-system-unknown code-system-incomplete too-costly
     value-set-cycle …`), each with the value set's URL as its location.
     """
     try:
-        held = (await find(work, "ValueSet", [value_set_url]))[value_set_url]
-        if held is None:
-            raise ValueSetUnknown(value_set_url)
-        ready = await expanded(work, held)
+        ready = await expanded(work, await held(work, "ValueSet", _which(work, value_set_url)))
         if ready.unclosed():
             raise CodeSystemIncomplete(value_set_url)
         codes = ready.entries().keys()
@@ -56,10 +54,10 @@ async def at_or_above(work: UnitOfWork, system: str, code: str) -> AbstractSet[s
 
 async def _concept(work: UnitOfWork, system: str, code: str) -> tuple[CodeSystem, str]:
     """The code system with the code as the system writes it."""
-    held = (await find(work, "CodeSystem", [system]))[system]
-    if held is None or held.codes is None or held.codes.content == "not-present":
+    found = (await find(work, "CodeSystem", [system]))[system]
+    if found is None or found.codes is None or found.codes.content == "not-present":
         raise CodeSystemUnknown(system, location=system)
-    codes = held.codes
+    codes = found.codes
     if not codes.complete:
         raise CodeSystemIncomplete(system, location=system)
     if not subsumes_by_hierarchy(codes):
@@ -67,6 +65,11 @@ async def _concept(work: UnitOfWork, system: str, code: str) -> tuple[CodeSystem
         raise DefinitionUnusable("subsumption-undefined", rule, location=system)
     concept = codes.find(code)
     return codes, concept.code if concept else code
+
+
+def _which(work: UnitOfWork, value_set_url: str) -> Which:
+    kind, slash, resource_id = value_set_url.removeprefix(f"{work.request.base_url}/").partition("/")
+    return Which(id=resource_id) if (kind, slash) == ("ValueSet", "/") else Which(url=value_set_url)
 
 
 def _about(value_set_url: str, refusal: NotFound | Invalid) -> NotFound | Invalid:

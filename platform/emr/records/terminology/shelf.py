@@ -99,12 +99,12 @@ def newest(held: Iterable[Held]) -> dict[str, Held]:
 def of_r4(kind: Kind, url: str, version: str | None) -> Held | None:
     """A definition that comes with R4."""
     resource = definition(kind, url, version)
-    return None if resource is None else Held(resource, (kind, url, resource.get("version")), _codes(resource))
+    return None if resource is None else _held(resource, (kind, url, resource.get("version")))
 
 
 def inline(resource: Json) -> Held:
     """A definition that the request itself brought."""
-    return Held(resource, None, _codes(resource))
+    return _held(resource, None)
 
 
 async def of_row(work: UnitOfWork, stored: Stored) -> Held:
@@ -172,12 +172,17 @@ async def _ready(work: UnitOfWork, rows: Sequence[Row]) -> list[Held]:
 
 
 def _of_stored(stored: Stored, name: Hashable) -> Held:
-    resource = stored.resource()
-    return Held(resource, name, _codes(resource), own=True, updated=stored.last_updated.isoformat())
+    return replace(_held(stored.resource(), name), own=True, updated=stored.last_updated.isoformat())
 
 
-def _codes(resource: Json) -> CodeSystem | None:
-    return code_system(resource) if resource["resourceType"] == "CodeSystem" else None
+def _held(resource: Json, name: Hashable) -> Held:
+    """A code system's concepts are kept once, made ready; a supplement's as they are written."""
+    if resource["resourceType"] != "CodeSystem":
+        return Held(resource, name)
+    codes = code_system(resource)
+    if codes.content == "supplement":
+        return Held(resource, name, codes)
+    return Held({member: value for member, value in resource.items() if member != "concept"}, name, codes)
 
 
 def _weight(held: Held) -> int:
