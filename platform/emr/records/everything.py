@@ -203,8 +203,7 @@ async def everything_about(work: UnitOfWork, resource_type: str, resource_id: st
         sight(work.principal),
         _types(wanted),
         _since(wanted),
-        *_range(wanted),
-        _care_keys(key),
+        *_care(wanted, key),
         wanted.after.rank,
         wanted.after.pk,
         _compartment_keys(key, resource_type),
@@ -220,15 +219,16 @@ async def everything_about(work: UnitOfWork, resource_type: str, resource_id: st
 async def everything_about_all(work: UnitOfWork, wanted: Wanted) -> Everything:
     """A page of everything about every patient that the caller may see. Raises `Forbidden`."""
     demand_sight(work.principal, "Patient")
+    care = _care(wanted, work.tenant.index_key)
     rows = await work.db.fetch(
         _ALL,
         sight(work.principal),
         _types(wanted),
         _since(wanted),
-        *_range(wanted),
+        *care[:2],
         max(wanted.after.rank, 1),
         wanted.after.pk,
-        _care_keys(work.tenant.index_key),
+        care[2],
         sorted(SUPPORTING),
         (wanted.count or PAGE_MOST) + 1,
         name="everything-all",
@@ -283,8 +283,9 @@ def _since(wanted: Wanted) -> datetime | None:
     return None if wanted.since is None else wanted.since - _LATE
 
 
-def _range(wanted: Wanted) -> tuple[datetime | None, datetime | None]:
-    return (None, None) if wanted.care is None else (wanted.care.low, wanted.care.high)
+def _care(wanted: Wanted, index_key: bytes) -> tuple[datetime | None, datetime | None, Sequence[int]]:
+    """From when, until when, and the keys under which dates of care stand."""
+    return (None, None, ()) if wanted.care is None else (wanted.care.low, wanted.care.high, _care_keys(index_key))
 
 
 @lru_cache(maxsize=1_000)
