@@ -14,11 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import mixes, single
+from tests.benchmarks.bulk import bulk
 from tests.benchmarks.ingest import ingest
 from tests.benchmarks.load import Result, drive
 from tests.benchmarks.machine import children, description, memory_mib
 from tests.benchmarks.searches import lists, samples, searches
 from tests.benchmarks.service import Service, service
+from tests.benchmarks.validating import validating
 from tests.house import ROOT
 
 _STATIC = ROOT / "platform" / "emr" / "web" / "static"
@@ -105,7 +107,9 @@ _RUNS: dict[str, Callable[[Service], list[Result]]] = {
     "B5": _popular,
     "B6": _across,
     "B14": _everything,
+    "B8": bulk,
     "B9": _conditional,
+    "validate": lambda _standing: validating(),
     "B2": _mixed,
 }
 """In this order: what only reads stands before what writes."""

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from emr.db.migrate import owner_engine
 from emr.fleet import importing, migration, onboarding
 from emr.fleet.files import FilesBroken, read_hospitals
+from emr.fleet.lines import Report
 from emr.fleet.organizations import organizations_of
 from emr.kernel.errors import Refusal
 from emr.settings import Settings
@@ -160,7 +161,7 @@ def bring_in(
         raise typer.Exit(1)
 
 
-async def _import(chosen: Settings, tenant: str, files: list[Path]) -> importing.Report:
+async def _import(chosen: Settings, tenant: str, files: list[Path]) -> Report:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     parts = runtime(chosen)
     await parts.open()

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from emr.fleet.lines import RefusedFile, Report, import_lines
 from emr.identity.principal import system_principal
 from emr.kernel.errors import Malformed, Refusal
 from emr.records.importing import import_bundle, unpacked
@@ -15,27 +15,6 @@ from emr.work.unit import unit_of_work
 
 _ENDINGS: Final = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 _WRITERS: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedFile:
-    """A file of which nothing was stored: its name, the stable code, the rule and the place that broke it."""
-
-    file: str
-    code: str
-    message: str
-    location: str
-
-
-@dataclass(slots=True)
-class Report:
-    """What came of an import."""
-
-    files: int = 0
-    stored: int = 0
-    found: int = 0
-    known: int = 0
-    refused: list[RefusedFile] = field(default_factory=list)
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
@@ -49,11 +28,16 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
 
 
 async def import_files(parts: Runtime, slug: str, files: Sequence[Path], advance: Callable[[], None]) -> Report:
-    """Import each file in a transaction of its own; a refused one does not stop the others. Raises `NotFound`."""
+    """Import Bundles in a transaction each and files of lines as streams. Raises `NotFound`.
+
+    A Bundle that is refused, or a line, does not stop the others. All files of lines belong together: a reference in
+    one may point into another, or to a Bundle.
+    """
     subscriptions.install(parts)
     tenant = parts.registry.by_slug(slug)
     principal = system_principal("import", tenant_id=tenant.id)
-    report, waiting = Report(), iter(files)
+    report = Report()
+    waiting = iter([path for path in files if not _of_lines(path)])
 
     async def writer(of: Iterator[Path]) -> None:
         for path in of:
@@ -72,15 +56,20 @@ async def import_files(parts: Runtime, slug: str, files: Sequence[Path], advance
             advance()
 
     await asyncio.gather(*(writer(waiting) for _ in range(_WRITERS)))
+    await import_lines(parts, (tenant, principal), [path for path in files if _of_lines(path)], report, advance)
     return report
 
 
 def told(report: Report) -> str:
-    """The report in words, each refused file with its reason."""
+    """The report in words, each refused file or line with its reason."""
     counts = f"{report.stored} resources stored, {report.found} found to be there already"
     lines = [f"{report.files} files: {counts}, {report.known} files known from before, {len(report.refused)} refused."]
     lines += [f"  {each.file}: {each.message} ({each.code}) {each.location}".rstrip() for each in report.refused]
     return "\n".join(lines)
+
+
+def _of_lines(path: Path) -> bool:
+    return path.name.endswith((".ndjson", ".ndjson.gz"))
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -1,11 +1,8 @@
 """Exports: one consistent moment, what changed since, whose records, and nothing twice."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from emr.records.create import create_resource
-from emr.records.delete import delete
 from emr.records.update import update_resource
 from emr.work.runtime import Runtime
 from tests.house import House
@@ -15,14 +12,14 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def ward(standing: House, parts: Runtime) -> AsyncIterator[Ward]:
+async def ward(standing: House, parts: Runtime) -> Ward:
     made = Ward(standing, parts)
     await parts.registry.refresh()
     async with made.work() as work:
         for name in ("a", "b"):
             await update_resource(work, patient(name))
             await update_resource(work, observation(f"o-{name}", name))
-    yield made
+    return made
 
 
 def names(lines: list[dict[str, object]]) -> list[str]:

@@ -70,9 +70,11 @@ async def begin_export(work: UnitOfWork, asked: AskedExport) -> str:
     types = await _types(work, asked, only_patients=whose is not None)
     filters: dict[str, list[str]] = {}
     for resource_type, query in asked.filters:
-        if resource_type in types:
-            await demand_searchable(work, resource_type, query)
-            filters.setdefault(resource_type, []).append(query)
+        if asked.types is not None and resource_type not in asked.types:
+            rule = f"_typeFilter speaks of {resource_type}, which _type leaves out."
+            raise Malformed("type-filter", rule, location="_typeFilter")
+        await demand_searchable(work, resource_type, query)
+        filters.setdefault(resource_type, []).append(query)
     since = _moment(asked.since)
     before = None if since is None else await jobs.snapshot_at(work, since)
     scope = Scope(types, filters, whose, since.isoformat() if since else None, before)
