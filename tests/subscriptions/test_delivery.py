@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from emr.subscriptions.delivery import Delivery
+from emr.subscriptions.matching import match
+from emr.work.faults import nowhere
 from tests.subscriptions.receiver import Received, Receiver
 from tests.subscriptions.world import FAST, Play, Ward, observation, patient_of, subscription_to, ward
 from tests.warehouse.world import World
@@ -326,3 +329,30 @@ class TestWhoIsTold:
 
         play(scenario)
         assert len(receiver.events()) == 1
+
+
+class TestTwoProcesses:
+    def test_who_lost_the_lease_without_noticing_gives_no_event_a_second_id(
+        self, play: Play, receiver: Receiver
+    ) -> None:
+        """Each of four couriers of one share believes that it alone delivers."""
+
+        async def scenario(here: Ward) -> None:
+            patient = await here.create(patient_of(1))
+            made = await here.active(subscription_to(receiver.url))
+            for number in range(12):
+                await here.create(observation(patient.id, text=f"t{number}"))
+            await asyncio.gather(*(match(here.parts, here.tenant, nowhere) for _ in range(3)))
+            assert here.row(made)["last_number"] == 12
+            delivery = Delivery(here.parts, nowhere)
+
+            async def courier() -> None:
+                for _ in range(15):
+                    await delivery.step(here.tenant, made)
+
+            await asyncio.gather(*(courier() for _ in range(4)))
+            await until_told(here, made)
+
+        play(scenario)
+        assert receiver.numbers() == list(range(1, 13))
+        assert len({came.id for came in receiver.events()}) == 12

@@ -137,16 +137,21 @@ class Delivery:
         return None
 
     async def _claimed(self, tenant: Tenant, known: Subscriber, asked: Subscription, owner: Principal) -> _Step | None:
-        """The next events, under an id that stays theirs."""
+        """The next events, under an id that stays theirs. Read again under a lock: a process that lost its lease without
+        noticing must not give the same events another id.
+        """
         most = asked.most if asked.content is not None else 1
         async with unit_of_work(self.parts, tenant, worker_of(tenant)) as work:
-            name, until = known.sending_id, known.sending_to
+            now = await repository.find_locked(work.db, known.id)
+            if now is None or now.state != "active" or not now.pending:
+                return None
+            name, until = now.sending_id, now.sending_to
             if name is None or until is None:
-                name, until = uuid7(), min(known.delivered_number + most, known.last_number)
-                await repository.claim(work.db, known.id, name, until)
-            events = await repository.stretch(work.db, known.id, known.delivered_number + 1, until, until)
+                name, until = uuid7(), min(now.delivered_number + most, now.last_number)
+                await repository.claim(work.db, now.id, name, until)
+            events = await repository.stretch(work.db, now.id, now.delivered_number + 1, until, until)
         self.reached("notify-claimed")
-        return _Step(known, asked, owner, "event-notification", name, tuple(events))
+        return _Step(now, asked, owner, "event-notification", name, tuple(events))
 
     async def _prepared(self, tenant: Tenant, step: _Step) -> Call:
         """The call, as its owner sees it at this moment; what shows a patient's data is audited before it leaves."""

@@ -51,7 +51,7 @@ WHERE tenant = current_user::text AND subscription = $1 AND number BETWEEN $2 AN
 """
 _CLAIM: Final = """
 UPDATE cell.subscribers SET sending_id = $2, sending_to = $3
-WHERE tenant = current_user::text AND id = $1 AND state = 'active' AND sending_id IS NULL
+WHERE tenant = current_user::text AND id = $1
 """
 _TAKEN: Final = """
 UPDATE cell.subscribers SET attempts = 0, failing_since = NULL, reason = NULL, sent_at = clock_timestamp(),
@@ -211,7 +211,7 @@ async def stretch(db: Connection, subscription: str, since: int, until: int, mos
 
 
 async def claim(db: Connection, subscription: str, notification: str, until: int) -> None:
-    """What is sent next, and under which id, before it is sent: a retry says the same."""
+    """What is sent next, and under which id, before it is sent: a retry says the same. Hold the subscriber's lock."""
     await db.execute(_CLAIM, subscription, notification, until, name="subscriber.claim")
 
 
