@@ -4,6 +4,8 @@ from typing import Any
 
 INHERITED = {"ele-1", "ext-1"}
 """Repeated at every element and every extension, where the tables themselves hold them."""
+FOREIGN = {"evv-1"}
+"""About elements that are not in R4; see `elements.REPLACED`."""
 _SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 CORRECTED = {
     "con-3": "clinicalStatus.exists() or verificationStatus.coding.where(system='http://terminology.hl7.org/CodeSystem/"
@@ -40,7 +42,7 @@ def constraints(structures: list[Json], types: dict[str, Json]) -> dict[str, lis
 def _add(compiled: dict[str, list[Json]], types: dict[str, Json], path: str, constraint: Json) -> None:
     key = constraint["key"]
     root = path.partition(".")[0]
-    if key in INHERITED or (key.startswith("dom-") and root != "DomainResource"):
+    if key in INHERITED | FOREIGN or (key.startswith("dom-") and root != "DomainResource"):
         return
     held = path in types
     owner, _, own = (path, "", "") if held else path.rpartition(".")

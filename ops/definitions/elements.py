@@ -8,7 +8,45 @@ FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-ty
 CORRECTED = {"Resource.id": ["id"], "Extension.url": ["uri"], "Element.id": ["string"]}
 """Where the published snapshots name a FHIRPath type or, for the id of a resource, a wider one than the text says."""
 
+FOREIGN = {
+    "Binary": {"url"},
+    "DeviceDefinition": {"bodySite", "classification"},
+    "Meta": {"account", "accounts", "author", "compartment", "onBehalfOf", "project"},
+    "ObservationDefinition": {"publisher"},
+    "ResearchStudy": {
+        *("associatedParty", "classifier", "comparisonGroup", "descriptionSummary", "label", "name", "outcomeMeasure"),
+        *("progressStatus", "recruitment", "region", "result", "studyDesign", "whyStopped"),
+    },
+    "ResearchStudy.objective": {"description"},
+}
+"""Elements that the package adds to its R4: its server's own, and some of R5. None of them is in 4.0.1."""
+
 Json = dict[str, Any]
+
+REPLACED: dict[str, Json] = {
+    "EvidenceVariable.characteristic": {
+        "description": {"types": ["string"]},
+        "definition[x]": {
+            "types": [
+                "Reference",
+                "canonical",
+                "CodeableConcept",
+                "Expression",
+                "DataRequirement",
+                "TriggerDefinition",
+            ],
+            "min": 1,
+            "targets": ["Group"],
+            "summary": True,
+        },
+        "usageContext": {"types": ["UsageContext"], "max": "*"},
+        "exclude": {"types": ["boolean"]},
+        "participantEffective[x]": {"types": ["dateTime", "Period", "Duration", "Timing"]},
+        "timeFromStart": {"types": ["Duration"]},
+        "groupMeasure": {"types": ["code"], "binding": "http://hl7.org/fhir/ValueSet/group-measure"},
+    }
+}
+"""What the package gives in the form of R5, as 4.0.1 has it (https://hl7.org/fhir/R4/evidencevariable.html)."""
 
 
 def types(structures: list[Json]) -> tuple[set[str], dict[str, Json]]:
@@ -18,7 +56,27 @@ def types(structures: list[Json]) -> tuple[set[str], dict[str, Json]]:
     for structure in structures:
         if structure["resourceType"] == "StructureDefinition" and _belongs(structure):
             compiled.update(_type(structure, bound))
+    _correct(compiled)
+    bound |= {each["binding"] for kind in REPLACED.values() for each in kind.values() if "binding" in each}
     return bound, {name: compiled[name] for name in sorted(compiled)}
+
+
+def _correct(compiled: dict[str, Json]) -> None:
+    """Take out what is not R4, with the nested types that nothing names any more."""
+    for name, elements in FOREIGN.items():
+        for own in elements:
+            compiled[name]["elements"].pop(own, None) or compiled[name]["elements"].pop(f"{own}[x]")
+            _forget(compiled, f"{name}.{own}")
+    for name, elements in REPLACED.items():
+        for own in compiled[name]["elements"]:
+            _forget(compiled, f"{name}.{own}")
+        compiled[name]["elements"] = elements
+    compiled["EvidenceVariable"]["elements"]["characteristic"]["min"] = 1
+
+
+def _forget(compiled: dict[str, Json], path: str) -> None:
+    for nested in [each for each in compiled if each == path or each.startswith(f"{path}.")]:
+        del compiled[nested]
 
 
 def _belongs(structure: Json) -> bool:

@@ -9,6 +9,9 @@ Json = dict[str, Any]
 CORRECTED = {("DocumentReference", "relationship"): {"relatesto": "target", "relation": "code"}}
 """Composites whose published components name each other's elements."""
 
+FOREIGN = {("DeviceDefinition", "classification")}
+"""Of an element that the package adds and 4.0.1 does not have; see `elements.FOREIGN`."""
+
 
 def parameters(definitions: list[Json], types: dict[str, Json]) -> dict[str, Json]:
     """Resource type to code to `{kind, expression, targets, components}`."""
@@ -16,6 +19,8 @@ def parameters(definitions: list[Json], types: dict[str, Json]) -> dict[str, Jso
     by_url = {each["url"]: each["code"] for each in definitions}
     for definition in definitions:
         for base in definition["base"]:
+            if (base, definition["code"]) in FOREIGN:
+                continue
             compiled.setdefault(base, {})[definition["code"]] = _parameter(definition, base, by_url)
     return {base: dict(sorted(compiled[base].items())) for base in sorted(compiled) if base in types}
 

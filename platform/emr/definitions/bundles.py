@@ -19,7 +19,7 @@ _URL = re.compile(
 
 
 def check_bundle(value: Json, path: Path, found: Findings) -> None:
-    kind = value.get("type")
+    kind = value.get("type") if type(value.get("type")) is str else None
     entries = value.get("entry")
     if "total" in value and kind not in {"searchset", "history"}:
         found.add("bundle", "Only a search or a history has a total (bdl-1).", (path, "total", None))
@@ -68,7 +68,7 @@ def _check_request(kind: Any, entry: Json, written: set[str], path: Path, found:
     request = entry.get("request")
     if kind not in {"batch", "transaction"} or type(request) is not dict or type(request.get("url")) is not str:
         return
-    method, url = request.get("method"), request["url"].removeprefix("/")
+    method, url = str(request.get("method")), request["url"].removeprefix("/")
     match = _URL(url)
     if match is None or (match.group(1) or "Patient") not in model.resource_types():
         found.add("bundle", "The url of a request is relative: a type, an id, a query.", (path, "request", None))

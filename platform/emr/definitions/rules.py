@@ -17,6 +17,7 @@ Json = dict[str, Any]
 _ID = r"[A-Za-z0-9.-]{1,64}"
 _RELATIVE = re.compile(rf"([A-Z][A-Za-z]{{1,63}})/{_ID}(?:/_history/{_ID})?", re.ASCII).fullmatch
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?\S+", re.ASCII).fullmatch
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII).fullmatch
 _ABSOLUTE = re.compile(r"(?:https?://[^\s/]+(?:/\S*)?|urn:(?:uuid|oid):\S+)", re.IGNORECASE).fullmatch
 
 
@@ -122,6 +123,13 @@ def _simple_quantity(value: Json, path: Path, found: Findings) -> None:
     _quantity(value, path, found)
     if "comparator" in value:
         found.add("invariant", "A simple quantity has no comparator (sqty-1).", path)
+
+
+def _money(value: Json, path: Path, found: Findings) -> None:
+    """A required binding whose codes are not part of FHIR: the form of ISO 4217 at least."""
+    currency = value.get("currency")
+    if type(currency) is str and not _CURRENCY(currency):
+        found.add("code", "Expected is a currency as three capital letters (ISO 4217).", (path, "currency", None))
 
 
 def _contact_point(value: Json, path: Path, found: Findings) -> None:
@@ -231,6 +239,7 @@ _RULES: Final[dict[str, Rule]] = {
     "Distance": _quantity,
     "Duration": _quantity,
     "Extension": _extension,
+    "Money": _money,
     "Period": _period,
     "Quantity": _quantity,
     "Questionnaire": _distinct_links,

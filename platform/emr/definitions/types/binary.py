@@ -20,4 +20,3 @@ class Binary(Resource, total=False):
     contentType: Required[str]
     securityContext: Reference
     data: str
-    url: str

@@ -211,12 +211,6 @@ class Meta(Element, total=False):
     profile: list[str]
     security: list[Coding]
     tag: list[Coding]
-    project: str
-    author: Reference
-    onBehalfOf: Reference
-    account: Reference
-    accounts: list[Reference]
-    compartment: list[Reference]
 
 
 class Narrative(Element, total=False):
