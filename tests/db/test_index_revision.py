@@ -1,0 +1,61 @@
+"""Revision tenant_0002 on a hospital that has data: old index rows go, the rest stays, and the hospital is marked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+import emr.db
+from emr.db.migrate import History, Target, drift, owner_engine, upgrade
+from emr.records.index import FORMAT
+from tests.house import House
+
+TARGET = Target(History.TENANT, "t_0123456789ab")
+
+
+@pytest.fixture
+def first(standing: House) -> Iterator[Connection]:
+    """A hospital's schema at its first revision, in a transaction that is undone."""
+    scripts = Path(emr.db.__file__).parent / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(scripts))
+    config.set_main_option("version_locations", str(scripts / "tenant"))
+    config.set_main_option("path_separator", "os")
+    with owner_engine(standing.settings.database.owner_url).connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {TARGET.schema}"))
+        connection.execute(text("SELECT set_config('search_path', :schema, true)"), {"schema": TARGET.schema})
+        config.attributes.update(target=TARGET, connection=connection)
+        command.upgrade(config, "tenant_0001")
+        yield connection
+        connection.rollback()
+
+
+def state(connection: Connection) -> object:
+    return connection.scalar(text("SELECT state FROM indexing WHERE name = 'record'"))
+
+
+class TestIndexRevision:
+    def test_a_hospital_with_data_has_to_be_indexed_again(self, first: Connection) -> None:
+        for statement in (
+            "INSERT INTO resources (type, id, version, updated, patients, body) VALUES ('Patient', 'a', 1, now(), '{}', '')",
+            "INSERT INTO tokens (key, updated, pk) VALUES (1, now(), 1)",
+            "INSERT INTO links (key, updated, pk) VALUES (1, now(), 1)",
+            "INSERT INTO strings (key, value, raw, pk) VALUES (1, 'a', 'A', 1)",
+            "INSERT INTO identifiers (type, system, value, pk) VALUES ('Patient', 's', 'v', 1)",
+        ):
+            first.execute(text(statement))
+        upgrade(first, TARGET)
+        kept = {
+            table: first.scalar(text(f"SELECT count(*) FROM {table}"))
+            for table in ("resources", "identifiers", "tokens", "links", "strings")
+        }
+        assert kept == {"resources": 1, "identifiers": 1, "tokens": 0, "links": 0, "strings": 0}
+        assert state(first) == {"format": 0}
+        assert drift(first, TARGET) == []
+
+    def test_an_empty_one_is_up_to_date(self, first: Connection) -> None:
+        upgrade(first, TARGET)
+        assert state(first) == {"format": FORMAT}
