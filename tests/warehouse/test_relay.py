@@ -159,7 +159,7 @@ class TestATurn:
         benched(world, scenario)
 
     def test_heavy_bodies_go_in_several_batches(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("emr.warehouse.bodies.LIMIT_BYTES", 400)
+        monkeypatch.setattr("emr.warehouse.bodies.LIMIT_BYTES", 200)
 
         async def scenario(bench: Bench) -> None:
             async with working(bench.parts, "hoa-sen") as work:
