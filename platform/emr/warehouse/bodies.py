@@ -17,7 +17,7 @@ from emr.tenancy.registry import Registry
 from emr.warehouse.outbox import Pointer
 from emr.warehouse.table import Source, Version
 
-LIMIT_BYTES: Final = 16 * 1024 * 1024
+LIMIT_BYTES: Final = 4 * 1024 * 1024
 """The most that the compressed bodies of one batch weigh; one body alone may weigh more."""
 
 _FOUND: Final = """
