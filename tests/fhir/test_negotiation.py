@@ -93,7 +93,7 @@ class TestAddresses:
         assert refusal(doctor.request(method, path))[:2] == (400, "interaction-unknown")
         assert live.refusals() == before + 1
 
-    @pytest.mark.parametrize("path", ["/", "/_history", "/a/b/c/d/e", "/%00", "/Patient/a%00b", "/Patient/é"])
+    @pytest.mark.parametrize("path", ["/a/b/c/d/e", "/_nothing", "/%00", "/Patient/a%00b", "/Patient/é"])
     def test_one_that_is_nothing(self, doctor: httpx.Client, path: str) -> None:
         assert doctor.get(path).status_code == 404
 
