@@ -288,7 +288,12 @@ class Binder:
 
     def sort(self, keys: Sequence[asked.Sort]) -> tuple[SortKey, ...]:
         """The keys of the order."""
-        return tuple(SortKey(each.kind, self.slot(k=self.path_keys(each.paths)), each.descending) for each in keys)
+        found: list[SortKey] = []
+        for each in keys:
+            paths = self.path_keys(each.paths)
+            slot = self.slot(k=paths, o=paths[0] if paths else 0)
+            found.append(SortKey(each.kind, slot, each.descending, len(paths) == 1))
+        return tuple(found)
 
 
 def _any(conditions: Iterable[Condition]) -> Condition:

@@ -192,22 +192,26 @@ def implies_type(condition: Condition) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One key of the order: kind as in `question.Sort`; slot of the paths for those that lie in the index."""
+    """One key of the order: kind as in `question.Sort`; slot of the paths for those that lie in the index; one: whether
+    there is a single path.
+    """
 
     kind: str
     slot: int
     descending: bool
+    one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
     """Where a statement begins.
 
-    by: `type`, all resources of the types in the order of their change; `ordered`, the rows of a key or link, which
-    stand in that order too; `set`, the resources of a condition that fits few.
+    by: `type`, all resources of the types in the order of their change; `ordered`, the rows of a key or link, or of
+    what a chain over few targets finds, which stand in that order too; `set`, the resources of a condition that fits
+    few; `sorted`, the rows of the first sort key in their order, among which are no resources without a value.
     """
 
-    by: Literal["type", "ordered", "set"]
+    by: Literal["type", "ordered", "set", "sorted"]
     condition: Condition | None = None
 
 

@@ -14,14 +14,14 @@ from emr.records.errors import SearchRefused
 from emr.records.search.bind import Binder
 from emr.records.search.codes import with_codes
 from emr.records.search.compartments import compartment_of
-from emr.records.search.conditions import Condition, Lead, Shape, SortKey, is_positive
+from emr.records.search.conditions import Shape, SortKey
 from emr.records.search.controls import INCLUDES, SINGLE
 from emr.records.search.includes import included
 from emr.records.search.places import Pairs, Place, closed, opened
 from emr.records.search.question import Question, Sort
 from emr.records.search.reading import Reader
 from emr.records.search.statements import count_statement, page_statement
-from emr.records.search.strategy import Start, flat, start
+from emr.records.search.strategy import Start, flat, gathered, start
 from emr.records.search.understand import Asked, named_types, names_of, understand
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
@@ -157,10 +157,19 @@ async def _rows(work: UnitOfWork, planned: Planned, place: Place | None) -> Sequ
     begin = planned.start
     if begin.lead is None:
         return []
-    shape = Shape(begin.lead, begin.tests, planned.sort, len(planned.question.types) == 1, place is not None)
+    values = planned.values | (place.bound(planned.question.sort) if place else {})
+    found = await _fetched(work, planned, begin, values)
+    if begin.lead.by == "sorted" and len(found) < values["limit"]:
+        # What has no value stands last, and not among the rows of the sort key.
+        return await _fetched(work, planned, gathered(begin), values)
+    return found
+
+
+async def _fetched(work: UnitOfWork, planned: Planned, begin: Start, values: dict[str, Any]) -> Sequence[Row]:
+    assert begin.lead is not None
+    shape = Shape(begin.lead, begin.tests, planned.sort, len(planned.question.types) == 1, "after_pk" in values)
     statement = page_statement(shape)
-    after = place.bound(planned.question.sort) if place else {}
-    return await work.db.fetch(statement.sql, *statement.arguments(planned.values | after), name="search")
+    return await work.db.fetch(statement.sql, *statement.arguments(values), name="search")
 
 
 async def _total(work: UnitOfWork, planned: Planned, found: int | None) -> int | None:
@@ -172,19 +181,8 @@ async def _total(work: UnitOfWork, planned: Planned, found: int | None) -> int |
         return 0
     if not question.count_only and found is not None and found <= question.count:
         return found
-    lead, tests = _counted(begin)
-    shape = Shape(lead, tests, (), len(question.types) == 1)
-    statement = count_statement(shape)
+    whole = gathered(begin)
+    assert whole.lead is not None
+    statement = count_statement(Shape(whole.lead, whole.tests, (), len(question.types) == 1))
     total: int = await work.db.fetchval(statement.sql, *statement.arguments(planned.values), name="search-total")
     return total
-
-
-def _counted(begin: Start) -> tuple[Lead, tuple[Condition, ...]]:
-    """A count has no order: it begins at a condition where there is one."""
-    assert begin.lead is not None
-    if begin.lead.condition is not None:
-        return Lead("set", begin.lead.condition), begin.tests
-    first = next((each for each in begin.tests if is_positive(each)), None)
-    if first is None:
-        return begin.lead, begin.tests
-    return Lead("set", first), tuple(each for each in begin.tests if each is not first)

@@ -36,6 +36,8 @@ from emr.records.search.conditions import (
     Chained,
     Condition,
     Ids,
+    Keys,
+    Links,
     Not,
     OfType,
     Present,
@@ -44,7 +46,7 @@ from emr.records.search.conditions import (
     Updated,
     is_positive,
 )
-from emr.records.search.rows import MOMENT, Element, Fits, bound, moment, rows_of
+from emr.records.search.rows import MOMENT, Element, Fits, bound, hidden, moment, rows_of
 
 _FENCE: Final[Element] = literal_column("0")
 _ONE: Final[Element] = literal_column("1")
@@ -81,9 +83,10 @@ def test(condition: Condition, at: At) -> Fits:
 
 
 def _on_rows(condition: Row, at: At) -> Fits:
-    rows = rows_of(condition)
+    known = isinstance(condition, Keys | Links) and at.updated is not None
+    rows = rows_of(condition, of_one=not known)
     same = [rows.pk == at.pk]
-    if rows.updated is not None and at.updated is not None:
+    if known and rows.updated is not None:
         same.append(rows.updated == at.updated)
     return _exists(select(_ONE).select_from(rows.source).where(*rows.fits, *same), at)
 
@@ -104,7 +107,7 @@ def source(condition: Condition) -> Select[Anything]:
         case Referring(slot, inner):
             here = source(inner).subquery()
             table = links.alias()
-            found = select(table.c.target.label("pk")).where(_path(table, slot), table.c.pk == here.c.pk)
+            found = select(table.c.target.label("pk")).where(_path(table, slot, of_one=True), table.c.pk == here.c.pk)
             return _each(here, found)
         case Ids(slot):
             return _named(slot)
@@ -142,14 +145,17 @@ def _exists(query: Select[Anything], at: At) -> Fits:
     return query.offset(_FENCE).correlate(*at.outer).exists()
 
 
-def _path(table: FromClause, slot: int) -> Fits:
-    return table.c.path == any_(bound("p", slot, BigInteger, many=True))
+def _path(table: FromClause, slot: int, *, of_one: bool = False) -> Fits:
+    """Of one of the paths; of_one: as in `rows.rows_of`."""
+    path = hidden(table.c.path) if of_one else table.c.path
+    return path == any_(bound("p", slot, BigInteger, many=True))
 
 
 def _chained(slot: int, inner: Condition, at: At) -> Fits:
     table = links.alias()
     there = test(inner, At(table.c.target, (table,)))
-    return _exists(select(_ONE).select_from(table).where(table.c.pk == at.pk, _path(table, slot), there), at)
+    here = table.c.pk == at.pk, _path(table, slot, of_one=True)
+    return _exists(select(_ONE).select_from(table).where(*here, there), at)
 
 
 def _referring(slot: int, inner: Condition, at: At) -> Fits:

@@ -13,22 +13,30 @@ from sqlalchemy import (
     FromClause,
     Numeric,
     Text,
+    UnaryExpression,
     and_,
     any_,
     bindparam,
     func,
     literal,
+    literal_column,
+    not_,
     or_,
     select,
     true,
     tuple_,
 )
+from sqlalchemy.sql import operators
 
 from emr.db.tables.tenant import dates, quantities, strings
 from emr.records.search.conditions import SortKey
 from emr.records.search.membership import At
-from emr.records.search.rows import MOMENT, Element, Fits, bound
+from emr.records.search.rows import MOMENT, Element, Fits, bound, hidden
 
+_LEAST_FIRST: Final[Any] = operators.custom_op("USING ~<~")
+_GREATEST_FIRST: Final[Any] = operators.custom_op("USING ~>~")
+_ONE: Final[Element] = literal_column("1")
+_FENCE: Final[Element] = literal_column("0")
 _NOTHING: Final[dict[tuple[str, bool], Any]] = {
     ("date", True): literal("-infinity").cast(MOMENT),
     ("date", False): literal("infinity").cast(MOMENT),
@@ -64,13 +72,66 @@ class Order:
         return table
 
 
-def order_of(keys: Sequence[SortKey], at: At) -> Order:
-    """The order of resources at hand."""
-    assert at.row is not None
-    places: list[Element] = []
+@dataclass(frozen=True, slots=True)
+class Along:
+    """The rows of the first sort key, of each resource the one that counts: where they lie, the value as it is compared
+    and as the index holds it, and which.
+    """
+
+    table: FromClause
+    place: Element
+    raw: Element
+    fits: tuple[Fits, ...]
+
+
+def along(key: SortKey, *, cursor: bool) -> Along:
+    """In the order of the index, so that a page ends as soon as it is full (`Lead` `sorted`)."""
+    table = (strings if key.kind == "string" else dates).alias("c")
+    other = (strings if key.kind == "string" else dates).alias("other")
+    own, others = _edge(key, table), _edge(key, other)
+    path = bound("o", key.slot, BigInteger)
+    row: Element = literal_column("c.ctid")
+    another: Element = literal_column("other.ctid")
+    better = others > own if key.descending else others < own
+    first = or_(better, and_(others == own, another > row))
+    once = select(_ONE).where(other.c.pk == table.c.pk, hidden(other.c.key) == path, first)
+    fits = [table.c.key == path, not_(once.offset(_FENCE).correlate(table).exists())]
+    if cursor:
+        after = bindparam("after0", type_=KINDS[key.kind])
+        fits.append(_from(key, table, after))
+    return Along(table, own, table.c.value if key.kind == "string" else own, tuple(fits))
+
+
+def _edge(key: SortKey, table: FromClause) -> Element:
+    if key.kind == "string":
+        return table.c.value.collate("C")
+    column: Element = table.c.high if key.descending else table.c.low
+    return column
+
+
+def _from(key: SortKey, table: FromClause, after: Element) -> Fits:
+    """Not before the cursor's place, in words that the index understands."""
+    if key.kind == "string":
+        return table.c.value.op("~<=~" if key.descending else "~>=~", is_comparison=True)(after)
+    return table.c.high <= after if key.descending else table.c.low >= after
+
+
+def in_index(key: SortKey, place: Element) -> Element:
+    """The place as an `ORDER BY` names it: text is held in the order of its own operators."""
+    if key.kind == "string":
+        return UnaryExpression(place, modifier=_GREATEST_FIRST if key.descending else _LEAST_FIRST)
+    return place.desc() if key.descending else place
+
+
+def order_of(keys: Sequence[SortKey], at: At, first: Element | None = None) -> Order:
+    """The order of resources at hand. first: where they stand by the first key, when that is known."""
+    places: list[Element] = [] if first is None else [first]
     laterals: list[FromClause] = []
     for number, key in enumerate(keys):
+        if number < len(places):
+            continue
         if key.kind in ("updated", "id"):
+            assert at.row is not None
             own = at.row.c[key.kind]
             places.append(own.collate("C") if key.kind == "id" else own)
             continue
@@ -87,10 +148,7 @@ def order_of(keys: Sequence[SortKey], at: At) -> Order:
 
 def _values(key: SortKey, at: At, name: str) -> Any:
     table = {"date": dates, "string": strings}.get(key.kind, quantities).alias()
-    if key.kind == "string":
-        column: Element = table.c.value.collate("C")
-    else:
-        column = table.c.high if key.descending else table.c.low
+    column = _edge(key, table)
     edge = func.max(column) if key.descending else func.min(column)
     paths = table.c.key == any_(bound("k", key.slot, BigInteger, many=True))
     return select(edge.label("at")).where(table.c.pk == at.pk, paths).correlate(*at.outer).lateral(name)

@@ -1,5 +1,6 @@
 """Conditions on the rows of one index table, composed with SQLAlchemy Core: which rows fit, and how ranges compare."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    literal_column,
     or_,
     select,
 )
@@ -51,6 +53,7 @@ from emr.records.search.question import Prefix
 MOMENT: Final = DateTime(timezone=True)
 Element = ColumnElement[Any]
 Fits = ColumnElement[bool]
+Hide = Callable[[Element], Element]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +71,43 @@ def bound(letter: str, slot: int, kind: Any, *, many: bool = False) -> Element:
     return bindparam(f"{letter}{slot}", type_=ARRAY(kind) if many else kind)
 
 
-def rows_of(condition: Row) -> Rows:
-    """The rows of a condition."""
+def rows_of(condition: Row, *, of_one: bool = False) -> Rows:
+    """The rows of a condition. of_one: they will be looked for by the pk of one resource.
+
+    Then its few rows are to be read and compared. PostgreSQL knows nothing of how many rows a key has, so the key is
+    written in a way that no index answers, or it might read all of a popular key's rows instead.
+    """
+    hide = hidden if of_one else _plain
     match condition:
         case Keys():
-            return _keys(condition)
+            return _keys(condition, hide)
         case Links():
-            return _links(condition)
+            return _links(condition, hide)
         case Identified():
             return _identified(condition)
         case Strings():
-            return _strings(condition)
+            return _strings(condition, hide)
         case _:
-            return _others(condition)
+            return _others(condition, hide)
 
 
-def _others(condition: Dates | Quantities | Composites | Words | InPatient) -> Rows:
+def _plain(key: Element) -> Element:
+    return key
+
+
+def hidden(key: Element) -> Element:
+    """A number that no index answers."""
+    return key + literal_column("0")
+
+
+def _others(condition: Dates | Quantities | Composites | Words | InPatient, hide: Hide) -> Rows:
     match condition:
         case Dates():
-            return _dates(condition)
+            return _dates(condition, hide)
         case Quantities():
-            return _quantities(condition)
+            return _quantities(condition, hide)
         case Composites():
-            return _composites(condition)
+            return _composites(condition, hide)
         case Words(slot):
             table = words.alias()
             queries = cast(bound("q", slot, Text, many=True), ARRAY(TSQUERY))
@@ -100,9 +117,9 @@ def _others(condition: Dates | Quantities | Composites | Words | InPatient) -> R
             return Rows(table, table.c.pk, (table.c.patient == local_pk("Patient", bound("i", slot, Text)),))
 
 
-def _keys(condition: Keys) -> Rows:
+def _keys(condition: Keys, hide: Hide) -> Rows:
     table = tokens.alias()
-    return Rows(table, table.c.pk, (keyed(table.c.key, condition),), table.c.updated)
+    return Rows(table, table.c.pk, (keyed(hide(table.c.key), condition),), table.c.updated)
 
 
 def keyed(key: Element, condition: Keys) -> Fits:
@@ -112,9 +129,9 @@ def keyed(key: Element, condition: Keys) -> Fits:
     return key == any_(bound("k", condition.slot, BigInteger, many=True))
 
 
-def _links(condition: Links) -> Rows:
+def _links(condition: Links, hide: Hide) -> Rows:
     table = links.alias()
-    return Rows(table, table.c.pk, linked(table.c.path, table.c.target, condition), table.c.updated)
+    return Rows(table, table.c.pk, linked(hide(table.c.path), table.c.target, condition), table.c.updated)
 
 
 def linked(path: Element, target: Element, condition: Links) -> tuple[Fits, ...]:
@@ -168,9 +185,9 @@ def _identified(condition: Identified) -> Rows:
             return Rows(pairs.join(table, both), table.c.pk, (of_types,))
 
 
-def _strings(condition: Strings) -> Rows:
+def _strings(condition: Strings, hide: Hide) -> Rows:
     slot, table = condition.slot, strings.alias()
-    key = table.c.key == any_(bound("k", slot, BigInteger, many=True))
+    key = hide(table.c.key) == any_(bound("k", slot, BigInteger, many=True))
     if condition.match == "exact":
         folded = table.c.value == any_(bound("v", slot, Text, many=True))
         raw = func.coalesce(table.c.raw, table.c.value) == any_(bound("r", slot, Text, many=True))
@@ -185,9 +202,9 @@ def begins(value: Element, low: Element, high: Element) -> Fits:
     return and_(value.op("~>=~")(low), value.op("~<~")(high))
 
 
-def _dates(condition: Dates) -> Rows:
+def _dates(condition: Dates, hide: Hide) -> Rows:
     table = dates.alias()
-    key = table.c.key == any_(bound("k", condition.slot, BigInteger, many=True))
+    key = hide(table.c.key) == any_(bound("k", condition.slot, BigInteger, many=True))
     return _among(
         table,
         (key,),
@@ -197,7 +214,7 @@ def _dates(condition: Dates) -> Rows:
     )
 
 
-def _quantities(condition: Quantities) -> Rows:
+def _quantities(condition: Quantities, hide: Hide) -> Rows:
     table = quantities.alias()
     kinds = {"k": BigInteger, "x": Numeric, "a": Numeric, "b": Numeric}
     return _among(
@@ -206,14 +223,14 @@ def _quantities(condition: Quantities) -> Rows:
         condition,
         kinds,
         lambda v: and_(
-            table.c.key == v["k"], amount(condition.prefix, (table.c.low, table.c.high), (v["x"], v["a"], v["b"]))
+            hide(table.c.key) == v["k"], amount(condition.prefix, (table.c.low, table.c.high), (v["x"], v["a"], v["b"]))
         ),
     )
 
 
-def _composites(condition: Composites) -> Rows:
+def _composites(condition: Composites, hide: Hide) -> Rows:
     slot, table = condition.slot, composites.alias()
-    fits = [table.c.key == any_(bound("k", slot, BigInteger, many=True))]
+    fits = [hide(table.c.key) == any_(bound("k", slot, BigInteger, many=True))]
     ends = [(table.c.low, table.c.high)] if len(condition.prefixes) == 1 else [(table.c.low,) * 2, (table.c.high,) * 2]
     for number, (prefix, held) in enumerate(zip(condition.prefixes, ends, strict=False)):
         given = [bindparam(f"{letter}{number}_{slot}", type_=Numeric()) for letter in "xab"]

@@ -27,9 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import asyncpg
 
 from emr.db.tables.tenant import links, resources, tokens
-from emr.records.search.conditions import ROWS, Condition, Keys, Lead, Links, Shape, implies_type
+from emr.records.search.conditions import ROWS, Chained, Condition, Keys, Lead, Links, Shape, implies_type
 from emr.records.search.membership import At, array_of, source, test
-from emr.records.search.ordering import Order, order_of
+from emr.records.search.ordering import Order, along, in_index, order_of
 from emr.records.search.rows import MOMENT, Fits, bound, keyed, linked, rows_of, targets_of
 
 PROBED_MOST: Final = 1_000
@@ -95,12 +95,14 @@ def probe_statement(conditions: tuple[Condition, ...]) -> Statement:
 
 
 def _page(shape: Shape) -> Select[Any]:
-    if [key.kind for key in shape.sort] != ["updated"]:
-        return _sorted(shape)
+    if shape.lead.by == "sorted":
+        return _along(shape)
+    return _newest(shape) if [key.kind for key in shape.sort] == ["updated"] else _sorted(shape)
+
+
+def _newest(shape: Shape) -> Select[Any]:
     lead = shape.lead
-    if lead.by == "set":
-        return _stretch(shape, *_resources(shape, lead))
-    if lead.by == "type" and shape.one_type:
+    if lead.by == "set" or (lead.by == "type" and shape.one_type):
         return _stretch(shape, *_resources(shape, lead))
     if isinstance(lead.condition, Keys) and lead.condition.one:
         table = tokens.alias("c")
@@ -159,6 +161,12 @@ def _many(condition: Condition | None) -> tuple[FromClause, At, list[Fits]]:
             targets = _unnested(targets_of(slot), "targets", "t", BigInteger())
             outer = paths.join(targets, true())
             return outer, _ordered(table), [table.c.path == paths.c.p, table.c.target == targets.c.t]
+        case Chained(slot=slot, inner=inner):
+            table = links.alias("c")
+            paths = _unnested(bound("p", slot, BigInteger, many=True), "paths", "p", BigInteger())
+            targets = _unnested(array_of(inner), "targets", "t", BigInteger())
+            outer = paths.join(targets, true())
+            return outer, _ordered(table), [table.c.path == paths.c.p, table.c.target == targets.c.t]
         case _:
             table = resources.alias("c")
             types = _unnested(bindparam("types", type_=ARRAY(Text)), "kinds", "kind", Text())
@@ -202,6 +210,26 @@ def _sorted(shape: Shape) -> Select[Any]:
         .select_from(order.joined(at.outer[0]))
         .where(*conditions)
         .order_by(*order.directed)
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+def _along(shape: Shape) -> Select[Any]:
+    """As many as a page needs, from the rows of the first sort key."""
+    way = along(shape.sort[0], cursor=shape.cursor)
+    at = At(way.table.c.pk, (way.table,))
+    order = order_of(shape.sort, at, way.place)
+    conditions = [*way.fits, *(test(each, at) for each in shape.tests)]
+    if shape.cursor:
+        conditions.append(order.after)
+    return (
+        select(at.pk.label("pk"), *(place.label(f"at{number}") for number, place in enumerate(order.places)))
+        .select_from(order.joined(way.table))
+        .where(*conditions)
+        .order_by(
+            in_index(shape.sort[0], way.raw),
+            *order.directed[1:],
+        )
         .limit(bindparam("limit", type_=Integer))
     )
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from emr.records.search.conditions import (
     All,
+    Chained,
     Condition,
     Identified,
     Ids,
@@ -19,6 +20,7 @@ from emr.records.search.conditions import (
     Keys,
     Lead,
     Links,
+    Referring,
     SortKey,
     Strings,
     is_positive,
@@ -53,39 +55,90 @@ async def start(
 ) -> Start:
     """Decide, with a probe where the conditions do not say by themselves how many resources they have."""
     positive = [each for each in conditions if is_positive(each)]
-    newest = [key.kind for key in sort] == ["updated"]
+    newest, along = [key.kind for key in sort] == ["updated"], _has_index(sort)
     lists = [each for each in positive if newest and _is_list(each, values)]
     few = next((each for each in positive if isinstance(each, Ids | Identified)), None)
-    if few is not None:
-        return _from(Lead("set", few), conditions)
     personal = next((each for each in positive if _is_personal(each, values)), None)
-    if personal is not None:
-        return _from(Lead("ordered" if personal in lists else "set", personal), conditions)
-    if not positive or (len(positive) == 1 and lists and len(conditions) == 1):
-        return _from(Lead("ordered", lists[0]) if lists else Lead("type"), conditions)
-    return await _probed(work, conditions, values, (positive, lists))
+    if few is not None or personal is not None:
+        found = Lead("ordered", personal) if few is None and personal in lists else Lead("set", few or personal)
+    elif not positive or (len(conditions) == 1 and lists):
+        found = Lead("ordered", lists[0]) if lists else _whole(along=along)
+    else:
+        probe = await _probe(work, positive, values, newest=newest)
+        if probe.rarest is None:
+            return Start(None)
+        found = _measured(probe, positive, lists, whole=_whole(along=along) if newest or along else None)
+    return _from(found, conditions)
 
 
-async def _probed(
-    work: UnitOfWork,
-    conditions: Sequence[Condition],
-    values: Mapping[str, Anything],
-    ways: tuple[Sequence[Condition], Sequence[Condition]],
-) -> Start:
-    positive, lists = ways
+def _measured(
+    probe: "_Probe", positive: Sequence[Condition], lists: Sequence[Condition], *, whole: Lead | None
+) -> Lead:
+    """The rarest, or when all are popular what stands in the order of the page."""
+    ordered = [*lists, *probe.few_targets]
+    if probe.least < PROBED_MOST:
+        return Lead("set", probe.rarest)
+    if ordered:
+        return Lead("ordered", min(ordered, key=_rank))
+    return whole or Lead("set", min(positive, key=_rank))
+
+
+def gathered(begin: Start) -> Start:
+    """Where to begin when the order does not matter: at a condition, if there is one."""
+    assert begin.lead is not None
+    if begin.lead.condition is not None:
+        return Start(Lead("set", begin.lead.condition), begin.tests)
+    first = next((each for each in begin.tests if is_positive(each)), None)
+    if first is None:
+        return Start(Lead("type"), begin.tests)
+    return _from(Lead("set", first), begin.tests)
+
+
+def _whole(*, along: bool) -> Lead:
+    return Lead("sorted") if along else Lead("type")
+
+
+def _has_index(sort: Sequence[SortKey]) -> bool:
+    """Whether the rows of the first sort key stand in its order, and the others can be told beside them."""
+    first, *others = sort
+    return first.one and first.kind in ("date", "string") and not any(key.kind in ("updated", "id") for key in others)
+
+
+def _rank(condition: Condition) -> int:
+    """What is sooner rare, for conditions of which it is only known that they are popular."""
+    match condition:
+        case Links():
+            return 0
+        case Keys():
+            return 1
+        case Chained() | Referring():
+            return 2
+        case _:
+            return 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """rarest: the condition with the least resources, None when it has none. few_targets: chains over few of them."""
+
+    rarest: Condition | None
+    least: int
+    few_targets: list[Condition]
+
+
+async def _probe(
+    work: UnitOfWork, positive: Sequence[Condition], values: Mapping[str, Anything], *, newest: bool
+) -> _Probe:
     asked = [each for each in positive if not (isinstance(each, Strings) and each.match == "contains")] or positive
-    statement = probe_statement(tuple(asked))
+    chains = [each for each in asked if newest and isinstance(each, Chained)]
+    statement = probe_statement((*asked, *(each.inner for each in chains)))
     row = await work.db.fetchrow(statement.sql, *statement.arguments(values), name="search-probe")
     assert row is not None
     counts = list(row)
     least = min(range(len(asked)), key=lambda number: (counts[number], number))
-    if counts[least] == 0:
-        return Start(None)
-    if counts[least] < PROBED_MOST:
-        return _from(Lead("set", asked[least]), conditions)
-    if lists:
-        return _from(Lead("ordered", min(lists, key=lambda each: not isinstance(each, Links))), conditions)
-    return _from(Lead("type"), conditions)
+    targets = zip(chains, counts[len(asked) :], strict=True)
+    few: list[Condition] = [each for each, count in targets if count <= _LISTS_MOST]
+    return _Probe(asked[least] if counts[least] else None, counts[least], few)
 
 
 def _from(lead: Lead, conditions: Sequence[Condition]) -> Start:
