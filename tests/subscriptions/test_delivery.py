@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from emr.subscriptions.delivery import Delivery
+from emr.subscriptions.jobs import subscription_jobs
 from emr.subscriptions.matching import match
 from emr.work.faults import nowhere
+from emr.work.leases import Leases
 from tests.subscriptions.receiver import Received, Receiver
 from tests.subscriptions.world import FAST, Play, Ward, observation, patient_of, subscription_to, ward
 from tests.warehouse.world import World
@@ -235,6 +237,47 @@ class TestGivingUp:
 
         play(scenario)
         assert receiver.events() == []
+
+    def test_one_in_error_that_nobody_resumes_is_off_in_the_end(self, play: Play, receiver: Receiver) -> None:
+        receiver.reply = lambda _: (500, {})
+
+        async def scenario(here: Ward) -> None:
+            made = await here.subscribe(subscription_to(receiver.url))
+            await here.settle()
+            row = "state, due_at > now() + interval '13 days'"
+            assert here.world.sql(f"SELECT {row} FROM cell.subscribers WHERE id = %s", made) == [("error", True)]
+            here.world.sql("UPDATE cell.subscribers SET due_at = now() WHERE id = %s", made)
+            await here.settle()
+            assert (await here.read("Subscription", made))["status"] == "off"
+
+        play(scenario)
+        assert len(receiver.came) == 1
+
+    def test_events_are_forgotten_long_after_they_were_taken(self, play: Play, receiver: Receiver) -> None:
+        async def scenario(here: Ward) -> None:
+            patient = await here.create(patient_of(1))
+            made = await here.active(subscription_to(receiver.url))
+            await here.create(observation(patient.id))
+            await until_told(here, made)
+            receiver.reply = lambda _: (500, {})
+            await here.create(observation(patient.id, text="owed"))
+            await here.settle(2)
+            here.world.sql("UPDATE cell.events SET created_at = now() - interval '15 days'")
+            (job,) = [
+                each
+                for each in subscription_jobs(here.parts, leases(here))
+                if each.name.startswith("subscriptions-forget")
+            ]
+            assert job.leases is not None
+            async with job.leases.held(job.name) as lease:
+                await job.turn(lease)
+            assert here.world.sql("SELECT number FROM cell.events") == [(2,)]
+
+        play(scenario)
+
+
+def leases(here: Ward) -> dict[str, Leases]:
+    return {"default": Leases(here.parts.databases.cells["default"].relay, "test", 5)}
 
 
 class TestHeartbeat:

@@ -31,6 +31,7 @@ class TestPlainCriteria:
             "Observation?status=final",
             "Observation?subject=Patient/{patient}&status=final",
             "Observation?_lastUpdated=gt2020",
+            "Observation?subject=http://127.0.0.1:8000/h/hoa-sen/fhir/Patient/{patient}",
         ],
     )
     def test_the_state_that_a_version_has_decides(self, play: Play, receiver: Receiver, criteria: str) -> None:

@@ -23,7 +23,7 @@ from emr.subscriptions.definition import Subscription, understood
 from emr.subscriptions.guard import TYPE
 from emr.subscriptions.notification import Focus, address_below, bundle, told_of
 from emr.subscriptions.outgoing import Answer, Call, Outgoing, Resolver, resolve
-from emr.subscriptions.owners import owner_of, worker_of
+from emr.subscriptions.owners import base_of, owner_of, worker_of
 from emr.subscriptions.repository import Event, Subscriber
 from emr.subscriptions.secret_headers import unseal
 from emr.subscriptions.states import activate, put_in_error, switch_off
@@ -137,8 +137,9 @@ class Delivery:
         return None
 
     async def _claimed(self, tenant: Tenant, known: Subscriber, asked: Subscription, owner: Principal) -> _Step | None:
-        """The next events, under an id that stays theirs. Read again under a lock: a process that lost its lease without
-        noticing must not give the same events another id.
+        """The next events, under an id that stays theirs.
+
+        Read again under a lock: who lost its lease without noticing must not give the same events another id.
         """
         most = asked.most if asked.content is not None else 1
         async with unit_of_work(self.parts, tenant, worker_of(tenant)) as work:
@@ -155,8 +156,8 @@ class Delivery:
 
     async def _prepared(self, tenant: Tenant, step: _Step) -> Call:
         """The call, as its owner sees it at this moment; what shows a patient's data is audited before it leaves."""
-        base = f"{self.parts.settings.http.base_url.rstrip('/')}/h/{tenant.slug}/fhir"
-        async with unit_of_work(self.parts, tenant, step.owner, Request(step.id, base)) as work:
+        request = Request(step.id, base_of(self.parts, tenant))
+        async with unit_of_work(self.parts, tenant, step.owner, request) as work:
             demand_sight(step.owner, step.asked.type)
             return await _shown(work, step) if _shows(step) else _call(work, step, [Focus(e) for e in step.events])
 

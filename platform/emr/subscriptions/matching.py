@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from emr.access.permissions import demand_sight
 from emr.identity.principal import Principal
 from emr.kernel.errors import Refusal, Unavailable
+from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
 from emr.records.as_if import VersionFacts, as_if_current, facts
 from emr.records.read import vread
@@ -21,13 +22,13 @@ from emr.records.store import current
 from emr.subscriptions import repository
 from emr.subscriptions.definition import Subscription, understood
 from emr.subscriptions.guard import TYPE
-from emr.subscriptions.owners import owner_of, worker_of
+from emr.subscriptions.owners import base_of, owner_of, worker_of
 from emr.subscriptions.repository import Event, Notice, Subscriber
 from emr.subscriptions.states import put_in_error
 from emr.subscriptions.terms import Verb
 from emr.work.faults import Reached
 from emr.work.runtime import Runtime
-from emr.work.unit import UnitOfWork, unit_of_work
+from emr.work.unit import Request, UnitOfWork, unit_of_work
 
 _MOST: Final = 200
 _TOO_SLOW: Final = "query-too-slow"
@@ -131,7 +132,7 @@ async def _fitting(parts: Runtime, tenant: Tenant, owner: Principal, wanted: _Wa
     asked = wanted.asked
     becomes = tuple(parse_qsl(asked.topic.becomes or ""))
     pairs = (*asked.criteria, *becomes)
-    async with unit_of_work(parts, tenant, owner) as work:
+    async with unit_of_work(parts, tenant, owner, Request(uuid7(), base_of(parts, tenant))) as work:
         demand_sight(owner, asked.type)
         fitting = await _holding(work, asked.type, pairs, wanted.candidates) if pairs else wanted.candidates
         if becomes:

@@ -19,3 +19,8 @@ async def owner_of(parts: Runtime, tenant: Tenant, subject: str) -> Principal | 
 def worker_of(tenant: Tenant) -> Principal:
     """The platform itself, where it looks and counts; nothing leaves in its name."""
     return system_principal(WORKER, tenant_id=tenant.id)
+
+
+def base_of(parts: Runtime, tenant: Tenant) -> str:
+    """The hospital's FHIR address, without a slash at its end."""
+    return f"{parts.settings.http.base_url.rstrip('/')}/h/{tenant.slug}/fhir"
