@@ -73,7 +73,8 @@ PUT_ROWS: Final = """
   SELECT * FROM unnest($25::text[], $26::text[], $27::text[], $28::bigint[]))
 , put_compartments AS (
   INSERT INTO compartments (patient, type, updated, pk) SELECT c.patient, v.type, v.updated, v.pk
-    FROM unnest($29::bigint[], $30::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk)
+    FROM unnest($29::bigint[], $30::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk
+   ORDER BY c.patient, v.type, v.updated, v.pk)
 """
 """Of a statement with a CTE `versions (pk, type, updated, …)` and `IndexRows.columns()` as its first values."""
 
