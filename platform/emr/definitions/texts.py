@@ -34,7 +34,7 @@ def narrative(resource: Json) -> str:
 def texts(type_: str, value: Json) -> list[str]:
     """Every other text in a resource or in a value of a data type."""
     found: list[str] = []
-    _gather(value, _node(type_), found)
+    _gather(value, _nodes()[type_], found)
     return found
 
 
@@ -63,30 +63,25 @@ def _gather(value: Json, node: _Node, found: list[str]) -> None:
 def _gather_contained(resource: Json, found: list[str]) -> None:
     """The type is said by the resource; its narrative is a part of what holds it."""
     kind = resource.get("resourceType")
-    if type(kind) is str and kind in model.types():
-        _gather(resource, _node(kind), found)
+    if type(kind) is str and kind in _nodes():
+        _gather(resource, _nodes()[kind], found)
     if told := narrative(resource):
         found.append(told)
 
 
 @functools.cache
-def _node(type_: str) -> _Node:
-    return _grown(type_, {})
-
-
-def _grown(type_: str, known: dict[str, _Node]) -> _Node:
-    """Types that hold themselves meet their own node again."""
-    if type_ in known:
-        return known[type_]
-    node = known[type_] = _Node()
-    node.contained = type_ == "Resource"
-    for element in model.type_of(type_).elements.values():
-        for key, kind in element.members().items():
-            if key not in _VALUES and kind in _WORDY:
-                node[key] = None
-            elif key not in _VALUES and kind not in _SILENT and _speaks(kind):
-                node[key] = _grown(kind, known)
-    return node
+def _nodes() -> dict[str, _Node]:
+    """Every type's members; types that hold themselves meet their own node again."""
+    nodes = {name: _Node() for name, each in model.types().items() if each["kind"] != "primitive-type"}
+    for name, node in nodes.items():
+        node.contained = name == "Resource"
+        for element in model.type_of(name).elements.values():
+            for key, kind in element.members().items():
+                if key not in _VALUES and kind in _WORDY:
+                    node[key] = None
+                elif key not in _VALUES and kind not in _SILENT and _speaks(kind):
+                    node[key] = nodes[kind]
+    return nodes
 
 
 @functools.cache
