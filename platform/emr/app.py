@@ -1,6 +1,5 @@
 """The web service, put together: what it is made of, its routes, how it starts and how it stops."""
 
-import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,6 +31,7 @@ from emr.telemetry.tracing import configure_tracing
 from emr.web import errors, home, installation, sign_in
 from emr.web.direct import DirectRoutes
 from emr.web.work import in_hospital
+from emr.work.collector import leave_old_objects_alone
 from emr.work.runtime import Runtime, runtime
 from emr.work.starting import MANAGEMENT_PORT, MANAGEMENT_PORTS
 from emr.work.unit import UnitOfWork
@@ -113,10 +113,7 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     await app.state.runtime.open()
     management = await _manage(app)
     warm({tenant.time_zone for tenant in app.state.runtime.registry.all()})
-    # What has been made by now stays: a collector that walks it again and again stops the loop for tens of ms.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    leave_old_objects_alone()
     try:
         yield
     finally:

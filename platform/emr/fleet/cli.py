@@ -14,6 +14,7 @@ from rich.table import Table
 from sqlalchemy import text
 
 from emr.db.migrate import owner_engine
+from emr.definitions.warm import warm
 from emr.fleet import importing, migration, onboarding
 from emr.fleet.files import FilesBroken, read_hospitals
 from emr.fleet.lines import Report
@@ -22,6 +23,7 @@ from emr.kernel.errors import Refusal
 from emr.settings import Settings
 from emr.telemetry.logs import configure_logs
 from emr.tenancy.definition import json_schema
+from emr.work.collector import leave_old_objects_alone
 from emr.work.runtime import runtime
 from emr.work.starting import ready_to_start, refuse
 
@@ -166,6 +168,8 @@ async def _import(chosen: Settings, tenant: str, files: list[Path]) -> Report:
     parts = runtime(chosen)
     await parts.open()
     try:
+        warm({parts.registry.by_slug(tenant).time_zone})
+        leave_old_objects_alone()
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(tenant, total=len(files))
             return await importing.import_files(parts, tenant, files, lambda: bar.advance(task))

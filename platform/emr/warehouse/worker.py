@@ -24,6 +24,7 @@ from emr.warehouse.bodies import Bodies
 from emr.warehouse.outbox import DESTINATION, Outbox
 from emr.warehouse.relay import Relay
 from emr.warehouse.table import Table
+from emr.work.collector import leave_old_objects_alone
 from emr.work.faults import kill_points
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job, Loop
@@ -52,6 +53,7 @@ def run(settings: Settings, management_port: int) -> int:
 async def _work(settings: Settings, management_port: int) -> int:
     parts = runtime(settings)
     await parts.open()
+    leave_old_objects_alone()
     loop = Loop(worker_jobs(parts))
     # A warehouse or an object store that is down is told, and is no reason to hold up a new version's roll-out.
     readiness = Readiness(

@@ -1,4 +1,4 @@
-"""A piece of an export: one file of one type, and what was deleted or could not be read on the way."""
+"""A piece of an export: files of one type each, and what was deleted or could not be read on the way."""
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -26,8 +26,8 @@ RETENTION: Final = "bulk"
 """The retention class of a job's files: they go with the job."""
 _CHUNK: Final = 1 << 20
 _UNLIMITED: Final = 1 << 60
-_SECONDS: Final = 10.0
-"""A piece that has read so long ends at the next page, so that other hospitals have their turn."""
+_SECONDS: Final = 5.0
+"""A file that took so long ends at the next page, and so does a piece, so that other hospitals have their turn."""
 _DELETIONS: Final = 20_000
 _TOGETHER: Final = 100
 
@@ -66,19 +66,22 @@ class Exporter:
         self._chosen: dict[tuple[str, str], Chosen] = {}
 
     async def piece(self, work: UnitOfWork, job: Job, runner: int) -> Piece:
-        """Write the next file and record it; the last piece ends the job. Raises `JobMoved`."""
+        """Write the next files and record them; the last piece ends the job. Raises `JobMoved`."""
         scope, progress = Scope.of(job.asked), dict(job.progress)
         if not progress:
             total = await as_of.count(work.db, scope.types)
             progress = {"at": 0, "after": "", "lines": 0, "scanned": 0, "total": total}
-        if progress["at"] >= len(scope.types):
-            piece = Piece(progress, state="done")
-        else:
-            piece = await self._type_piece(work, job, scope, progress)
+        files: list[File] = []
+        begun, size = time.monotonic(), 0
+        while progress["at"] < len(scope.types) and size < self._part_bytes and time.monotonic() - begun < _SECONDS:
+            made = await self._next_file(work, job, scope, progress)
+            size += sum(file.size for file in made)
+            files += made
+        piece = Piece(progress, files, "running" if progress["at"] < len(scope.types) else "done")
         await advance(work, job.id, runner, piece)
         return piece
 
-    async def _type_piece(self, work: UnitOfWork, job: Job, scope: Scope, progress: dict[str, Any]) -> Piece:
+    async def _next_file(self, work: UnitOfWork, job: Job, scope: Scope, progress: dict[str, Any]) -> list[File]:
         resource_type = scope.types[progress["at"]]
         part = Part(
             type=resource_type,
@@ -93,7 +96,7 @@ class Exporter:
         progress["lines"] += part.lines
         progress["after"] = "" if part.ended else part.after
         progress["at"] += int(part.ended)
-        return Piece(progress, files, "done" if progress["at"] >= len(scope.types) else "running")
+        return files
 
     async def _of_filters(self, work: UnitOfWork, job: Job, scope: Scope, resource_type: str) -> Chosen | None:
         queries = scope.filters.get(resource_type)
