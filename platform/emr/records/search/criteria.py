@@ -31,7 +31,7 @@ _OF_ALL: Final = frozenset({"_id", "_lastUpdated", "_text", "_content", "_list"}
 MODIFIERS: Final[dict[str, frozenset[str]]] = {
     "token": frozenset({"missing", "not", "text", "in", "not-in", "above", "below", "of-type"}),
     "string": frozenset({"missing", "exact", "contains"}),
-    "reference": frozenset({"missing", "identifier", "above", "below"}),
+    "reference": frozenset({"missing", "identifier"}),
     "uri": frozenset({"missing", "above", "below"}),
     "date": frozenset({"missing"}),
     "number": frozenset({"missing"}),
@@ -39,7 +39,9 @@ MODIFIERS: Final[dict[str, frozenset[str]]] = {
     "composite": frozenset(),
     "special": frozenset(),
 }
-"""Kind to its modifiers in R4; a reference also takes the name of a type."""
+"""Kind to its modifiers in R4; a reference also takes the name of a type. What R4 says of `:above` and `:below` on
+references, for hierarchies of places, is not offered.
+"""
 _WITH_SYSTEM: Final = frozenset({"CodeableConcept", "Coding", "code"})
 _WITH_TEXT: Final = frozenset({"CodeableConcept", "Coding", "Identifier"})
 _NEEDS: Final[dict[str, frozenset[str]]] = {

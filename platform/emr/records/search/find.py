@@ -97,9 +97,13 @@ async def matching(work: UnitOfWork, resource_type: str, query: str, *, most: in
     """Resources that fit the criteria of a conditional verb, at most `most` of them (http.html#ccreate).
 
     Raises `SearchRefused`, at `location`, for control parameters, for no criterion at all and for what a search
-    refuses.
+    refuses; `Forbidden` when the principal does not see the type.
     """
-    pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    demand_sight(work.principal, resource_type)
+    try:
+        pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError as error:
+        raise SearchRefused("condition-unsupported", "A condition is UTF-8 names and values.", location) from error
     control = next((name for name, _ in pairs if name in SINGLE | INCLUDES or name == "_cursor"), None)
     if control is not None or not pairs:
         raise SearchRefused("condition-unsupported", "A condition is made of criteria alone.", location)
