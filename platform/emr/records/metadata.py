@@ -11,11 +11,12 @@ from emr.access.permissions import demand_change, demand_sight, sight
 from emr.definitions.search import number_of
 from emr.kernel import json
 from emr.records.codec import unpack
+from emr.records.current import refuse_deleted
 from emr.records.draft import checked, checked_id, draft_after
 from emr.records.errors import ResourceNotFound
 from emr.records.read import read, vread
 from emr.records.references import local_references, refuse_missing
-from emr.records.store import lock, prepare, refuse_deleted, store
+from emr.records.store import lock, prepare, store
 from emr.records.stored import Stored
 from emr.records.update import refuse_moved
 from emr.work.unit import UnitOfWork

@@ -9,9 +9,10 @@ from emr.kernel import json
 from emr.kernel.errors import Invalid
 from emr.records import patch_json, patch_path
 from emr.records.condition import Condition, claim
+from emr.records.current import refuse_deleted
 from emr.records.draft import checked, checked_id
 from emr.records.errors import ResourceNotFound
-from emr.records.store import lock, refuse_deleted
+from emr.records.store import lock
 from emr.records.stored import Stored
 from emr.records.update import refuse_moved, succeed
 from emr.work.unit import UnitOfWork

@@ -3,8 +3,8 @@
 from typing import Final
 
 from emr.access.permissions import demand_sight
+from emr.records.current import current, refuse_deleted
 from emr.records.errors import ResourceNotFound
-from emr.records.store import current, refuse_deleted
 from emr.records.stored import Stored, is_id
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case

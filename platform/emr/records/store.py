@@ -9,11 +9,11 @@ from emr.access.permissions import demand_change
 from emr.definitions.compartment import patients_of
 from emr.kernel.errors import Forbidden
 from emr.records.codec import pack
-from emr.records.errors import ResourceGone, ResourceNotFound
+from emr.records.current import CURRENT
 from emr.records.index import DROP_ROWS, PUT_ROWS, IndexRows
 from emr.records.keys import lock_number
 from emr.records.profiles import demand_profiles
-from emr.records.stored import Stored, is_id
+from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 
 GUARDED: Final = frozenset({"Subscription"})
@@ -70,11 +70,8 @@ _REPLACE: Final = "".join((_VERSIONS, _SUCCEED, DROP_ROWS, PUT_ROWS, _OUTBOX))  
 
 _AS_IF: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, "SELECT 1"))  # noqa: FLY002 - the same
 
-_CURRENT: Final = """
-SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE type = $1 AND id = $2
-"""
-_CURRENT_LOCKED: Final = _CURRENT + " FOR NO KEY UPDATE"
-_CURRENT_CLAIMED: Final = _CURRENT + " FOR UPDATE"
+_CURRENT_LOCKED: Final = CURRENT + " FOR NO KEY UPDATE"
+_CURRENT_CLAIMED: Final = CURRENT + " FOR UPDATE"
 _HOLD_NAME: Final = "SELECT pg_advisory_xact_lock($1)"
 
 
@@ -155,14 +152,6 @@ async def put_as_if(work: UnitOfWork, draft: Draft, known: Mapping[tuple[str, st
     await work.db.execute(_AS_IF, *_columns(work, [draft], known), name="as-if")
 
 
-async def current(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored:
-    """The current version, deleted or not; `ResourceNotFound` when there never was one."""
-    row = await work.db.fetchrow(_CURRENT, resource_type, resource_id, name="read") if is_id(resource_id) else None
-    if row is None:
-        raise ResourceNotFound(resource_type, resource_id)
-    return Stored.of(resource_type, row)
-
-
 async def lock(work: UnitOfWork, resource_type: str, resource_id: str, *, to_delete: bool = False) -> Stored | None:
     """The current version, deleted or not, held until the transaction ends; None when there never was one.
     To delete it, also from those who refer to it.
@@ -175,13 +164,6 @@ async def lock(work: UnitOfWork, resource_type: str, resource_id: str, *, to_del
         await work.db.execute(_HOLD_NAME, lock_number(work.tenant.schema, resource_type, resource_id), name="hold")
         row = await work.db.fetchrow(statement, resource_type, resource_id, name="lock")
     return None if row is None else Stored.of(resource_type, row)
-
-
-def refuse_deleted(stored: Stored) -> Stored:
-    """The version, unless it says that the resource is gone."""
-    if stored.deleted:
-        raise ResourceGone(stored.type)
-    return stored
 
 
 def next_moment(work: UnitOfWork, before: Stored | None = None) -> datetime:

@@ -6,6 +6,7 @@ from emr.access.permissions import demand_change
 from emr.definitions.placeholders import replace_placeholders
 from emr.kernel import json
 from emr.kernel.errors import Conflict, Malformed
+from emr.records.current import refuse_deleted
 from emr.records.delete import tombstone
 from emr.records.draft import checked, draft_after, draft_of
 from emr.records.entries import ORDER, Entry, located, refuse_twice
@@ -13,7 +14,7 @@ from emr.records.errors import IdTaken, ReferenceBroken, ResourceNotFound
 from emr.records.locking import lock_all
 from emr.records.naming import conditional_references, hold_conditions, name, resolve_references
 from emr.records.references import local_references, refuse_missing
-from emr.records.store import Draft, Targets, prepare, refuse_deleted, store
+from emr.records.store import Draft, Targets, prepare, store
 from emr.records.update import refuse_moved
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case

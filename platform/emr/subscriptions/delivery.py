@@ -15,8 +15,8 @@ from emr.identity.principal import Principal
 from emr.kernel.errors import Forbidden, NotFound
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
+from emr.records.current import current
 from emr.records.read import vread
-from emr.records.store import current
 from emr.subscriptions import repository, terms
 from emr.subscriptions.addresses import EndpointRefused, Fence
 from emr.subscriptions.definition import Subscription, understood

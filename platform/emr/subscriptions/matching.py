@@ -16,9 +16,9 @@ from emr.kernel.errors import Refusal, Unavailable
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
 from emr.records.as_if import VersionFacts, as_if_current, facts
+from emr.records.current import current
 from emr.records.read import vread
 from emr.records.search.find import search
-from emr.records.store import current
 from emr.subscriptions import repository
 from emr.subscriptions.definition import Subscription, understood
 from emr.subscriptions.guard import TYPE

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from emr.kernel.tenant import Tenant
-from emr.records.store import current
+from emr.records.current import current
 from emr.records.update import update_resource
 from emr.subscriptions import repository
 from emr.subscriptions.guard import TYPE

@@ -7,7 +7,7 @@ from emr.access.permissions import demand_sight
 from emr.definitions.terminology import Kind
 from emr.definitions.validate import demand_valid
 from emr.kernel.errors import Malformed, NotFound
-from emr.records.store import current, refuse_deleted
+from emr.records.current import current, refuse_deleted
 from emr.records.terminology.shelf import Held, find, inline, of_row
 from emr.work.unit import UnitOfWork
 
