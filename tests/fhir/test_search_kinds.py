@@ -135,6 +135,10 @@ class TestTokens:
             ("identifier:not=urn:card|{mark}-7", ["binh", "cuc"]),
             ("identifier:missing=true", ["cuc"]),
             ("_id:not={an}", ["binh", "cuc"]),
+            ("_id:missing=true", []),
+            ("_lastUpdated:missing=false", ["an", "binh", "cuc"]),
+            ("_tag:missing=true", []),
+            ("_security:missing=true", ["an", "binh", "cuc"]),
         ],
     )
     def test_of_patients(self, world: World, asked: str, expected: list[str]) -> None:

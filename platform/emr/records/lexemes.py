@@ -77,7 +77,12 @@ class Lexemes:
         """A `tsvector` as text; empty when there is no word."""
         told = self._told
         parts = [f"{_quoted(lexeme)}:1A" for lexeme in told]
-        parts += [_quoted(lexeme) for lexeme in self._plain if lexeme not in told]
+        # A word without a place would fit a query for any weight; what stands under a mark is asked without one.
+        parts += [
+            _quoted(lexeme) if lexeme[0] in "~|" else f"{_quoted(lexeme)}:1"
+            for lexeme in self._plain
+            if lexeme not in told
+        ]
         return " ".join(parts if len(parts) < _FEW else _within(parts))
 
 

@@ -76,6 +76,9 @@ class Criteria:
         """Parameters that every resource has and that no element's path answers."""
         if base == "_id" and modifier == "not":
             return _ids(name, text, negated=True)
+        if base in ("_id", "_lastUpdated") and modifier == "missing":
+            # Every resource has them.
+            return Ids((), negated=not _boolean(name, text))
         _refuse_modifier(base, modifier, name)
         match base:
             case "_id":

@@ -11,6 +11,7 @@ from emr.db.connection import Row
 from emr.definitions.model import resource_types
 from emr.kernel.errors import Issue
 from emr.records.errors import SearchRefused
+from emr.records.reindexing import demand_indexed
 from emr.records.search.bind import Binder
 from emr.records.search.codes import with_codes
 from emr.records.search.compartments import compartment_of
@@ -145,6 +146,7 @@ def _reader(work: UnitOfWork) -> Reader:
 
 
 async def _plan(work: UnitOfWork, question: Question) -> Planned:
+    await demand_indexed(work)
     binder = Binder(work)
     criteria = [await with_codes(work, each) for each in question.criteria]
     conditions = flat([binder.condition(question.types, each) for each in criteria])

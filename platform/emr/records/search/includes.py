@@ -16,22 +16,25 @@ ROUNDS_MOST: Final = 8
 """How often `:iterate` goes on from what it found."""
 
 _FORWARD: Final = """
-SELECT DISTINCT ON (r.type, r.id) r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body
-  FROM links l
-  JOIN unnest($2::bigint[], $3::text[]) AS asked (path, type) ON asked.path = l.path
-  JOIN resources r ON r.pk = l.target AND (asked.type = '' OR r.type = asked.type)
- WHERE l.pk = ANY ($1) AND NOT r.deleted AND NOT r.pk = ANY ($4) AND ($5::text[] IS NULL OR r.type = ANY ($5))
+SELECT r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body
+  FROM (SELECT DISTINCT l.target, asked.type FROM links l
+          JOIN unnest($2::bigint[], $3::text[]) AS asked (path, type) ON asked.path = l.path
+         WHERE l.pk = ANY ($1) AND NOT l.target = ANY ($4)) AS found
+  JOIN resources r ON r.pk = found.target AND (found.type = '' OR r.type = found.type)
+ WHERE NOT r.deleted AND ($5::text[] IS NULL OR r.type = ANY ($5))
  ORDER BY r.type, r.id LIMIT $6
 """
 _BACK: Final = """
-SELECT DISTINCT ON (r.type, r.id) r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body
-  FROM resources t
-  JOIN unnest($2::bigint[], $3::text[]) AS asked (path, type) ON asked.type = '' OR asked.type = t.type
-  JOIN links l ON l.path = asked.path AND l.target = t.pk
-  JOIN resources r ON r.pk = l.pk
- WHERE t.pk = ANY ($1) AND NOT r.deleted AND NOT r.pk = ANY ($4) AND ($5::text[] IS NULL OR r.type = ANY ($5))
- ORDER BY r.type, r.id LIMIT $6
+SELECT r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body
+  FROM (SELECT DISTINCT l.pk FROM resources t
+          JOIN unnest($2::bigint[], $3::text[]) AS asked (path, type) ON asked.type = '' OR asked.type = t.type
+          JOIN links l ON l.path = asked.path AND l.target = t.pk
+         WHERE t.pk = ANY ($1) AND NOT l.pk = ANY ($4) LIMIT $6) AS found
+  JOIN resources r ON r.pk = found.pk
+ WHERE NOT r.deleted AND ($5::text[] IS NULL OR r.type = ANY ($5))
+ ORDER BY r.type, r.id
 """
+"""What refers here by one include is of one type, so that the access filter takes all of it or nothing."""
 
 
 @dataclass(slots=True)
