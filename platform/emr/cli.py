@@ -18,6 +18,7 @@ _ROOMS: Final = {
     "migrate": "emr.fleet.cli:migrate",
     "tenants": "emr.fleet.cli:tenants",
     "members": "emr.fleet.members:members",
+    "records": "emr.fleet.records:records",
     "profiles": "emr.fleet.profiles:profiles",
     "import": "emr.fleet.cli:import_",
     "subscriptions": "emr.subscriptions.cli:subscriptions",

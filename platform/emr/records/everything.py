@@ -20,6 +20,7 @@ from emr.definitions.search import parameters
 from emr.records.codec import unpack
 from emr.records.errors import ResourceGone, ResourceNotFound
 from emr.records.keys import path_key
+from emr.records.reindexing import demand_indexed
 from emr.records.stored import is_id
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -193,6 +194,7 @@ async def everything_about(work: UnitOfWork, resource_type: str, resource_id: st
     Nothing is followed to another patient or to what belongs to one. Raises `ResourceNotFound`, `ResourceGone`,
     `Forbidden`.
     """
+    await demand_indexed(work)
     demand_sight(work.principal, resource_type)
     focus = await _focus(work, resource_type, resource_id)
     key = work.tenant.index_key
@@ -218,6 +220,7 @@ async def everything_about(work: UnitOfWork, resource_type: str, resource_id: st
 @use_case("record:search", "record.everything")
 async def everything_about_all(work: UnitOfWork, wanted: Wanted) -> Everything:
     """A page of everything about every patient that the caller may see. Raises `Forbidden`."""
+    await demand_indexed(work)
     demand_sight(work.principal, "Patient")
     care = _care(wanted, work.tenant.index_key)
     rows = await work.db.fetch(

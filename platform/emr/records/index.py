@@ -169,6 +169,20 @@ class IndexRows:
             self.member_patients, self.member_pks,
         ]  # fmt: skip
 
+    def counts(self) -> dict[str, int]:
+        """How many rows of each table."""
+        return {
+            "tokens": len(self.token_pks),
+            "links": len(self.link_pks),
+            "strings": len(self.string_pks),
+            "dates": len(self.date_pks),
+            "quantities": len(self.amount_pks),
+            "composites": len(self.composite_pks),
+            "words": len(self.word_pks),
+            "identifiers": len(self.identifier_pks),
+            "compartments": len(self.member_pks),
+        }
+
     def _add(self, key: bytes, value: IndexValue, pk: int, targets: Mapping[tuple[str, str], int]) -> None:
         match value:
             case Token():

@@ -28,8 +28,8 @@ WITH versions AS (SELECT pk, type, updated FROM resources WHERE pk = ANY ($31))
 _AGAIN: Final = "".join((_VERSIONS, DROP_ROWS, PUT_ROWS, "SELECT 1"))  # noqa: FLY002 - no formatting near SQL
 
 
-async def index_again(work: UnitOfWork, pks: Sequence[int]) -> int:
-    """Write the index rows of these resources anew and say how many there are.
+async def index_again(work: UnitOfWork, pks: Sequence[int]) -> IndexRows:
+    """Write the index rows of these resources anew, and give them.
 
     They are held until the transaction ends, so that no newer version's rows are lost. Versions stay as they are.
     """
@@ -38,7 +38,7 @@ async def index_again(work: UnitOfWork, pks: Sequence[int]) -> int:
     rows = await index_of(work, stored)
     present = [rows.present.get(each.pk, "") for each in stored]
     await work.db.execute(_AGAIN, *rows.columns(), [each.pk for each in stored], present, name="reindex")
-    return len(stored)
+    return rows
 
 
 async def index_of(work: UnitOfWork, stored: Sequence[Stored]) -> IndexRows:

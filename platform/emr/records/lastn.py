@@ -22,6 +22,7 @@ from emr.db.tables.tenant import dates, links, resources
 from emr.definitions.dates import FAR_PAST
 from emr.kernel.errors import Malformed, TooLarge
 from emr.records.keys import key_of, path_key, token_value
+from emr.records.reindexing import demand_indexed
 from emr.records.search.bind import Binder
 from emr.records.search.codes import with_codes
 from emr.records.search.conditions import Condition, is_positive
@@ -67,6 +68,7 @@ async def last_observations(work: UnitOfWork, pairs: Sequence[tuple[str, str]], 
 
     Raises `Malformed` without a subject or without a category or code, `SearchRefused`, `TooLarge`, `Forbidden`.
     """
+    await demand_indexed(work)
     demand_sight(work.principal, _TYPE)
     _demand_subject_and_code(pairs)
     fitting = await _fitting(work, pairs)

@@ -7,6 +7,7 @@ from emr.access.permissions import demand_sight
 from emr.kernel.text import words
 from emr.records.index import LONGEST, WORDS
 from emr.records.keys import held_text, path_key
+from emr.records.reindexing import demand_indexed
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -34,6 +35,7 @@ async def find_people(work: UnitOfWork, text: str, *, limit: int = 20) -> Sequen
     """Patients in whose names every word of the text begins some word; the exact ones first;
     or to whom the whole text is a number, such as a record number, CCCD or insurance card. Empty text finds nobody.
     """
+    await demand_indexed(work)
     demand_sight(work.principal, "Patient")
     text = text.replace("\0", " ").strip()
     asked = list(dict.fromkeys(word[:LONGEST] for word in words(text)))[:8]

@@ -13,6 +13,7 @@ from emr.audit.sealing import Sealer
 from emr.db.pools import Cell
 from emr.db.roles import refuse_powerful_login
 from emr.records.bulk.worker import bulk_jobs
+from emr.records.reindexing_job import reindex_jobs
 from emr.settings import Settings
 from emr.subscriptions.jobs import subscription_jobs
 from emr.telemetry import metrics
@@ -88,7 +89,8 @@ def worker_jobs(parts: Runtime) -> list[Job]:
     seconds = parts.settings.worker.lease_seconds
     cells = parts.databases.cells
     leases = {name: Leases(cell.relay, holder, seconds) for name, cell in cells.items()}
-    jobs = upkeep_jobs(parts, leases) + bulk_jobs(parts, leases) + subscription_jobs(parts, leases)
+    jobs = upkeep_jobs(parts, leases) + reindex_jobs(parts, leases)
+    jobs += bulk_jobs(parts, leases) + subscription_jobs(parts, leases)
     for name, cell in cells.items():
         jobs.append(Job(f"backlog:{name}", _BACKLOG_SECONDS, _measuring(name, Outbox(cell.relay))))
         jobs.append(Job(f"sealer:{name}", _SEAL_SECONDS, _sealing(parts, name, cell)))

@@ -1,0 +1,52 @@
+"""What a worker does for indexes that do not hold the whole record yet: a batch of one hospital, then of the next."""
+
+from typing import Final
+
+from emr.identity.principal import system_principal
+from emr.kernel.errors import Conflict
+from emr.kernel.tenant import Tenant
+from emr.records.reindexing import advance
+from emr.telemetry.logs import get_logger
+from emr.work.leases import Lease, Leases
+from emr.work.loop import Job
+from emr.work.runtime import Runtime
+from emr.work.unit import unit_of_work
+
+_LOOK: Final = 30.0
+_UNFINISHED: Final = """
+SELECT coalesce(bool_or(state ? 'after' OR (state ->> 'format')::int = 0), false) FROM indexing WHERE name = 'record'
+"""
+
+
+def reindex_jobs(parts: Runtime, leases: dict[str, Leases]) -> list[Job]:
+    """One for every cell."""
+    return [Job(f"reindex:{cell}", _LOOK, _Pass(parts, cell).turn, own) for cell, own in leases.items()]
+
+
+class _Pass:
+    """Goes round the hospitals of a cell."""
+
+    def __init__(self, parts: Runtime, cell: str) -> None:
+        self._parts, self._cell = parts, cell
+
+    async def turn(self, lease: Lease | None) -> bool:
+        """A batch for each hospital that needs one; whether there is more to do."""
+        more = False
+        for tenant in self._parts.registry.all():
+            if lease is not None and tenant.cell == self._cell and tenant.revision in self._parts.revisions:
+                more |= await self._batch(tenant)
+        return more
+
+    async def _batch(self, tenant: Tenant) -> bool:
+        async with self._parts.databases.hospital(tenant) as connection:
+            if not await connection.fetchval(_UNFINISHED, name="reindex-unfinished"):
+                return False
+        principal = system_principal("reindex", tenant_id=tenant.id)
+        try:
+            async with unit_of_work(self._parts, tenant, principal) as work:
+                progress = await advance(work)
+        except Conflict:
+            return True
+        if progress.complete:
+            get_logger().info("index complete", hospital=tenant.slug, rows=sum(progress.rows.values()))
+        return not progress.complete
