@@ -77,7 +77,7 @@ def _measured(
     """The rarest, or when all are popular what stands in the order of the page."""
     ordered = [*lists, *probe.few_targets]
     if probe.least < PROBED_MOST:
-        return Lead("set", probe.rarest)
+        return Lead("ordered" if probe.rarest in lists else "set", probe.rarest)
     if ordered:
         return Lead("ordered", min(ordered, key=_rank))
     return whole or Lead("set", min(positive, key=_rank))
