@@ -198,4 +198,7 @@ def _changed(condition: Updated, at: Element) -> Fits:
 
 def array_of(condition: Condition) -> Element:
     """The pks of a source as one array, made once before the rest of the statement runs."""
-    return func.array(source(condition).scalar_subquery(), type_=ARRAY(BigInteger))
+    found = source(condition)
+    if isinstance(condition, Referring):
+        found = found.distinct()
+    return func.array(found.scalar_subquery(), type_=ARRAY(BigInteger))

@@ -14,12 +14,14 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    case,
     column,
     distinct,
     func,
     literal,
     literal_column,
     not_,
+    or_,
     select,
     true,
     tuple_,
@@ -27,13 +29,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import asyncpg
 
 from emr.db.tables.tenant import links, resources, tokens
-from emr.records.search.conditions import ROWS, Chained, Condition, Keys, Lead, Links, Shape, implies_type
+from emr.records.search.conditions import ROWS, Chained, Condition, Keys, Lead, Links, Referring, Shape, implies_type
 from emr.records.search.membership import At, array_of, source, test
 from emr.records.search.ordering import Order, along, in_index, order_of
 from emr.records.search.rows import MOMENT, Fits, bound, keyed, linked, rows_of, targets_of
 
 PROBED_MOST: Final = 1_000
 """How many resources of a condition a probe looks at before it calls the condition popular."""
+SPREAD_LEAST: Final = 300
+"""Among so many who refer, how many they must refer to for these to be popular."""
 _COLUMNS: Final = ("pk", "type", "id", "version", "updated", "deleted", "patients", "body")
 _DIALECT: Final = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
@@ -89,9 +93,19 @@ def count_statement(shape: Shape) -> Statement:
 @lru_cache(maxsize=2_000)
 def probe_statement(conditions: tuple[Condition, ...]) -> Statement:
     """One row with a column for each condition: of how many resources it is, up to `PROBED_MOST`."""
-    limited = [source(each).limit(literal(PROBED_MOST, Integer)).subquery() for each in conditions]
-    counts = [select(func.count()).select_from(each).scalar_subquery() for each in limited]
-    return compiled(select(*(each.label(f"c{number}") for number, each in enumerate(counts))))
+    counts = [_probed(each).label(f"c{number}") for number, each in enumerate(conditions)]
+    return compiled(select(*counts))
+
+
+def _probed(condition: Condition) -> Any:
+    """Many who refer here may refer to few: then these few count, however many refer."""
+    rows = source(condition).limit(literal(PROBED_MOST, Integer)).subquery()
+    count: Any = func.count()
+    if isinstance(condition, Referring):
+        targets = func.count(distinct(rows.c.pk))
+        few = or_(count < literal(PROBED_MOST, Integer), targets < literal(SPREAD_LEAST, Integer))
+        count = case((few, targets), else_=literal(PROBED_MOST, Integer))
+    return select(count).select_from(rows).scalar_subquery()
 
 
 def _page(shape: Shape) -> Select[Any]:
