@@ -101,7 +101,7 @@ class TestLinks:
     def test_tell_nothing_of_what_was_asked(self, reader: httpx.Client, ward: tuple[str, list[str]]) -> None:
         link = str(next_link(reader.get(f"/Patient?given={ward[0]}&_count=1").json()))
         assert ward[0] not in link
-        assert [part.split("=")[0] for part in link.split("?")[1].split("&")] == ["_cursor"]
+        assert [part.split("=")[0] for part in link.split("?")[1].split("&")] == ["_cursor", "_count"]
 
     def test_hold_for_one_hospital_and_one_type(
         self, live: House, reader: httpx.Client, ward: tuple[str, list[str]]

@@ -111,8 +111,21 @@ class TestPages:
         answer = reader.get("/Patient?_count=1").json()
         address = link(answer, "next")
         assert refusal(reader.get(address.replace("/Patient?", "/Observation?")))[:2] == (400, "cursor-not-ours")
-        assert refusal(reader.get(address + "&_count=2"))[:2] == (400, "cursor-alone")
+        assert refusal(reader.get(address + "&gender=male"))[:2] == (400, "cursor-alone")
+        assert refusal(reader.get(f"{address}&_cursor=x"))[:2] == (400, "cursor-alone")
         assert refusal(reader.get(address.replace("/Patient?", "?")))[:2] == (400, "cursor-not-ours")
+
+    def test_a_link_says_the_size_of_its_page_which_may_be_changed(self, reader: httpx.Client) -> None:
+        one = mark()
+        for _ in range(5):
+            made(reader, patient(name=[{"family": one}]))
+        address = link(reader.get(f"/Patient?family={one}&_count=1").json(), "next")
+        assert address.endswith("&_count=1")
+        answer = reader.get(address.removesuffix("1") + "3").json()
+        assert len(ids(answer)) == 3
+        assert link(answer, "self").endswith(f"family={one}&_count=3")
+        assert len(walked(reader, link(answer, "next"))) == 1
+        assert refusal(reader.get(f"{address}&_count=2"))[0] == 400
 
     def test_several_codes_are_one_list(self, reader: httpx.Client) -> None:
         one = mark()

@@ -91,7 +91,9 @@ def searchset(work: UnitOfWork, page: Page, path: str) -> bytes:
     address = f"{base}/{path}".rstrip("/")
     links = [("self", f"{address}?{urlencode(page.question.echo)}" if page.question.echo else address)]
     if page.cursor:
-        links.append(("next", f"{address}?{urlencode({'_cursor': page.cursor})}"))
+        # Some clients add a size of their own to a page link that says none.
+        size = [pair for pair in page.question.echo if pair[0] == "_count"]
+        links.append(("next", f"{address}?{urlencode([('_cursor', page.cursor), *size])}"))
     shown = page.question.shown
     entries = [_entry(base, each, shown, "match") for each in page.matches]
     # `_elements` names elements of what is searched; what is included is shown as a summary or whole.

@@ -33,16 +33,18 @@ class Place:
 def opened(work: UnitOfWork, pairs: Pairs, about: str) -> tuple[Pairs, Place | None]:
     """What was asked when the page link was made, and where to go on; a first page is as it is asked now.
 
-    `about`: the type, compartment or `*` of the address. Raises `SearchRefused`, `Malformed` for another's cursor.
+    `about`: the type, compartment or `*` of the address. A page link says everything but the size of a page,
+    which a client may choose anew. Raises `SearchRefused`, `Malformed` for another's cursor.
     """
     cursors = [value for name, value in pairs if name == "_cursor"]
     if not cursors:
         return pairs, None
-    if len(pairs) > 1:
-        raise SearchRefused("cursor-alone", "A page link already says everything; add nothing to it.", "_cursor")
+    counts = [pair for pair in pairs if pair[0] == "_count"]
+    if len(cursors) > 1 or len(pairs) > 1 + len(counts):
+        raise SearchRefused("cursor-alone", "A page link says everything; add nothing to it but _count.", "_cursor")
     state = open_cursor(work.runtime.signing_key, _audience(work, about), cursors[0])
     place = Place(tuple(state["at"]), state["pk"])
-    return [(name, value) for name, value in state["asked"]], place
+    return [(name, value) for name, value in state["asked"] if name != "_count" or not counts] + counts, place
 
 
 def closed(work: UnitOfWork, question: Question, last: Row, about: str) -> str:
