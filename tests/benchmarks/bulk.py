@@ -19,7 +19,7 @@ from tests.benchmarks.service import Service, environment
 from tests.house import CAU_VONG, free_port
 
 _ASYNC = {"Prefer": "respond-async"}
-_EVERY = 0.05
+_EVERY = 0.25
 
 
 @dataclass
@@ -31,17 +31,15 @@ class _Bench:
 
     def job(self, client: httpx.Client, begin: Callable[[], httpx.Response]) -> tuple[str, Any, dict[str, Any]]:
         """Begin a job and wait for its end: its address, its manifest, and what it took."""
-        begun = time.monotonic()
         with measured([*self.standing.roots, self.worker.pid]) as spent:
             address = begin().raise_for_status().headers["Content-Location"]
             while self.waits(address):
                 assert self.worker.poll() is None, "the worker has ended"
                 time.sleep(_EVERY)
-            seconds = time.monotonic() - begun
         answer = client.get(address).raise_for_status()
         peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{self.worker.pid}/status").read_text("utf-8"))
         assert peak is not None
-        figures = {"seconds": round(seconds, 2), "cpu_seconds": round(spent.cpu, 2)}
+        figures = {"seconds": round(self.seconds(address), 2), "cpu_seconds": round(spent.cpu, 2)}
         return (
             address,
             answer.json(),
@@ -54,6 +52,13 @@ class _Bench:
         schema = self.standing.house.tenants[slug].schema
         state = self.standing.house.sql(f"SELECT state FROM {schema}.bulk_jobs WHERE id = %s", name)[0][0]
         return state in ("waiting", "running")
+
+    def seconds(self, address: str) -> float:
+        """From the kick-off to the end of the job."""
+        slug, name = address.split("/h/")[1].split("/", maxsplit=1)[0], address.rpartition("/")[2]
+        schema = self.standing.house.tenants[slug].schema
+        taken = f"SELECT extract(epoch FROM finished_at - created_at)::float8 FROM {schema}.bulk_jobs WHERE id = %s"
+        return float(self.standing.house.sql(taken, name)[0][0])
 
 
 def bulk(standing: Service) -> list[Result]:
