@@ -29,6 +29,7 @@ from emr.telemetry.logs import configure_logs
 from emr.telemetry.management import ManagementServer, serve_management
 from emr.telemetry.tracing import configure_tracing
 from emr.web import errors, home, installation, sign_in
+from emr.web.body import Room
 from emr.web.direct import DirectRoutes
 from emr.web.work import in_hospital
 from emr.work.collector import leave_old_objects_alone
@@ -80,6 +81,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     )
     app.state.runtime = parts
     app.state.identity = Identity(settings, parts.databases.directory, parts.clock)
+    app.state.bodies = Room(settings.http.bodies_limit_mib << 20)
     app.state.renderer = Renderer()
     app.state.press = Press()
     # Without the object store the record can still be read and written; only scans and images wait.

@@ -155,6 +155,9 @@ class Http(BaseModel):
 
     base_url: str = Field("http://127.0.0.1:8000", description="The address that browsers and FHIR clients use.")
     body_limit_mib: int = Field(16, ge=1, description="Largest JSON body in MiB; uploads have their own limit.")
+    bodies_limit_mib: int = Field(
+        64, ge=1, description="MiB of JSON bodies in memory at one time, per process; beyond it 503 and Retry-After."
+    )
     docs: bool = Field(False, description="Whether the OpenAPI page is served.")
     proxies: str = Field("127.0.0.1", description="Addresses whose X-Forwarded headers are believed, parted by commas.")
 

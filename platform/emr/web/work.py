@@ -16,7 +16,7 @@ from emr.identity.principal import Principal
 from emr.kernel.errors import Forbidden, Malformed, NotFound, Refusal, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import note_hospital, request_id
-from emr.web.body import read_body
+from emr.web.body import Share, read_body, share_of
 from emr.web.direct import plain
 from emr.web.sign_in import principal_of, runtime_of
 from emr.work.unit import Request as Asked
@@ -87,13 +87,21 @@ Work = Annotated[UnitOfWork, Depends(_work, scope="function")]
 async def _work_with_body(request: Request) -> AsyncIterator[UnitOfWork]:
     tenant = await hospital_of(request)
     principal = await principal_in(request, tenant)
+    share = share_of(request)
     try:
-        request.state.body = await read_body(request)
+        request.state.body = await _read(request, share, tenant, principal)
+        async with unit_of_work(runtime_of(request), tenant, principal, asked(request, tenant)) as work:
+            yield work
+    finally:
+        share.give_back()
+
+
+async def _read(request: Request, share: Share, tenant: Tenant, principal: Principal) -> bytes:
+    try:
+        return await read_body(request, share)
     except Refusal as refusal:
         await runtime_of(request).audit.record(tenant.cell, [_row(request, tenant, principal, refusal)])
         raise
-    async with unit_of_work(runtime_of(request), tenant, principal, asked(request, tenant)) as work:
-        yield work
 
 
 WorkWithBody = Annotated[UnitOfWork, Depends(_work_with_body, scope="function")]
