@@ -16,7 +16,7 @@ from joserfc import jwk, jwt
 from emr.identity.tokens import Bearer
 from emr_demo.provider.people import subject_of
 from tests.identity.providers import DOCTOR
-from tests.identity.world import World
+from tests.identity.world import World, lasting
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class TestBearer:
             {"nbf": int(time.time()) + 3600}, {"iat": int(time.time()) + 3600}, {"iat": None},
             {"sub": None}, {"sub": 7}, {"sub": ""}, {"typ": "Refresh"}, {"typ": "ID"}, {"typ": "Logout"}, {"typ": None},
         ],
-        ids=str,
+        ids=lasting,
     )  # fmt: skip
     def test_a_claim_that_is_wrong_or_missing_is_refused(self, demo: World, changes: dict[str, Any]) -> None:
         assert demo.bearer(signed(demo, **changes)).status_code == 401
@@ -156,7 +156,7 @@ class TestBearer:
             {"alg": "PS256"}, {"alg": "none"}, {"alg": "HS256"}, {"alg": None}, {"kid": "other"}, {"kid": 7},
             {"kid": None}, {"crit": ["exp"], "exp": 1}, {"b64": False, "crit": ["b64"]},
         ],
-        ids=str,
+        ids=lasting,
     )  # fmt: skip
     def test_a_header_that_is_wrong_is_refused(self, demo: World, header: dict[str, Any]) -> None:
         assert demo.bearer(signed_raw(demo, header)).status_code == 401
@@ -167,7 +167,7 @@ class TestBearer:
     @pytest.mark.parametrize(
         "organization",
         [None, [], ["hoa-sen"], "hoa-sen", {"hoa-sen": {}}, {"hoa-sen": "x"}, {"hoa-sen": {"id": "other"}}],
-        ids=str,
+        ids=lasting,
     )
     def test_an_alias_is_not_an_organization(self, demo: World, organization: Any) -> None:
         assert demo.bearer(signed(demo, organization=organization)).status_code == 403

@@ -9,7 +9,7 @@ from joserfc import jwt
 
 from emr_demo.provider.people import subject_of
 from tests.identity.providers import DOCTOR
-from tests.identity.world import World
+from tests.identity.world import World, lasting
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
@@ -36,7 +36,7 @@ class TestLogoutToken:
             {"events": {}}, {"events": {EVENT: 1}}, {"events": [EVENT]}, {"nonce": "n"}, {"sub": None}, {"jti": None},
             {"exp": None}, {"exp": int(time.time()) - 60}, {"iat": None}, {"sub": 7},
         ],
-        ids=str,
+        ids=lasting,
     )  # fmt: skip
     def test_one_that_breaks_a_rule_ends_nothing(self, demo: World, changes: dict[str, Any]) -> None:
         browser = demo.sign_in()

@@ -1,6 +1,7 @@
 """A platform with sign-in, two hospitals, and one of the two providers: the demo's own, or a real Keycloak."""
 
 import base64
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -208,3 +209,8 @@ def _add_hospitals(superuser_url: str, organizations: dict[str, str]) -> None:
                     organizations[slug], secrets.token_bytes(16),
                 ),
             )  # fmt: skip
+
+
+def lasting(value: object) -> str:
+    """The name of a parameter that holds a moment: the same in each process that collects it."""
+    return re.sub(r"\d{9,}", "moment", str(value))

@@ -1,7 +1,7 @@
 """Files of bulk jobs on their way in and out: streams that hold no connection of the database."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -110,7 +110,7 @@ class BulkFile(Response):
     """The bytes of a file, the first of which were opened before anything is sent."""
 
     def __init__(self, work: UnitOfWork, blob: Blob, span: tuple[int, int], headers: Mapping[str, str]) -> None:
-        self._open = lambda: work.blobs.open(blob, *span)
+        self._open: Callable[[], AsyncGenerator[bytes, None]] = lambda: work.blobs.open(blob, *span)
         status = 206 if "Content-Range" in headers else 200
         super().__init__(None, status, {**headers, "Content-Length": str(span[1] - span[0])})
 

@@ -43,7 +43,7 @@ def _change_tables() -> None:
         sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
         sa.Column("pk", sa.BigInteger(), nullable=False),
     )
-    newest = [sa.literal_column("updated DESC"), sa.literal_column("pk DESC")]
+    newest: list[sa.ColumnElement[object]] = [sa.literal_column("updated DESC"), sa.literal_column("pk DESC")]
     op.create_index("links_target", "links", ["path", "target", *newest], unique=False)
     op.create_index("links_pk", "links", ["pk"], unique=False)
     op.add_column(
