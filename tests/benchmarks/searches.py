@@ -163,7 +163,7 @@ def _of_care(known: Samples) -> Iterator[tuple[str, list[str]]]:
 def _across(known: Samples) -> Iterator[tuple[str, list[str]]]:
     people = known.some("Patient", lambda each: each.get("name"))
     measured, problems = known.some("Observation"), known.some("Condition")
-    places = known.some("Organization", lambda each: each.get("name"))
+    places = known.some("Organization", lambda each: each.get("name", "").replace(" ", "").isalnum())
     yield (
         "observations of a name",
         [f"Observation?subject:Patient.family={each['name'][0]['family']}&_count=20" for each in people],
