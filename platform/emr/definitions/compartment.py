@@ -48,25 +48,30 @@ def _routes(type_: str) -> tuple[Route, ...]:
 
 
 def references(resource: Json) -> Iterator[tuple[str, str]]:
-    """FHIRPath and text of every `Reference.reference` in a valid resource, also in contained ones and extensions.
+    """FHIRPath and text of every `Reference.reference` in a valid resource, as `references_at` finds them."""
+    for path, text in references_at(resource):
+        yield location(path), text
+
+
+def references_at(resource: Json) -> list[tuple[Path, str]]:
+    """Place and text of every `Reference.reference` in a valid resource, also in contained ones and extensions.
 
     Elements of type uri with the same name (`DetectedIssue.reference`, `Immunization.education.reference`) and those of
-    expressions are left out.
+    expressions are left out. Places are written out by `findings.location` where somebody has to be told.
     """
     name = resource.get("resourceType")
-    for path, holder in _holders(resource, (None, name if type(name) is str else "Resource", None)):
-        text = holder.get("reference")
-        if type(text) is str and holder.keys() <= _REFERENCE and path[1] != "education":
-            yield location((path, "reference", None)), text
+    found: list[tuple[Path, str]] = []
+    _gather(resource, (None, name if type(name) is str else "Resource", None), found)
+    return found
 
 
-def _holders(value: Json, path: Path) -> Iterator[tuple[Path, Json]]:
-    """Every object of a resource with its place, the outer ones first."""
-    yield path, value
+def _gather(value: Json, path: Path, found: list[tuple[Path, str]]) -> None:
     for key, item in value.items():
         if type(item) is dict:
-            yield from _holders(item, (path, key, None))
+            _gather(item, (path, key, None), found)
         elif type(item) is list:
             for index, each in enumerate(item):
                 if type(each) is dict:
-                    yield from _holders(each, (path, key, index))
+                    _gather(each, (path, key, index), found)
+        elif key == "reference" and type(item) is str and value.keys() <= _REFERENCE and path[1] != "education":
+            found.append(((path, key, None), item))

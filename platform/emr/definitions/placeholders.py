@@ -36,23 +36,24 @@ def replace_placeholders(resource: Json, addresses: Mapping[str, str], full_url:
 class _Names:
     """What is called how."""
 
-    __slots__ = ("_addresses", "_base")
+    __slots__ = ("_base", "addresses")
 
     def __init__(self, addresses: Mapping[str, str], base: str | None) -> None:
-        self._addresses = addresses
+        self.addresses = addresses
         self._base = base
 
     def of(self, text: str) -> str | None:
         """The new name of a text; None when it is none of the names."""
-        found = self._addresses.get(text)
+        found = self.addresses.get(text)
         if found is not None or not ("/" in text or text.startswith("urn:")):
             return found
         for end in _ENDS:
-            stem, mark, rest = text.partition(end)
-            if mark and (known := self.of(stem)) is not None:
-                return known + mark + rest
+            if end in text:
+                stem, mark, rest = text.partition(end)
+                if (known := self.of(stem)) is not None:
+                    return known + mark + rest
         if self._base is not None and _RELATIVE.fullmatch(text):
-            return self._addresses.get(f"{self._base}/{text}")
+            return self.addresses.get(f"{self._base}/{text}")
         return None
 
 
@@ -61,10 +62,13 @@ _Keys = tuple[Any, str] | None
 
 
 def _walk(value: Json, type_: str, keys: _Keys, names: _Names) -> None:
+    known = names.addresses
     for key, item in value.items():
         if type(item) is str:
             if key == "div":
                 value[key] = _LINK.sub(lambda found: _linked(found, names), item)
+            elif not (item in known or "/" in item or ":" in item):
+                continue
             elif (new := names.of(item)) is not None and _holds_names(type_, keys, key):
                 value[key] = new
         elif type(item) is dict:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from emr.definitions.compartment import references
+from emr.definitions.compartment import references_at
+from emr.definitions.findings import location
 from emr.kernel.errors import Malformed
 from emr.kernel.ids import uuid7
 from emr.records.condition import Condition, hold, matches
@@ -95,11 +96,11 @@ def conditional_references(writing: Sequence[Entry]) -> dict[str, ByCriteria]:
     for entry in writing:
         if entry.method not in ("POST", "PUT"):
             continue
-        for path, text in references(entry.resource):
+        for place, text in references_at(entry.resource):
             if (known := asked.get(text)) is not None:
                 known.entries.append(entry)
             elif (found := _CONDITIONAL.fullmatch(text)) is not None:
-                condition = Condition(found[1], found[2], f"{entry.location}.resource.{path}")
+                condition = Condition(found[1], found[2], f"{entry.location}.resource.{location(place)}")
                 asked[text] = ByCriteria(condition, [entry])
     return asked
 

@@ -3,7 +3,8 @@
 import re
 from typing import Any, Final
 
-from emr.definitions.compartment import references
+from emr.definitions.compartment import references_at
+from emr.definitions.findings import Path, location
 from emr.kernel.errors import Issue
 from emr.records.errors import ReferenceBroken, ResourceInvalid
 from emr.records.store import Targets
@@ -13,27 +14,32 @@ _LOCAL: Final = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_his
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
-def local_references(
+def local_references(work: UnitOfWork, resource: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Every local target of a resource with the path that names it. Raises as `local_targets`."""
+    return {target: location(place) for target, place in local_targets(work, resource).items()}
+
+
+def local_targets(
     work: UnitOfWork, resource: dict[str, Any], *, in_bundle: bool = False
-) -> dict[tuple[str, str], str]:
-    """Every local target of a resource with the path that names it.
+) -> dict[tuple[str, str], Path]:
+    """Every local target of a resource with the place that names it.
 
     Raises `ResourceInvalid` for a reference that is neither local, nor inside the resource, nor an absolute address
     elsewhere; `in_bundle`, when all placeholders have been replaced, `ReferenceBroken` for one that is left.
     """
-    targets: dict[tuple[str, str], str] = {}
-    for path, reference in references(resource):
+    targets: dict[tuple[str, str], Path] = {}
+    for path, reference in references_at(resource):
         if reference.startswith("#"):
             continue
         if in_bundle and reference.startswith("urn:"):
-            raise ReferenceBroken("an entry that is not in this Bundle", path)
+            raise ReferenceBroken("an entry that is not in this Bundle", location(path))
         if _SCHEME.match(reference):
             _refuse_own_address(work, path, reference)
             continue
         found = _LOCAL.fullmatch(reference)
         if found is None:
             rule = "A reference is Type/id, #id or an absolute address."
-            raise ResourceInvalid([Issue("reference-form", rule, path)])
+            raise ResourceInvalid([Issue("reference-form", rule, location(path))])
         targets.setdefault((found[1], found[2]), path)
     return targets
 
@@ -45,6 +51,6 @@ def refuse_missing(targets: dict[tuple[str, str], str], known: Targets) -> None:
             raise ReferenceBroken(f"{resource_type}/{resource_id}", path)
 
 
-def _refuse_own_address(work: UnitOfWork, path: str, reference: str) -> None:
+def _refuse_own_address(work: UnitOfWork, path: Path, reference: str) -> None:
     if work.request.base_url and reference.startswith(work.request.base_url + "/"):
-        raise ResourceInvalid([Issue("reference-own-address", "Refer to what is here as Type/id.", path)])
+        raise ResourceInvalid([Issue("reference-own-address", "Refer to what is here as Type/id.", location(path))])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from emr.access.permissions import demand_change
+from emr.definitions.findings import Path, location
 from emr.definitions.placeholders import replace_placeholders
 from emr.kernel import json
 from emr.kernel.errors import Conflict, Malformed
@@ -13,7 +14,7 @@ from emr.records.entries import ORDER, Entry, located, refuse_twice
 from emr.records.errors import IdTaken, ReferenceBroken, ResourceNotFound
 from emr.records.locking import lock_all
 from emr.records.naming import conditional_references, hold_conditions, name, resolve_references
-from emr.records.references import local_references, refuse_missing
+from emr.records.references import local_targets
 from emr.records.store import Draft, Targets, prepare, store
 from emr.records.update import refuse_moved
 from emr.work.unit import UnitOfWork
@@ -80,23 +81,28 @@ def _apply(entry: Entry) -> None:
 async def _known(work: UnitOfWork, writing: Sequence[Entry]) -> Targets:
     """Targets of all references: those that are here already and those that this transaction makes."""
     own = {(entry.type, entry.id) for entry in writing if entry.method != "DELETE"}
-    wanted: dict[tuple[str, str], str] = {}
+    wanted: dict[tuple[str, str], tuple[Entry, Path]] = {}
     for entry in writing:
         if entry.makes:
             with located(entry):
-                wanted |= {
-                    target: f"{entry.location}.resource.{path}"
-                    for target, path in local_references(work, entry.resource, in_bundle=True).items()
-                }
-    missing = {target: path for target, path in wanted.items() if target not in own}
+                for target, place in local_targets(work, entry.resource, in_bundle=True).items():
+                    wanted[target] = entry, place
+    missing = {target: named for target, named in wanted.items() if target not in own}
     gone = {(entry.type, entry.id) for entry in writing if entry.method == "DELETE"}
     known = await prepare(work, new=len(own), references=missing)
-    refuse_missing(missing, known)
+    for target, named in missing.items():
+        if target not in known.found:
+            raise ReferenceBroken("/".join(target), _told(named))
     known.found.update({(entry.type, entry.id): entry.found.pk for entry in writing if entry.found is not None})
-    for target, path in missing.items():
+    for target, named in missing.items():
         if target in gone:
-            raise ReferenceBroken("a resource that this transaction deletes", path)
+            raise ReferenceBroken("a resource that this transaction deletes", _told(named))
     return known
+
+
+def _told(named: tuple[Entry, Path]) -> str:
+    entry, place = named
+    return f"{entry.location}.resource.{location(place)}"
 
 
 async def _drafts(work: UnitOfWork, writing: Sequence[Entry], known: Targets) -> list[Draft]:
