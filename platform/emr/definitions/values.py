@@ -123,9 +123,9 @@ IndexValue = Token | Identified | OfType | String | Date | Link | Named | Uri | 
 Emit = Callable[[Any, str, list[IndexValue]], None]
 """Adds the index values of one element under its path."""
 
-_RELATIVE = re.compile(
-    r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?", re.ASCII
-).fullmatch
+_PLACE = r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?"
+_RELATIVE = re.compile(_PLACE, re.ASCII).fullmatch
+_ELSEWHERE = re.compile("https?://[^?#]+/" + _PLACE, re.ASCII).fullmatch
 _NAME_PARTS: Final = ("text", "family", "given", "prefix", "suffix")
 _ADDRESS_PARTS: Final = ("text", "line", "city", "district", "state", "country", "postalCode")
 
@@ -138,9 +138,10 @@ def target_of(reference: Json) -> tuple[str, str] | None:
 
 
 def target_type(reference: Json) -> str | None:
-    """The type that a reference says it points to: by its text, else by its `type`."""
-    target = target_of(reference)
-    said = target[0] if target else reference.get("type")
+    """The type that a reference says it points to: by its text, here or elsewhere, else by its `type`."""
+    text = reference.get("reference")
+    match = (_RELATIVE(text) or _ELSEWHERE(text)) if type(text) is str else None
+    said = match.group(1) if match else reference.get("type")
     return said if type(said) is str else None
 
 
@@ -164,22 +165,24 @@ def emit_identifier(value: Json, path: str, out: list[IndexValue]) -> None:
     text = value.get("value")
     if type(text) is str:
         out.append(Token(path, value.get("system"), text))
-        _emit_of_type(value, text, path, out)
+    _emit_type(value, text, path, out)
 
 
 def emit_identified(value: Json, path: str, out: list[IndexValue]) -> None:
     text = value.get("value")
     if type(text) is str:
         out.append(Identified(path, value.get("system"), text))
-        _emit_of_type(value, text, path, out)
+    _emit_type(value, text, path, out)
 
 
-def _emit_of_type(value: Json, text: str, path: str, out: list[IndexValue]) -> None:
+def _emit_type(value: Json, text: Any, path: str, out: list[IndexValue]) -> None:
     kind = value.get("type")
     if kind is None:
         return
     if kind.get("text"):
         out.append(Words(path, kind["text"]))
+    if type(text) is not str:
+        return
     for coding in kind.get("coding", ()):
         code = coding.get("code")
         if type(code) is str:

@@ -217,12 +217,14 @@ class Binder:
                 return self.keys(self.keyed(paths, urls))
 
     def _reference(self, leaf: Leaf) -> Condition:
+        narrowed = any(isinstance(route.steps[-1], Target) for route in leaf.parameter.routes)
         if leaf.modifier == "identifier":
             written = [_written(value) for value in leaf.values if isinstance(value, Token)]
-            found = self.keys(self.keyed([identifier_path(path) for path in leaf.parameter.paths], written))
-            narrowed = any(isinstance(route.steps[-1], Target) for route in leaf.parameter.routes)
-            return All((found, Present(self.slot(n=leaf.parameter.number)))) if narrowed else found
-        return self._links(leaf.parameter.paths, leaf.values)
+            found: Condition = self.keys(self.keyed([identifier_path(path) for path in leaf.parameter.paths], written))
+        else:
+            found = self._links(leaf.parameter.paths, leaf.values)
+            narrowed = narrowed and any(isinstance(value, Uri) for value in leaf.values)
+        return All((found, Present(self.slot(n=leaf.parameter.number)))) if narrowed else found
 
     def _links(self, paths: Sequence[str], values: Sequence[Value]) -> Links:
         here = [(kind, value.id) for value in values if isinstance(value, Local) for kind in value.types]

@@ -78,7 +78,10 @@ class Reader:
 
     def _reference(self, parameter: SearchParameter, modifier: str, text: str, name: str) -> Value:
         if modifier == "identifier":
-            return token_of(text, name)
+            named = token_of(text, name)
+            if named.code is None:
+                raise SearchRefused("token-form", "With :identifier the value is value or system|value.", name)
+            return named
         plain = unescape(text)
         own = self.base_url + "/"
         plain = plain.removeprefix(own) if self.base_url else plain
@@ -105,7 +108,11 @@ class Reader:
             raise SearchRefused("composite-form", rule, name)
         if not all(parts):
             raise SearchRefused("search-value-empty", "A part of the value is empty.", name)
-        return Combined(tuple(self.value(each, "", part, name) for each, part in zip(components, parts, strict=True)))
+        found = tuple(self.value(each, "", part, name) for each, part in zip(components, parts, strict=True))
+        whole_system = any(isinstance(part, Token) and part.code is None for part in found)
+        if whole_system and any(each.stored for each in parameter.composites):
+            raise SearchRefused("composite-form", f"In {parameter.name} a token names a code.", name)
+        return Combined(found)
 
 
 def prefix_of(value: str) -> tuple[Prefix, str]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     FromClause,
     Integer,
+    Join,
     Select,
     Text,
     any_,
@@ -255,13 +256,18 @@ def _count(shape: Shape) -> Select[Any]:
         return select(func.count()).select_from(*at.outer).where(*fits, *(test(each, at) for each in shape.tests))
     if isinstance(lead.condition, ROWS):
         rows = rows_of(lead.condition)
-        at = At(rows.pk, (rows.source,), rows.updated)
+        at = At(rows.pk, _tables(rows.source), rows.updated)
         alone = isinstance(lead.condition, Keys) and lead.condition.one
         counted = func.count() if alone else func.count(distinct(rows.pk))
         return select(counted).select_from(rows.source).where(*rows.fits, *(test(each, at) for each in shape.tests))
     found = source(lead.condition).subquery("c")
     at = At(found.c.pk, (found,))
     return select(func.count(distinct(found.c.pk))).where(*(test(each, at) for each in shape.tests))
+
+
+def _tables(source: FromClause) -> tuple[FromClause, ...]:
+    """What a join is made of: a subquery speaks of the row at hand only if each of its tables is named."""
+    return (*_tables(source.left), *_tables(source.right)) if isinstance(source, Join) else (source,)
 
 
 def compiled(statement: Select[Any]) -> Statement:
