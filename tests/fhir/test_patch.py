@@ -108,6 +108,9 @@ class TestJsonPatch:
             ([{"op": "append", "path": "/name"}], (400, "patch-form", "patch[0]")),
             ([{"op": "copy", "path": "/name"}], (400, "patch-form", "patch[0]")),
             ([7], (400, "patch-form", "patch[0]")),
+            ([{"op": {}, "path": "/active"}], (400, "patch-form", "patch[0]")),
+            ([{"op": "add", "path": ["/active"], "value": True}], (400, "patch-form", "patch[0]")),
+            ([{"op": "move", "path": "/active", "from": {}}], (400, "patch-form", "patch[0]")),
             (
                 [{"op": "add", "path": "/generalPractitioner", "value": [{"reference": "Practitioner/no"}]}],
                 (422, "reference-broken", "Patient.generalPractitioner[0].reference"),

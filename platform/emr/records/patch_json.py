@@ -29,8 +29,10 @@ def operations_of(content: bytes) -> list[Json]:
     if len(operations) > OPERATIONS_MOST:
         raise TooLarge("patch-too-long", f"A patch has at most {OPERATIONS_MOST} operations.")
     for number, each in enumerate(operations):
-        if type(each) is not dict or each.get("op") not in _VERBS or type(each.get("path")) is not str:
-            rule = "An operation has an op (add, remove, replace, move, copy, test) and a path."
+        if type(each) is not dict or any(type(each.get(name)) is not str for name in ("op", "path")):
+            raise Malformed("patch-form", "An operation has an op and a path, both text.", location=_place(number))
+        if each["op"] not in _VERBS:
+            rule = "An op is add, remove, replace, move, copy or test."
             raise Malformed("patch-form", rule, location=_place(number))
     return operations
 
