@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from emr.definitions import values
 from emr.definitions.composites import both_present, emit_together
 from emr.definitions.emitters import emitter
+from emr.definitions.own import NONE, Own
 from emr.definitions.routes import First, Route, Step, Target
 from emr.definitions.search import SearchParameter, number_of, parameters
 from emr.definitions.unasked import emit_here, reference_steps, unasked_path
@@ -58,21 +59,21 @@ class _Node:
 
     def emitter(self, emit: Emit, path: str) -> _Emitter:
         for known in self.emitters:
-            if known.emit is emit:
+            if known.emit is emit and known.path == path:
                 return known
         self.emitters.append(_Emitter(emit, path))
         return self.emitters[-1]
 
 
-def extract(type: str, resource: Json, zone: tzinfo = HO_CHI_MINH_CITY) -> Indexed:  # noqa: A002
+def extract(type: str, resource: Json, zone: tzinfo = HO_CHI_MINH_CITY, own: Own = NONE) -> Indexed:  # noqa: A002
     """Index values of every supported parameter of the type, by the path of their element, and links to what no
-    parameter asks for.
+    parameter asks for. `own`: what the hospital has of its own beside the parameters of R4.
 
     The resource has passed `validate`, and its `meta` is the server's. Dates without a zone are taken in `zone`, the
     hospital's. `_id` and `_lastUpdated` are left to the store, which knows them.
     """
     found = Indexed([], set())
-    _walk(resource, _tree(type, zone), found)
+    _walk(resource, _own_tree(type, zone, own) if type in own.by_type else _tree(type, zone), found)
     if type == "Patient":
         deceased = resource.get("deceasedBoolean", "deceasedDateTime" in resource)
         found.values.append(Token("Patient.deceased", None, "true" if deceased else "false"))
@@ -96,8 +97,17 @@ def identifiers(resource: Json) -> list[Identifier]:
 
 @functools.cache
 def _tree(type_: str, zone: tzinfo) -> _Node:
+    return _planted(type_, zone, NONE)
+
+
+@functools.lru_cache(maxsize=1_000)
+def _own_tree(type_: str, zone: tzinfo, own: Own) -> _Node:
+    return _planted(type_, zone, own)
+
+
+def _planted(type_: str, zone: tzinfo, own: Own) -> _Node:
     root = _Node()
-    for each in parameters(type_).values():
+    for each in (*parameters(type_).values(), *own.by_type.get(type_, {}).values()):
         if each.name in {"_id", "_lastUpdated"}:
             continue
         if not each.unsupported:

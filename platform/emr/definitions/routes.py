@@ -18,6 +18,8 @@ _STEP = re.compile(
 ).fullmatch
 _DOTS = re.compile(r"\.(?![^(]*\))")
 _BASES: Final = frozenset({"Resource", "DomainResource"})
+_ROUTES_MOST: Final = 500
+"""Of one path: nested choices multiply."""
 _ALIKE: Final = frozenset({"uri", "canonical"})
 """Types of one choice whose values look the same, and for which R4 has a parameter each (`ConceptMap.source`)."""
 
@@ -97,6 +99,8 @@ def _steps(start: Route, names: list[str]) -> list[Route]:
     found = [start]
     for name in names:
         found = [longer for route in found for longer in _follow(route, name)]
+        if len(found) > _ROUTES_MOST:
+            raise UnknownPath(f"more than {_ROUTES_MOST} ways lead to {name}")
     return found
 
 
@@ -112,10 +116,20 @@ def _follow(route: Route, text: str) -> Iterator[Route]:
         steps = (*route.steps, Equal(step["key"], step["value"]))
         yield replace(route, steps=steps, path=f"{route.path}[{step['key']}={step['value']}]")
     elif step["url"]:
-        steps = (*route.steps, "extension", Equal("url", step["url"]))
+        steps = (*_holder(route), "extension", Equal("url", step["url"]))
         yield Route(steps, "Extension", f"{route.path}.extension[url={step['url']}]", many=True)
     elif _is(route, step["type"]):
         yield route
+
+
+def _holder(route: Route) -> tuple[Step, ...]:
+    """What has the extensions: in JSON that of a primitive element stands beside it (json.html#primitive)."""
+    if model.type_of(route.type).kind != "primitive-type":
+        return route.steps
+    *way, last = route.steps
+    if not isinstance(last, str):
+        raise UnknownPath(f"{route.path} and then its extensions")
+    return (*way, f"_{last}")
 
 
 def _member(route: Route, name: str, index: str | None) -> Iterator[Route]:
@@ -125,7 +139,8 @@ def _member(route: Route, name: str, index: str | None) -> Iterator[Route]:
     path = f"{route.path}.{name}{index or ''}"
     many = route.many or (element.many and not index)
     for key, kind in element.members().items():
-        steps = (*route.steps, key, First()) if index else (*route.steps, key)
+        begin = _holder(route) if name == "extension" else route.steps
+        steps = (*begin, key, First()) if index else (*begin, key)
         own = f"{path} as {kind}" if element.choice and kind in _ALIKE else path
         yield Route(steps, kind, own, many, element.targets, element.binding)
 

@@ -135,7 +135,7 @@ def _parameter(type_: str, name: str, entry: dict[str, Any]) -> SearchParameter:
         found, reason = _resolve(kind, functools.partial(routes, type_, expression))
     else:
         reason = f"parameters of kind {kind} are not indexed"
-    targets = _targets(kind, frozenset(entry.get("targets", ())), found)
+    targets = allowed_targets(kind, frozenset(entry.get("targets", ())), found)
     return SearchParameter(type_, name, kind, expression, targets, found, reason, _paths(found), composites)
 
 
@@ -179,11 +179,11 @@ def _component(type_: str, start: Route, name: str, expression: str) -> SearchPa
     base = Route((), type_, type_) if expression.startswith(_ROOT) else start
     inner = expression.removeprefix(_ROOT)
     found, reason = _resolve(kind, functools.partial(below, base, inner))
-    targets = _targets(kind, frozenset(known.get("targets", ())), found)
+    targets = allowed_targets(kind, frozenset(known.get("targets", ())), found)
     return SearchParameter(type_, name, kind, expression, targets, found, reason, _paths(found))
 
 
-def _targets(kind: Kind, stated: frozenset[str], found: tuple[Route, ...]) -> frozenset[str]:
+def allowed_targets(kind: Kind, stated: frozenset[str], found: tuple[Route, ...]) -> frozenset[str]:
     """A shared parameter states the targets of all its types; what the elements of this one allow is narrower."""
     if kind != "reference":
         return frozenset()

@@ -1,5 +1,6 @@
 """`GET [base]/metadata`: the CapabilityStatement, made from what the code can do (FHIR R4, http.html#capabilities)."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -7,16 +8,21 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from emr.definitions.model import FHIR_VERSION, resource_types
+from emr.definitions.own import NONE, Own
 from emr.definitions.search import SearchParameter, parameters
 from emr.fhir.negotiate import FORMATS, MEDIA_TYPE, refuse_other_answers, refuse_parameters
 from emr.fhir.operations import OPERATIONS, operations_of
 from emr.fhir.patching import JSON_PATCH
 from emr.fhir.subscriptions import SUPPORTED
+from emr.identity.principal import system_principal
 from emr.kernel import json
 from emr.kernel.errors import Malformed
+from emr.kernel.tenant import Tenant
+from emr.records.own_parameters import own_of
 from emr.records.search.question import SEARCHABLE
 from emr.web.sign_in import runtime_of
-from emr.web.work import hospital_of
+from emr.web.work import asked, hospital_of
+from emr.work.unit import unit_of_work
 
 _INTERACTIONS: Final = (
     *("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"),
@@ -38,16 +44,26 @@ async def metadata(request: Request) -> Response:
     mode = request.query_params.get("mode", "full")
     if mode not in _MODES:
         raise Malformed("mode-unknown", f"mode is {', '.join(_MODES)}.", location="mode")
-    body = _terminology(base, tenant.name) if mode == "terminology" else _statement(base, tenant.name, issuer)
+    if mode == "terminology":
+        body = _terminology(base, tenant.name)
+    else:
+        body = _statement(base, tenant.name, issuer, await _own(request, tenant))
     tag = f'W/"{sha256(body).hexdigest()[:16]}"'
-    headers = {"Cache-Control": "max-age=300", "ETag": tag}
+    headers = {"Cache-Control": "no-cache", "ETag": tag}
     if tag in request.headers.get("if-none-match", ""):
         return Response(None, 304, headers)
     return Response(body, 200, headers, MEDIA_TYPE)
 
 
-def _statement(base: str, name: str, issuer: str) -> bytes:
-    """What is the same for every hospital is made once, and is most of it."""
+async def _own(request: Request, tenant: Tenant) -> Own:
+    """The hospital's own search parameters at this moment."""
+    principal = system_principal("capability", tenant_id=tenant.id)
+    async with unit_of_work(runtime_of(request), tenant, principal, asked(request, tenant)) as work:
+        return await own_of(work)
+
+
+def _statement(base: str, name: str, issuer: str, own: Own) -> bytes:
+    """What is the same for every hospital without search parameters of its own is made once, and is most of it."""
     service = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
     rest: dict[str, Any] = {
         "mode": "server",
@@ -62,7 +78,8 @@ def _statement(base: str, name: str, issuer: str) -> bytes:
         "format": ["application/fhir+json", "json"],
         "patchFormat": [JSON_PATCH, MEDIA_TYPE],
     }
-    return json.dumps(statement)[:-1] + b',"rest":[' + json.dumps(rest)[:-1] + b"," + _shared() + b"]}"
+    able = _shared(own if own.by_type else NONE)
+    return json.dumps(statement)[:-1] + b',"rest":[' + json.dumps(rest)[:-1] + b"," + able + b"]}"
 
 
 def _head(kind: str, base: str, name: str) -> dict[str, Any]:
@@ -76,12 +93,13 @@ def _head(kind: str, base: str, name: str) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=1)
-def _shared() -> bytes:
-    """The members of `rest` that say what the code can do, without the brace that opens them."""
+@lru_cache(maxsize=20)
+def _shared(own: Own) -> bytes:
+    """The members of `rest` that say what can be done, without the brace that opens them."""
+    back = _followed_back(own)
     return json.dumps(
         {
-            "resource": [_resource(resource_type) for resource_type in sorted(resource_types())],
+            "resource": [_resource(resource_type, own, back) for resource_type in sorted(resource_types())],
             "interaction": [{"code": code} for code in _SYSTEM],
             "searchParam": _common(),
         }
@@ -98,8 +116,8 @@ def _terminology(base: str, name: str) -> bytes:
     return json.dumps(statement)
 
 
-def _resource(resource_type: str) -> dict[str, Any]:
-    known = _searched(resource_type)
+def _resource(resource_type: str, own: Own, back: Mapping[str, list[str]]) -> dict[str, Any]:
+    known = _searched(resource_type, own)
     followed = [f"{resource_type}:{each.name}" for each in known if each.kind == "reference"]
     said: dict[str, Any] = {
         "type": resource_type,
@@ -114,29 +132,30 @@ def _resource(resource_type: str) -> dict[str, Any]:
         "referencePolicy": ["literal", "enforced", "local"],
         "searchParam": [{"name": each.name, "type": each.kind} for each in known],
         "searchInclude": ["*", *sorted(followed)] if followed else [],
-        "searchRevInclude": list(_followed_back().get(resource_type, ())),
+        "searchRevInclude": list(back.get(resource_type, ())),
     }
     said |= SUPPORTED if resource_type == "Subscription" else {}
     return {name: value for name, value in said.items() if value != []} | _operations(resource_type)
 
 
-def _searched(resource_type: str) -> list[SearchParameter]:
-    known = [each for each in parameters(resource_type).values() if each.kind in SEARCHABLE and not each.unsupported]
+def _searched(resource_type: str, own: Own) -> list[SearchParameter]:
+    """What can be asked now: a parameter whose index is being built is left out."""
+    every = (*parameters(resource_type).values(), *own.usable(resource_type))
+    known = [each for each in every if each.kind in SEARCHABLE and not each.unsupported]
     return sorted(known, key=lambda each: each.name)
 
 
 def _common() -> list[dict[str, str]]:
     """What every type can be searched by, and so several at once (search.html#all)."""
-    every = [{each.name: each.kind for each in _searched(name)} for name in sorted(resource_types())]
+    every = [{each.name: each.kind for each in _searched(name, NONE)} for name in sorted(resource_types())]
     return [{"name": name, "type": kind} for name, kind in every[0].items() if all(name in others for others in every)]
 
 
-@lru_cache(maxsize=1)
-def _followed_back() -> dict[str, list[str]]:
+def _followed_back(own: Own) -> dict[str, list[str]]:
     """By type, the references of others that may lead to it."""
     found: dict[str, list[str]] = {}
     for source in sorted(resource_types()):
-        for each in _searched(source):
+        for each in _searched(source, own):
             if each.kind == "reference":
                 for target in each.targets or resource_types():
                     found.setdefault(target, []).append(f"{source}:{each.name}")

@@ -1,10 +1,11 @@
 """`emr records …`: the search index of a hospital's record, built again and compared."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 import uvloop
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from emr.identity.principal import system_principal
 from emr.kernel.errors import Conflict, Refusal
+from emr.records.own_pass import advance_own
 from emr.records.reindexing import Difference, Progress, advance, begin, verify
 from emr.telemetry.logs import configure_logs
 from emr.work.runtime import runtime
@@ -21,6 +23,9 @@ from emr.work.starting import ready_to_start, refuse
 from emr.work.unit import UnitOfWork, unit_of_work
 
 R = TypeVar("R")
+
+_PAUSE: Final = 0.5
+"""Seconds between looks whether writers that were there before are done."""
 
 records = typer.Typer(no_args_is_help=True, help="The search index of a hospital's record.")
 Slug = Annotated[str, typer.Argument(help="The hospital's slug.")]
@@ -37,12 +42,14 @@ def reindex(
     as_json: Json = False,
 ) -> None:
     """Index what is not indexed yet, while care goes on; one that was cut off goes on where it stopped."""
-    done = _with(slug, _reindex_again if again else _reindex)
+    done, own = _with(slug, _reindex_again if again else _reindex)
     if as_json:
-        typer.echo(json.dumps({"resources": done.resources, "rows": done.rows}))
+        beside = {"resources": own.resources, "rows": own.rows}
+        typer.echo(json.dumps({"resources": done.resources, "rows": done.rows, "own": beside}))
         return
-    counts = ", ".join(f"{count} {table}" for table, count in done.rows.items())
-    typer.echo(f"{done.resources} resources are indexed: {counts or 'nothing'}. Each batch was counted.")
+    typer.echo(f"{done.resources} resources are indexed: {_counts(done)}. Each batch was counted.")
+    if own.resources:
+        typer.echo(f"By the hospital's own search parameters last {own.resources} resources: {_counts(own)}.")
 
 
 @records.command("verify")
@@ -75,20 +82,31 @@ class _Hospital:
             return await act(work)
 
 
-async def _reindex(hospital: _Hospital) -> Progress:
+def _counts(progress: Progress) -> str:
+    return ", ".join(f"{count} {table}" for table, count in progress.rows.items()) or "nothing"
+
+
+async def _reindex(hospital: _Hospital) -> tuple[Progress, Progress]:
+    """The pass of the whole record, then that of the hospital's own search parameters."""
     with Bar(transient=True) as bar:
-        task = bar.add_task("resources", total=None)
-        while True:
-            try:
-                progress = await hospital.run(advance)
-            except Conflict:
-                continue
-            bar.update(task, completed=progress.resources)
-            if progress.complete:
-                return progress
+        return await _through(hospital, advance, bar), await _through(hospital, advance_own, bar)
 
 
-async def _reindex_again(hospital: _Hospital) -> Progress:
+async def _through(hospital: _Hospital, act: Callable[[UnitOfWork], Awaitable[Progress]], bar: Bar) -> Progress:
+    task = bar.add_task("resources", total=None)
+    while True:
+        try:
+            progress = await hospital.run(act)
+        except Conflict:
+            continue
+        bar.update(task, completed=progress.resources)
+        if progress.complete:
+            return progress
+        if not progress.resources:
+            await asyncio.sleep(_PAUSE)
+
+
+async def _reindex_again(hospital: _Hospital) -> tuple[Progress, Progress]:
     await hospital.run(begin)
     return await _reindex(hospital)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from emr.definitions.extract import extract
+from emr.definitions.own import NONE, Own
 from emr.definitions.values import (
     Amount,
     Date,
@@ -67,7 +68,7 @@ PUT_ROWS: Final = """
 , put_words AS (
   INSERT INTO words (pk, content)
   SELECT pk, content::tsvector FROM unnest($23::bigint[], $24::text[]) AS t (pk, content)
-      ON CONFLICT (pk) DO UPDATE SET content = excluded.content)
+      ON CONFLICT (pk) DO UPDATE SET content = excluded.content WHERE words.content <> excluded.content)
 , put_identifiers AS (
   INSERT INTO identifiers (type, system, value, pk)
   SELECT * FROM unnest($25::text[], $26::text[], $27::text[], $28::bigint[]))
@@ -94,8 +95,12 @@ DROP_ROWS: Final = """
 
 @dataclass(slots=True)
 class IndexRows:
-    """Columns, ready for `unnest`: the index of one resource or of a whole Bundle."""
+    """Columns, ready for `unnest`: the index of one resource or of a whole Bundle.
 
+    own: the search parameters that the hospital has beside those of R4.
+    """
+
+    own: Own = NONE
     token_keys: list[int] = field(default_factory=list)
     token_pks: list[int] = field(default_factory=list)
     link_paths: list[int] = field(default_factory=list)
@@ -136,7 +141,7 @@ class IndexRows:
         `targets`: the pk of every resource that is here and that this one refers to, itself among them.
         """
         resource_type = resource["resourceType"]
-        found = extract(resource_type, resource, ZoneInfo(tenant.time_zone))
+        found = extract(resource_type, resource, ZoneInfo(tenant.time_zone), self.own)
         lexemes = Lexemes(tenant.index_key)
         for value in found.values:
             self._add(tenant.index_key, value, pk, targets)

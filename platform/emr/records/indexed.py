@@ -9,6 +9,7 @@ from typing import Final
 from emr.definitions.compartment import references
 from emr.definitions.values import target_of
 from emr.records.index import DROP_ROWS, PUT_ROWS, IndexRows
+from emr.records.own_parameters import own_of
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 
@@ -51,7 +52,7 @@ async def index_of(work: UnitOfWork, stored: Sequence[Stored]) -> IndexRows:
     asked = sorted(targets)
     found = await work.db.fetch(_NAMED, [each[0] for each in asked], [each[1] for each in asked], name="reindex-named")
     known = {(row["type"], row["id"]): row["pk"] for row in found}
-    rows = IndexRows()
+    rows = IndexRows(await own_of(work))
     for each, resource in kept:
         rows.add(work.tenant, resource, each.pk, known)
         rows.add_member(each.pk, [known["Patient", patient] for patient in each.patients])

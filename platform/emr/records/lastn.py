@@ -13,25 +13,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, Integer, Select, and_, any_, bindparam, func, not_, select, text
 
 from emr.access.permissions import demand_sight
 from emr.db.tables.tenant import dates, links, resources
 from emr.definitions.dates import FAR_PAST
+from emr.definitions.own import Own
 from emr.kernel.errors import Malformed, TooLarge
 from emr.records.keys import key_of, path_key, token_value
+from emr.records.own_parameters import demand_unchanged
 from emr.records.reindexing import demand_indexed
 from emr.records.search.bind import Binder
 from emr.records.search.codes import with_codes
 from emr.records.search.conditions import Condition, is_positive
 from emr.records.search.membership import At, array_of, test
 from emr.records.search.question import Criterion
-from emr.records.search.reading import Reader
 from emr.records.search.statements import Statement, compiled
 from emr.records.search.strategy import flat
-from emr.records.search.understand import Asked, understand
+from emr.records.search.understand import Asked
+from emr.records.search.understood import understood
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -127,8 +128,8 @@ def _demand_subject_and_code(pairs: Sequence[tuple[str, str]]) -> None:
 
 async def _fitting(work: UnitOfWork, pairs: Sequence[tuple[str, str]]) -> list[Fitting]:
     binder = Binder(work)
-    subjects = await _conditions(binder, [pair for pair in pairs if _is_subject(pair[0])])
-    others = await _conditions(binder, [pair for pair in pairs if not _is_subject(pair[0])])
+    subjects, own = await _conditions(binder, [pair for pair in pairs if _is_subject(pair[0])])
+    others, own_too = await _conditions(binder, [pair for pair in pairs if not _is_subject(pair[0])])
     lead = next((each for each in subjects if is_positive(each)), None)
     if lead is None:
         raise Malformed("parameter-required", "Name the subject by patient or subject.", location="patient")
@@ -141,6 +142,8 @@ async def _fitting(work: UnitOfWork, pairs: Sequence[tuple[str, str]]) -> list[F
     }
     statement = _statement(lead, tests)
     rows = await work.db.fetch(statement.sql, *statement.arguments(values), name="lastn")
+    for each in (own, own_too):
+        await demand_unchanged(work, each)
     return [Fitting(row["pk"], row["at"], row["subject"]) for row in rows]
 
 
@@ -148,12 +151,11 @@ def _is_subject(name: str) -> bool:
     return name.partition(":")[0].partition(".")[0] in _SUBJECTS
 
 
-async def _conditions(binder: Binder, pairs: Sequence[tuple[str, str]]) -> list[Condition]:
+async def _conditions(binder: Binder, pairs: Sequence[tuple[str, str]]) -> tuple[list[Condition], Own]:
     work = binder.work
-    reader = Reader(ZoneInfo(work.tenant.time_zone), work.clock(), work.request.base_url)
-    question = understand(Asked((_TYPE,)), pairs, reader)
+    question, own = await understood(work, Asked((_TYPE,)), pairs)
     criteria: list[Criterion] = [await with_codes(work, each) for each in question.criteria]
-    return flat([binder.condition((_TYPE,), each) for each in criteria])
+    return flat([binder.condition((_TYPE,), each) for each in criteria]), own
 
 
 @lru_cache(maxsize=500)

@@ -91,7 +91,7 @@ async def advance(work: UnitOfWork, most: int = BATCH) -> Progress:
     found = await work.db.fetch(_NEXT, state.get("after", 0), most, name="reindex-next")
     pks = [row["pk"] for row in found]
     rows = dict(state.get("rows", {}))
-    for table, count in (await _indexed(work, pks)).items() if pks else ():
+    for table, count in (await index_counted(work, pks)).items() if pks else ():
         rows[table] = rows.get(table, 0) + count
     reached: dict[str, Any] = {"resources": state.get("resources", 0) + len(pks), "rows": rows}
     complete = len(pks) < most
@@ -100,8 +100,11 @@ async def advance(work: UnitOfWork, most: int = BATCH) -> Progress:
     return Progress(reached["resources"], rows, complete)
 
 
-async def _indexed(work: UnitOfWork, pks: Sequence[int]) -> dict[str, int]:
-    """Rows by table, counted after they were written; as many as were computed."""
+async def index_counted(work: UnitOfWork, pks: Sequence[int]) -> dict[str, int]:
+    """Index these resources again: rows by table, counted after they were written; as many as were computed.
+
+    Raises `IndexRowsMiscounted`.
+    """
     computed = await index_again(work, pks)
     row = await work.db.fetchrow(_COUNTED, list(pks), name="reindex-counted")
     assert row is not None

@@ -1,16 +1,19 @@
 """What a worker does for indexes that do not hold the whole record yet: a batch of one hospital, then of the next."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from emr.identity.principal import system_principal
 from emr.kernel.errors import Conflict
 from emr.kernel.tenant import Tenant
-from emr.records.reindexing import advance
+from emr.records.own_pass import UNFINISHED as OWN_UNFINISHED
+from emr.records.own_pass import advance_own
+from emr.records.reindexing import Progress, advance
 from emr.telemetry.logs import get_logger
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
 from emr.work.runtime import Runtime
-from emr.work.unit import unit_of_work
+from emr.work.unit import UnitOfWork, unit_of_work
 
 _LOOK: Final = 30.0
 _UNFINISHED: Final = """
@@ -39,14 +42,20 @@ class _Pass:
 
     async def _batch(self, tenant: Tenant) -> bool:
         async with self._parts.databases.hospital(tenant) as connection:
-            if not await connection.fetchval(_UNFINISHED, name="reindex-unfinished"):
-                return False
+            record = await connection.fetchval(_UNFINISHED, name="reindex-unfinished")
+            own = await connection.fetchval(OWN_UNFINISHED, name="own-pass-unfinished")
+        more = record and await self._advanced(tenant, advance)
+        more_own = own and await self._advanced(tenant, advance_own)
+        return bool(more or more_own)
+
+    async def _advanced(self, tenant: Tenant, act: Callable[[UnitOfWork], Awaitable[Progress]]) -> bool:
+        """Whether there is more to do at once: a pass that waits for older writers has done nothing yet."""
         principal = system_principal("reindex", tenant_id=tenant.id)
         try:
             async with unit_of_work(self._parts, tenant, principal) as work:
-                progress = await advance(work)
+                progress = await act(work)
         except Conflict:
             return True
         if progress.complete:
             get_logger().info("index complete", hospital=tenant.slug, rows=sum(progress.rows.values()))
-        return not progress.complete
+        return not progress.complete and progress.resources > 0

@@ -11,7 +11,9 @@ from emr.kernel.errors import Forbidden
 from emr.records.codec import pack
 from emr.records.current import CURRENT
 from emr.records.index import DROP_ROWS, PUT_ROWS, IndexRows
+from emr.records.indexed import index_again
 from emr.records.keys import lock_number
+from emr.records.own_parameters import MARK, TYPE, last_known, refuse_unusable, take_over
 from emr.records.profiles import demand_profiles
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
@@ -39,7 +41,8 @@ _OUTBOX: Final = """
   INSERT INTO cell.notices (tenant, type, id, version, deleted)
   SELECT current_user, v.type, v.id, v.version, v.deleted FROM versions v WHERE EXISTS (
     SELECT 1 FROM cell.subscribers s WHERE s.tenant = current_user::text AND s.type = v.type))
-INSERT INTO cell.outbox (tenant, type, id, version) SELECT current_user, type, id, version FROM versions
+, put_outbox AS (
+  INSERT INTO cell.outbox (tenant, type, id, version) SELECT current_user, type, id, version FROM versions)
 """
 
 _VERSIONS: Final = """
@@ -65,10 +68,10 @@ _SUCCEED: Final = """
     patients = v.patients, present = v.present, xid = pg_current_xact_id() FROM versions v WHERE r.pk = v.pk)
 """
 
-_CREATE: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, _OUTBOX))  # noqa: FLY002 - constants, and no formatting near SQL
-_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, DROP_ROWS, PUT_ROWS, _OUTBOX))  # noqa: FLY002 - the same
+_CREATE: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002 - constants, and no formatting near SQL
+_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, DROP_ROWS, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002 - the same
 
-_AS_IF: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, "SELECT 1"))  # noqa: FLY002 - the same
+_AS_IF: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, MARK))  # noqa: FLY002 - the same
 
 _CURRENT_LOCKED: Final = CURRENT + " FOR NO KEY UPDATE"
 _CURRENT_CLAIMED: Final = CURRENT + " FOR UPDATE"
@@ -129,7 +132,9 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
     """
     if not work.tenant.writable:
         raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
+    parameters = [draft for draft in drafts if draft.type == TYPE]
     await demand_profiles(work, [(draft.place, draft.value) for draft in drafts if not draft.deleted])
+    refuse_unusable([(draft.place, draft.value) for draft in parameters if not draft.deleted])
     for draft in drafts:
         demand_change(work.principal, draft.type)
         if draft.type in GUARDED:
@@ -141,7 +146,9 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
         (_REPLACE, [draft for draft in drafts if draft.version > 1]),
     ):
         if group:
-            await work.db.execute(statement, *_columns(work, group, targets), name="store")
+            await _put(work, statement, group, targets)
+    if parameters:
+        await take_over(work, [(each.place, each.id, None if each.deleted else each.value) for each in parameters])
     for draft in drafts:
         work.trail.write(draft.verb, draft.type, draft.id, draft.version)
         work.trail.concerns(*draft.patients)
@@ -149,7 +156,17 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
 
 async def put_as_if(work: UnitOfWork, draft: Draft, known: Mapping[tuple[str, str], int]) -> None:
     """Rows and index of a version without history, outbox or audit: for a savepoint that is about to be undone."""
-    await work.db.execute(_AS_IF, *_columns(work, [draft], known), name="as-if")
+    await _put(work, _AS_IF, [draft], known)
+
+
+async def _put(
+    work: UnitOfWork, statement: str, drafts: Sequence[Draft], targets: Mapping[tuple[str, str], int]
+) -> None:
+    """Store, indexed by the hospital's own parameters as this process knows them; again if they are others by now."""
+    own = last_known(work)
+    mark = await work.db.fetchval(statement, *_columns(work, drafts, IndexRows(own), targets), name="store")
+    if mark != own.mark:
+        await index_again(work, [draft.pk for draft in drafts])
 
 
 async def lock(work: UnitOfWork, resource_type: str, resource_id: str, *, to_delete: bool = False) -> Stored | None:
@@ -180,8 +197,9 @@ async def _guard(work: UnitOfWork, draft: Draft) -> None:
     await guard(work, draft)
 
 
-def _columns(work: UnitOfWork, drafts: Sequence[Draft], targets: Mapping[tuple[str, str], int]) -> list[list[Any]]:
-    rows = IndexRows()
+def _columns(
+    work: UnitOfWork, drafts: Sequence[Draft], rows: IndexRows, targets: Mapping[tuple[str, str], int]
+) -> list[list[Any]]:
     for draft in drafts:
         if not draft.deleted:
             rows.add(work.tenant, draft.value, draft.pk, targets)

@@ -11,6 +11,7 @@ from emr.definitions.profiles.library import Library
 from emr.definitions.validate import TYPE_FAULT, examine
 from emr.kernel.errors import Issue, Refusal
 from emr.records.delete import tombstone
+from emr.records.own_parameters import unusable
 from emr.records.profiles import check_profiles, claimed, demanded, library_of
 from emr.records.read import read
 from emr.records.references import local_references
@@ -91,6 +92,7 @@ def _check_named(library: Library, resource: Json, url: str, found: Findings) ->
 async def _against_change(work: UnitOfWork, wish: Wish, resource: Json, *, sound: bool) -> list[Issue]:
     """Why a create or an update would be refused although the content is right."""
     issues = list(_refused_to(work, wish.type))
+    issues += unusable(resource) if sound else ()
     if wish.mode == "update":
         own = resource.get("id")
         if wish.id is not None and own != wish.id:

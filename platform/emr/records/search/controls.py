@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from emr.definitions.model import resource_types, type_of
-from emr.definitions.search import SearchParameter, parameter, parameters
+from emr.definitions.own import Known
+from emr.definitions.search import SearchParameter
 from emr.records.errors import SearchRefused
 from emr.records.search.question import Include, Shown, Sort, Summary, Total
 
@@ -71,24 +72,24 @@ def refuse_forms(control: Mapping[str, str]) -> None:
         raise SearchRefused("search-unsupported", rule, "_containedType")
 
 
-def sort_of(types: Sequence[str], value: str | None) -> tuple[Sort, ...]:
+def sort_of(known: Known, types: Sequence[str], value: str | None) -> tuple[Sort, ...]:
     """`_sort`: several keys, each with a dash when the greatest comes first (search.html#sort)."""
     keys = value.split(",") if value is not None else ["-_lastUpdated"]
     if len(keys) > SORTS_MOST:
         raise SearchRefused("search-too-long", f"A search has at most {SORTS_MOST} sort keys.", "_sort")
-    found = tuple(_sort(types, key) for key in keys)
+    found = tuple(_sort(known, types, key) for key in keys)
     if len({each.name for each in found}) != len(found):
         raise SearchRefused("sort-unknown", "A sort key stands once.", "_sort")
     return found
 
 
-def _sort(types: Sequence[str], key: str) -> Sort:
+def _sort(parameters: Known, types: Sequence[str], key: str) -> Sort:
     name, descending = key.removeprefix("-"), key.startswith("-")
     if name == "_lastUpdated":
         return Sort(name, "updated", descending)
     if name == "_id":
         return Sort(name, "id", descending)
-    found = [parameter(each, name) for each in types]
+    found = [parameters.parameter(each, name) for each in types]
     known = [each for each in found if each is not None and each.paths and not each.unsupported]
     kinds = {each.kind for each in known}
     if len(known) != len(found) or len(kinds) != 1 or not kinds <= SORTABLE:
@@ -97,14 +98,14 @@ def _sort(types: Sequence[str], key: str) -> Sort:
     return Sort(name, known[0].kind, descending, paths)
 
 
-def include_of(types: Sequence[str], name: str, value: str) -> Include:
+def include_of(parameters: Known, types: Sequence[str], name: str, value: str) -> Include:
     """`_include` and `_revinclude`: `Type:parameter`, `Type:parameter:Target`, `Type:*` or `*`."""
     control, _, mode = name.partition(":")
     back, iterate = control == "_revinclude", mode == "iterate"
     parts = value.split(":")
     if parts == ["*"] and not back and len(types) == 1:
         parts = [types[0], "*"]
-    known = _references(parts) if len(parts) in (2, 3) and parts[0] in resource_types() else []
+    known = _references(parameters, parts) if len(parts) in (2, 3) and parts[0] in resource_types() else []
     target = parts[2] if len(parts) == 3 else None
     if target is not None:
         known = [each for each in known if _leads(each, target)]
@@ -116,11 +117,10 @@ def include_of(types: Sequence[str], name: str, value: str) -> Include:
     return Include(parts[0], tuple(dict.fromkeys(paths)), back, iterate)
 
 
-def _references(parts: Sequence[str]) -> list[SearchParameter]:
+def _references(parameters: Known, parts: Sequence[str]) -> list[SearchParameter]:
     if parts[1] == "*":
-        every = parameters(parts[0]).values()
-        return [each for each in every if each.kind == "reference" and not each.unsupported]
-    found = parameter(parts[0], parts[1])
+        return parameters.references(parts[0])
+    found = parameters.parameter(parts[0], parts[1])
     return [found] if found is not None and found.kind == "reference" and not found.unsupported else []
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from emr.definitions.model import resource_types
-from emr.definitions.search import SearchParameter, parameter
+from emr.definitions.search import SearchParameter
 from emr.kernel.text import words
 from emr.records.errors import SearchRefused
 from emr.records.search.question import (
@@ -100,7 +100,7 @@ class Criteria:
 
     def parameter(self, base: str, name: str) -> SearchParameter:
         """The parameter of this name for all types of the search."""
-        found = [(each, parameter(each, base)) for each in self.types]
+        found = [(each, self.reader.known.parameter(each, base)) for each in self.types]
         for each, known in found:
             if known is None:
                 rule = f"{each} has no search parameter {base[:_NAME]}."
@@ -129,7 +129,7 @@ class Criteria:
         """Of each type that a reference may lead to, the criterion, where the type has such a parameter."""
         step = rest.partition(".")[0].partition(":")[0]
         common = step.startswith("_")
-        fits = [each for each in targets if common or parameter(each, step) is not None]
+        fits = [each for each in targets if common or self.reader.known.parameter(each, step) is not None]
         if not fits:
             rule = f"Nothing that it leads to has a search parameter {step[:_NAME]}."
             raise SearchRefused("search-parameter-unknown", rule, name[:_NAME])

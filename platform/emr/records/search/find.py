@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
-from zoneinfo import ZoneInfo
 
 from emr.access.permissions import demand_sight, sight
 from emr.db.connection import Row
 from emr.definitions.model import resource_types
 from emr.kernel.errors import Issue
 from emr.records.errors import SearchRefused
+from emr.records.own_parameters import demand_unchanged
 from emr.records.reindexing import demand_indexed
 from emr.records.search.bind import Binder
 from emr.records.search.codes import with_codes
@@ -20,10 +20,10 @@ from emr.records.search.controls import INCLUDES, SINGLE
 from emr.records.search.includes import included
 from emr.records.search.places import Pairs, Place, closed, opened
 from emr.records.search.question import Question, Sort
-from emr.records.search.reading import Reader
 from emr.records.search.statements import count_statement, page_statement
 from emr.records.search.strategy import Start, flat, gathered, start
-from emr.records.search.understand import Asked, named_types, names_of, understand
+from emr.records.search.understand import Asked, named_types, names_of
+from emr.records.search.understood import understood
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -109,16 +109,24 @@ async def matching(work: UnitOfWork, resource_type: str, query: str, *, most: in
     if control is not None or not pairs:
         raise SearchRefused("condition-unsupported", "A condition is made of criteria alone.", location)
     try:
-        question = understand(Asked((resource_type,)), pairs, _reader(work))
+        question, own = await understood(work, Asked((resource_type,)), pairs)
         planned = await _plan(work, replace(question, sort=_OLDEST, count=most - 1))
     except SearchRefused as refusal:
         raise SearchRefused(refusal.code, refusal.message, location) from refusal
-    return [Stored.of(row["type"], row) for row in await _rows(work, planned, None)]
+    rows = await _rows(work, planned, None)
+    await demand_unchanged(work, own)
+    return [Stored.of(row["type"], row) for row in rows]
 
 
 async def _search(work: UnitOfWork, asked: Asked, pairs: Pairs, about: str) -> Page:
     given, place = opened(work, pairs, about)
-    question = understand(asked, given, _reader(work))
+    question, own = await understood(work, asked, given)
+    page = await _page(work, question, place, about)
+    await demand_unchanged(work, own)
+    return page
+
+
+async def _page(work: UnitOfWork, question: Question, place: Place | None, about: str) -> Page:
     planned = await _plan(work, question)
     rows = [] if question.count_only else await _rows(work, planned, place)
     total = await _total(work, planned, len(rows) if place is None else None)
@@ -139,10 +147,6 @@ async def _search(work: UnitOfWork, asked: Asked, pairs: Pairs, about: str) -> P
 def _visible(work: UnitOfWork) -> tuple[str, ...]:
     seen = sight(work.principal)
     return tuple(sorted(resource_types() if seen is None else resource_types().intersection(seen)))
-
-
-def _reader(work: UnitOfWork) -> Reader:
-    return Reader(ZoneInfo(work.tenant.time_zone), work.clock(), work.request.base_url)
 
 
 async def _plan(work: UnitOfWork, question: Question) -> Planned:

@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from emr.definitions.dates import range_of
 from emr.definitions.model import resource_types
+from emr.definitions.own import NONE, Known
 from emr.definitions.search import SearchParameter
 from emr.kernel.text import fold
 from emr.records.errors import SearchRefused
@@ -36,11 +37,15 @@ _HALF: Final = Decimal("0.5")
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What values mean here and now: the hospital's time zone, the moment for `ap`, our own address."""
+    """What names and values mean here and now: the hospital's time zone, the moment for `ap`, our own address.
+
+    known: the parameters that may be named.
+    """
 
     zone: tzinfo
     now: datetime
     base_url: str = ""
+    known: Known = NONE
 
     def value(self, parameter: SearchParameter, modifier: str, text: str, name: str) -> Value:
         """One value of a parameter. Raises `SearchRefused` naming `name`."""

@@ -57,7 +57,7 @@ def understand(asked: Asked, pairs: Iterable[tuple[str, str]], reader: Reader) -
     return Question(
         types=types,
         criteria=(*asked.base, *criteria),
-        sort=sort_of(types, control.get("_sort")),
+        sort=sort_of(reader.known, types, control.get("_sort")),
         count=count_of(control.get("_count")),
         includes=tuple(includes),
         shown=shown_of(types, control),
@@ -100,7 +100,7 @@ def _read(
     for name, value in given:
         try:
             if name in INCLUDES:
-                includes.append(include_of(reading.types, name, value))
+                includes.append(include_of(reading.reader.known, reading.types, name, value))
             elif name not in SINGLE:
                 criteria.append(reading.criterion(name, value))
         except SearchRefused as refusal:
