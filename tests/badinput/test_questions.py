@@ -85,3 +85,9 @@ class TestHeaders:
         answer = timed(lambda: client.post("/Patient", json=patient(), headers=headers))
         assert answer.status_code in (201, 400)
         assert not LEAKS.search(answer.text)
+
+    def test_a_name_that_cannot_be_repeated_is_refused_all_the_same(self, client: httpx.Client) -> None:
+        patch = {"Content-Type": "application/json-patch+json"}
+        answer = client.patch("/Patient?%00=1", content=b"[]", headers=patch)
+        assert answer.status_code == 400
+        assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "condition-unsupported"

@@ -102,14 +102,16 @@ def outcome_of(refusal: errors.Refusal) -> dict[str, Any]:
     fallback = _entry(refusal)[2]
     issues: list[dict[str, Any]] = []
     for issue in refusal.issues:
+        # A message may repeat a name that the client gave, with the one character that JSON here does not hold.
+        message, location = (text and text.replace("\0", "\N{REPLACEMENT CHARACTER}") for text in issue[1:])
         said: dict[str, Any] = {
             "severity": "error",
             "code": _ISSUE_CODES.get(issue.code, fallback),
-            "details": {"coding": [{"system": "urn:emr:issue", "code": issue.code}], "text": issue.message},
-            "diagnostics": issue.message,
+            "details": {"coding": [{"system": "urn:emr:issue", "code": issue.code}], "text": message},
+            "diagnostics": message,
         }
-        if issue.location:
-            said["expression"] = [issue.location]
+        if location:
+            said["expression"] = [location]
         issues.append(said)
     return {"resourceType": "OperationOutcome", "issue": issues}
 
