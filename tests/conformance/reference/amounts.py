@@ -132,7 +132,7 @@ def _between(low: Any, high: Any) -> list[Amount]:
 
 
 def _sampled(value: Any) -> list[Amount]:
-    """From the least to the greatest sample; L and U are beyond the limits of detection."""
+    """From the least to the greatest sample; L and U are beyond the limits of detection. No range when an end is unknown."""
     origin, factor = value["origin"], Fraction(value.get("factor", 1))
     samples = value.get("data", "").split()
     numbers = [Fraction(each) for each in samples if each not in "LUE"]
@@ -142,7 +142,7 @@ def _sampled(value: Any) -> list[Amount]:
 
     low = value.get("lowerLimit") if "L" in samples else min(numbers, default=None)
     high = value.get("upperLimit") if "U" in samples else max(numbers, default=None)
-    if not numbers and low is None and high is None:
+    if low is None or high is None:
         return []
     return _between(measured(low), measured(high))
 
