@@ -202,6 +202,10 @@ class TestParts:
         assert shown.keys() == {"resourceType", "id", "meta", "status", "code", "valueString"}
         assert "photo" in beside
 
+    def test_the_type_may_be_named_among_elements(self, reader: httpx.Client, person: str) -> None:
+        """It is always there; clients that think in JSON name it all the same."""
+        assert set(self.one(reader, person, "_elements=resourceType,name")) == {"resourceType", "id", "meta", "name"}
+
     def test_a_summary_of_nested_elements(self, reader: httpx.Client) -> None:
         resource = {"resourceType": "ConceptMap", "status": "draft", "name": "x", "description": "z"}
         made_one = made(reader, resource | {"group": [{"source": "urn:s", "element": [{"code": "a"}]}]})

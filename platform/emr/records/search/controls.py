@@ -53,7 +53,8 @@ def shown_of(types: Sequence[str], control: Mapping[str, str]) -> Shown:
         raise SearchRefused("summary-invalid", "_elements and _summary do not go together.", "_elements")
     elements = tuple(dict.fromkeys(part.strip() for part in given.split(",")))
     for each in elements:
-        if not any(each in type_of(kind).elements for kind in types):
+        # `resourceType` is no element, is always shown, and is named by clients that think in JSON.
+        if each != "resourceType" and not any(each in type_of(kind).elements for kind in types):
             raise SearchRefused("elements-unknown", f"There is no element {each[:64]} here.", "_elements")
     return Shown(cast(Summary, summary), elements)
 
