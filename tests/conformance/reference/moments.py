@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -68,7 +69,7 @@ def fits(prefix: str, stored: Span, asked: Span, now: datetime) -> bool:
     start, end = asked
     equal = low >= start and high <= end
     if prefix == "ap":
-        margin = abs(number_of(now) - start) / 10
+        margin = Fraction(abs(number_of(now) - start)) / 10
         return low < end + margin and high > start - margin
     return {
         "eq": equal,
@@ -86,7 +87,7 @@ def changed(prefix: str, moment: float, asked: Span, now: datetime) -> bool:
     """The same of the moment of a last change, which is a point."""
     start, end = asked
     if prefix == "ap":
-        margin = abs(number_of(now) - start) / 10
+        margin = Fraction(abs(number_of(now) - start)) / 10
         return start - margin <= moment < end + margin
     inside = start <= moment < end
     return {
