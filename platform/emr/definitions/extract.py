@@ -59,7 +59,7 @@ class _Node:
 
     def emitter(self, emit: Emit, path: str) -> _Emitter:
         for known in self.emitters:
-            if known.emit is emit and known.path == path:
+            if known.emit is emit:
                 return known
         self.emitters.append(_Emitter(emit, path))
         return self.emitters[-1]
@@ -73,7 +73,9 @@ def extract(type: str, resource: Json, zone: tzinfo = HO_CHI_MINH_CITY, own: Own
     hospital's. `_id` and `_lastUpdated` are left to the store, which knows them.
     """
     found = Indexed([], set())
-    _walk(resource, _own_tree(type, zone, own) if type in own.by_type else _tree(type, zone), found)
+    _walk(resource, _tree(type, zone), found)
+    if type in own.by_type:
+        _walk(resource, _own_tree(type, zone, own), found)
     if type == "Patient":
         deceased = resource.get("deceasedBoolean", "deceasedDateTime" in resource)
         found.values.append(Token("Patient.deceased", None, "true" if deceased else "false"))
@@ -95,19 +97,20 @@ def identifiers(resource: Json) -> list[Identifier]:
     )
 
 
-@functools.cache
-def _tree(type_: str, zone: tzinfo) -> _Node:
-    return _planted(type_, zone, NONE)
-
-
 @functools.lru_cache(maxsize=1_000)
 def _own_tree(type_: str, zone: tzinfo, own: Own) -> _Node:
-    return _planted(type_, zone, own)
-
-
-def _planted(type_: str, zone: tzinfo, own: Own) -> _Node:
+    """Small beside R4's, of which one serves all hospitals."""
     root = _Node()
-    for each in (*parameters(type_).values(), *own.by_type.get(type_, {}).values()):
+    for each in own.by_type[type_].values():
+        for route in each.routes:
+            _plant(root, each, route, zone)
+    return root
+
+
+@functools.cache
+def _tree(type_: str, zone: tzinfo) -> _Node:
+    root = _Node()
+    for each in parameters(type_).values():
         if each.name in {"_id", "_lastUpdated"}:
             continue
         if not each.unsupported:
