@@ -64,6 +64,12 @@ class Hospital:
             await self._store(entries, held)
         return Reference(held, self.asking())
 
+    async def store(self, entries: list[Json]) -> Reference:
+        """Only these, in one transaction."""
+        held: dict[Name, Held] = {}
+        await self._store(entries, held)
+        return Reference(held, self.asking())
+
     @asynccontextmanager
     async def without(self, names: Iterable[Name]) -> AsyncIterator[None]:
         """As if these had been deleted, as long as the context lasts."""
