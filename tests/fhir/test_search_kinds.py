@@ -160,6 +160,11 @@ class TestTokens:
     def test_of_observations(self, world: World, asked: str, expected: list[str]) -> None:
         assert world.names(f"Observation?_tag={world.mark}&{asked.format(mark=world.mark)}") == expected
 
+    def test_the_text_of_an_identifier_that_has_no_value(self, world: World) -> None:
+        card = [{"type": {"text": "Thẻ bảo hiểm"}}]
+        world.add("lost", patient(identifier=card, name=[{"family": f"q{world.mark}"}]))
+        assert world.names(f"Patient?name=q{world.mark}&identifier:text=bao hiem") == ["lost"]
+
     def test_a_value_set_that_nobody_knows_is_refused(self, world: World) -> None:
         answer = refusal(world.client.get("/Observation?code:in=urn:nowhere"))
         assert answer == (400, "value-set-unknown", "code:in")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.fhir.samples import Json, found, ids, made, mark, observation, patient, refusal
+from tests.fhir.samples import Json, found, identifier, ids, made, mark, observation, patient, refusal
 from tests.house import House
 
 
@@ -163,6 +163,26 @@ class TestTotals:
         for count in ("_summary=count", "_count=0"):
             answer = reader.get(f"{asked}&{count}").json()
             assert (answer["total"], "entry" in answer) == (total, False)
+
+    def test_criteria_beside_an_identifier_count_too(self, reader: httpx.Client) -> None:
+        one = mark()
+        for code in ("100000", "700000"):
+            made(reader, patient(identifier=identifier(one, f"urn:{one}"), address=[{"postalCode": code}]))
+        asked = f"/Patient?identifier=urn:{one}|{one}&address-postalcode:exact"
+        totals = [reader.get(f"{asked}={code}&_summary=count").json()["total"] for code in ("100000", "700000", "1")]
+        assert totals == [1, 1, 0]
+
+    def test_criteria_beside_a_quantity_count_too(self, reader: httpx.Client) -> None:
+        one = mark()
+        amount = {"value": 5, "unit": one}
+        for status in ("final", "amended", "amended"):
+            made(reader, observation("x", subject={"display": "x"}, status=status, valueQuantity=amount))
+        asked = f"/Observation?value-quantity=5||{one}&status"
+        totals = [
+            reader.get(f"{asked}={each}&_summary=count").json()["total"]
+            for each in ("final", "amended", "entered-in-error")
+        ]
+        assert totals == [1, 2, 0]
 
     def test_of_one_code_count_each_resource_once(self, reader: httpx.Client) -> None:
         one = mark()
