@@ -35,7 +35,7 @@ class TestSearches:
         assert answer.status_code in (200, 400), answer.text[:300]
         assert not LEAKS.search(answer.text)
         shown = ids(answer.json()) if answer.status_code == 200 else []
-        assert shown == [] or line.startswith(("_count=", "_format"))
+        assert shown == [] or line.startswith(("_count=", "_format", "_include"))
         assert live.counts() == before
 
     def test_a_refused_one_is_written_down_once_without_what_was_asked(self, live: House, client: httpx.Client) -> None:

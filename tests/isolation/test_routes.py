@@ -41,9 +41,15 @@ NOT_PLANTED = frozenset(
         "/h/{slug}/imaging/studies/{study}/series/{series}/instances/{instance}/document",
         "/h/{slug}/imaging/studies/{study}",
         "/h/{slug}/dicomweb/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}",
+        "/h/{slug}/fhir/$export/{id}",
+        "/h/{slug}/fhir/$export/{id}/{number}",
+        "/h/{slug}/fhir/$import/{id}",
+        "/h/{slug}/fhir/$import/{id}/{number}",
     }
 )
-"""Addresses of a kind of thing that the neighbour does not have: a PDF inside DICOM, a study without a patient, bulk data."""
+"""Addresses of a kind of thing that the neighbour does not have: a PDF inside DICOM, a study without a patient, bulk data,
+and jobs, which are nobody's but their maker's (tests/fhir/test_bulk.py).
+"""
 
 ROUTES = routes()
 NAMED = [each for each in ROUTES if set(re.findall(r"\{(\w+)", each[1])) - {"slug", "type"}]

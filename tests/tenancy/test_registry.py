@@ -16,8 +16,8 @@ class TestRegistry:
     async def test_knows_a_hospital_by_each_of_its_names(self, standing: House, parts: Runtime) -> None:
         tenant = standing.tenants[HOA_SEN]
         known = parts.registry
-        assert known.by_slug(HOA_SEN) == known.by_schema(tenant.schema) == known.by_id(tenant.id) == tenant
-        assert known.by_ae_title("HOASEN") == tenant
+        found = (known.by_slug(HOA_SEN), known.by_schema(tenant.schema), known.by_id(tenant.id))
+        assert {each.id for each in (*found, known.by_ae_title("HOASEN"))} == {tenant.id}
         assert [each.slug for each in known.all()] == sorted(each.slug for each in known.all())
 
     @pytest.mark.parametrize("name", ["", "HOA-SEN", "hoa-sen ", "hoa-sen\0", "public", "nowhere"])
