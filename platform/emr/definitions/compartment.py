@@ -48,24 +48,25 @@ def _routes(type_: str) -> tuple[Route, ...]:
 
 
 def references(resource: Json) -> Iterator[tuple[str, str]]:
-    """FHIRPath and text of every `Reference.reference` in a valid resource, as `references_at` finds them."""
-    for path, text in references_at(resource):
-        yield location(path), text
+    """FHIRPath and text of each of `referring`. The place is written out, which costs as much as finding it."""
+    for path, holder in referring(resource):
+        yield location(path), holder["reference"]
 
 
-def references_at(resource: Json) -> list[tuple[Path, str]]:
-    """Place and text of every `Reference.reference` in a valid resource, also in contained ones and extensions.
+def referring(resource: Json) -> list[tuple[Path, Json]]:
+    """Every Reference with a `reference` in a valid resource and the place of that, also in contained ones and
+    extensions.
 
     Elements of type uri with the same name (`DetectedIssue.reference`, `Immunization.education.reference`) and those of
-    expressions are left out. Places are written out by `findings.location` where somebody has to be told.
+    expressions are left out.
     """
     name = resource.get("resourceType")
-    found: list[tuple[Path, str]] = []
+    found: list[tuple[Path, Json]] = []
     _gather(resource, (None, name if type(name) is str else "Resource", None), found)
     return found
 
 
-def _gather(value: Json, path: Path, found: list[tuple[Path, str]]) -> None:
+def _gather(value: Json, path: Path, found: list[tuple[Path, Json]]) -> None:
     for key, item in value.items():
         if type(item) is dict:
             _gather(item, (path, key, None), found)
@@ -74,4 +75,4 @@ def _gather(value: Json, path: Path, found: list[tuple[Path, str]]) -> None:
                 if type(each) is dict:
                     _gather(each, (path, key, index), found)
         elif key == "reference" and type(item) is str and value.keys() <= _REFERENCE and path[1] != "education":
-            found.append(((path, key, None), item))
+            found.append(((path, key, None), value))

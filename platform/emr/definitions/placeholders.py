@@ -67,18 +67,22 @@ def _walk(value: Json, type_: str, keys: _Keys, names: _Names) -> None:
         if type(item) is str:
             if key == "div":
                 value[key] = _LINK.sub(lambda found: _linked(found, names), item)
-            elif not (item in known or "/" in item or ":" in item):
+            elif "/" not in item and ":" not in item and item not in known:
                 continue
             elif (new := names.of(item)) is not None and _holds_names(type_, keys, key):
                 value[key] = new
         elif type(item) is dict:
             _descend(item, type_, (keys, key), names)
         elif type(item) is list:
-            for index, each in enumerate(item):
-                if type(each) is dict:
-                    _descend(each, type_, (keys, key), names)
-                elif type(each) is str and (new := names.of(each)) is not None and _holds_names(type_, keys, key):
-                    item[index] = new
+            _walk_list(item, type_, (keys, key), names)
+
+
+def _walk_list(items: list[Any], type_: str, keys: tuple[_Keys, str], names: _Names) -> None:
+    for index, each in enumerate(items):
+        if type(each) is dict:
+            _descend(each, type_, keys, names)
+        elif type(each) is str and (new := names.of(each)) is not None and _holds_names(type_, *keys):
+            items[index] = new
 
 
 def _descend(value: Json, type_: str, keys: _Keys, names: _Names) -> None:

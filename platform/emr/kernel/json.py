@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from json import JSONDecodeError, JSONDecoder
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
 from secrets import token_hex
@@ -192,8 +193,8 @@ def _too_deep() -> Malformed:
 
 
 def _refuse_depth(data: bytes) -> None:
-    """Of what has been read, so that brackets are in pairs: all but brackets and quotes is left out, then texts, and then
-    the innermost pairs as often as there are levels. Ten times as fast as walking through the value.
+    """Of what has been read, so that brackets are in pairs: all but brackets and quotes is left out, then texts, and
+    then the innermost pairs as often as there are levels. Ten times as fast as walking through the value.
     """
     if b"\\" in data:
         data = _ESCAPED.sub(b"", data)
@@ -307,6 +308,7 @@ def _forged(coding: object) -> bool:
     return system == _CONFIDENTIALITY and code in _LESS_THAN_NORMAL
 
 
+@lru_cache(maxsize=64)
 def instant(moment: datetime) -> str:
     """A FHIR instant in UTC; milliseconds, or microseconds when there are any."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from emr.definitions.findings import Path
 from emr.kernel.errors import Malformed, Refusal, TooLarge
 from emr.records.condition import Condition
 from emr.records.patch import Patch, json_patch, path_patch
@@ -40,6 +41,8 @@ class Entry:
     full_url: str | None = None
     request: dict[str, Any] = field(default_factory=dict, repr=False)
     resource: dict[str, Any] = field(default_factory=dict, repr=False)
+    referring: list[tuple[Path, dict[str, Any]]] = field(default_factory=list, repr=False)
+    """The References in it, with their places; their texts change when names are replaced."""
     condition: Condition | None = None
     if_match: int | None = None
     patch: Patch | None = None

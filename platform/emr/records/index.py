@@ -77,7 +77,10 @@ PUT_ROWS: Final = """
     FROM unnest($29::bigint[], $30::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk
    ORDER BY c.patient, v.type, v.updated, v.pk)
 """
-"""Of a statement with a CTE `versions (pk, type, updated, …)` and `IndexRows.columns()` as its first values."""
+"""Of a statement with a CTE `versions (pk, type, updated, …)` and `IndexRows.columns()` as its first values.
+
+Words that are what they were stay as they are: they cost as much as all other rows of a resource.
+"""
 
 DROP_ROWS: Final = """
 , drop_tokens AS (DELETE FROM tokens WHERE pk = ANY ($31))

@@ -21,6 +21,8 @@ _MOST: Final = 400_000
 """Bytes of lexemes in one row; PostgreSQL has room for 1 MiB. The words of a longer text are held up to there."""
 _FEW: Final = 150
 """Lexemes that cannot come to as many bytes, however long each is."""
+_SHORT: Final = 100
+"""Characters of a text that comes again and again, such as a display."""
 
 
 def path_mark(index_key: bytes, path: str) -> str:
@@ -35,7 +37,6 @@ def coded_lexeme(index_key: bytes, path: str, word: str) -> str:
     return f"{path_mark(index_key, path)}:{word}"
 
 
-@functools.lru_cache(maxsize=16_384)
 def system_lexeme(index_key: bytes, path: str, system: str) -> str:
     """That an element has a code of a system. Written out, systems would take more room than all words."""
     return f"|{key_of(index_key, path, f'{system}|') & _MASK:08x}"
@@ -46,24 +47,43 @@ def address_lexeme(index_key: bytes, path: str, url: str) -> str:
     return f"{path_mark(index_key, path)}^{url[:LONGEST_ADDRESS]}"
 
 
+@functools.lru_cache(maxsize=8_192)
+def _system(index_key: bytes, path: str, system: str) -> str:
+    return _quoted(system_lexeme(index_key, path, system))
+
+
+@functools.lru_cache(maxsize=8_192)
+def _short_coded(index_key: bytes, path: str, text: str) -> dict[str, None]:
+    return _coded(index_key, path, text)
+
+
+def _coded(index_key: bytes, path: str, text: str) -> dict[str, None]:
+    """No word has a quotation mark."""
+    mark = path_mark(index_key, path)
+    return dict.fromkeys([f"'{mark}:{word}'" for word in _words(text)])
+
+
 class Lexemes:
     """Gathers the lexemes of one resource."""
 
     def __init__(self, index_key: bytes) -> None:
         self._key = index_key
+        self._marked: dict[str, None] = {}
+        """In the quotation marks of a `tsvector`; the words in the others stand alone."""
         self._plain: dict[str, None] = {}
         self._told: dict[str, None] = {}
 
     def add(self, value: IndexValue) -> None:
         """What one index value adds."""
         match value:
+            case Token():
+                if value.system:
+                    self._marked[_system(self._key, value.path, value.system)] = None
             case Words():
-                mark = path_mark(self._key, value.path)
-                self._plain.update(dict.fromkeys([f"{mark}:{word}" for word in _words(value.text)]))
-            case Token() if value.system:
-                self._plain[system_lexeme(self._key, value.path, value.system)] = None
+                coded = _short_coded if len(value.text) <= _SHORT else _coded
+                self._marked.update(coded(self._key, value.path, value.text))
             case Uri():
-                self._plain[address_lexeme(self._key, value.path, value.url)] = None
+                self._marked[_quoted(address_lexeme(self._key, value.path, value.url))] = None
             case _:
                 pass
 
@@ -76,13 +96,10 @@ class Lexemes:
     def content(self) -> str:
         """A `tsvector` as text; empty when there is no word."""
         told = self._told
-        parts = [f"{_quoted(lexeme)}:1A" for lexeme in told]
+        parts = [f"'{word}':1A" for word in told]
+        parts += self._marked
         # A word without a place would fit a query for any weight; what stands under a mark is asked without one.
-        parts += [
-            _quoted(lexeme) if lexeme[0] in "~|" else f"{_quoted(lexeme)}:1"
-            for lexeme in self._plain
-            if lexeme not in told
-        ]
+        parts += [f"'{word}':1" for word in self._plain if word not in told]
         return " ".join(parts if len(parts) < _FEW else _within(parts))
 
 
@@ -102,7 +119,7 @@ def _short(text: str) -> tuple[str, ...]:
 
 def _words(text: str) -> tuple[str, ...] | list[str]:
     """Displays come again and again; long texts do not."""
-    return _short(text) if len(text) <= 100 else _clipped(text)
+    return _short(text) if len(text) <= _SHORT else _clipped(text)
 
 
 def _clipped(text: str) -> list[str]:

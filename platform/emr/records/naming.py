@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from emr.definitions.compartment import references_at
+from emr.definitions.compartment import referring
 from emr.definitions.findings import location
 from emr.kernel.errors import Malformed
 from emr.kernel.ids import uuid7
@@ -96,7 +96,9 @@ def conditional_references(writing: Sequence[Entry]) -> dict[str, ByCriteria]:
     for entry in writing:
         if entry.method not in ("POST", "PUT"):
             continue
-        for place, text in references_at(entry.resource):
+        entry.referring = referring(entry.resource)
+        for place, holder in entry.referring:
+            text = holder["reference"]
             if (known := asked.get(text)) is not None:
                 known.entries.append(entry)
             elif (found := _CONDITIONAL.fullmatch(text)) is not None:

@@ -1,9 +1,10 @@
 """Local references: `Type/id` must exist, our own absolute address is refused, what lies elsewhere is left alone."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
-from emr.definitions.compartment import references_at
+from emr.definitions.compartment import referring
 from emr.definitions.findings import Path, location
 from emr.kernel.errors import Issue
 from emr.records.errors import ReferenceBroken, ResourceInvalid
@@ -16,19 +17,20 @@ _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 def local_references(work: UnitOfWork, resource: dict[str, Any]) -> dict[tuple[str, str], str]:
     """Every local target of a resource with the path that names it. Raises as `local_targets`."""
-    return {target: location(place) for target, place in local_targets(work, resource).items()}
+    return {target: location(place) for target, place in local_targets(work, referring(resource)).items()}
 
 
 def local_targets(
-    work: UnitOfWork, resource: dict[str, Any], *, in_bundle: bool = False
+    work: UnitOfWork, held: Iterable[tuple[Path, dict[str, Any]]], *, in_bundle: bool = False
 ) -> dict[tuple[str, str], Path]:
-    """Every local target of a resource with the place that names it.
+    """Every local target of the References of a resource (`compartment.referring`) with the place that names it.
 
     Raises `ResourceInvalid` for a reference that is neither local, nor inside the resource, nor an absolute address
     elsewhere; `in_bundle`, when all placeholders have been replaced, `ReferenceBroken` for one that is left.
     """
     targets: dict[tuple[str, str], Path] = {}
-    for path, reference in references_at(resource):
+    for path, holder in held:
+        reference = holder["reference"]
         if reference.startswith("#"):
             continue
         if in_bundle and reference.startswith("urn:"):

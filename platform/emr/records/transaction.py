@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from emr.access.permissions import demand_change
+from emr.definitions.compartment import referring
 from emr.definitions.findings import Path, location
 from emr.definitions.placeholders import replace_placeholders
 from emr.kernel import json
@@ -76,6 +77,7 @@ def _apply(entry: Entry) -> None:
     assert entry.patch is not None
     entry.resource = entry.patch.applied(refuse_deleted(entry.found))
     checked(json.compose(entry.resource), entry.type)
+    entry.referring = referring(entry.resource)
 
 
 async def _known(work: UnitOfWork, writing: Sequence[Entry]) -> Targets:
@@ -85,7 +87,7 @@ async def _known(work: UnitOfWork, writing: Sequence[Entry]) -> Targets:
     for entry in writing:
         if entry.makes:
             with located(entry):
-                for target, place in local_targets(work, entry.resource, in_bundle=True).items():
+                for target, place in local_targets(work, entry.referring, in_bundle=True).items():
                     wanted[target] = entry, place
     missing = {target: named for target, named in wanted.items() if target not in own}
     gone = {(entry.type, entry.id) for entry in writing if entry.method == "DELETE"}
