@@ -38,10 +38,11 @@ from emr.work.starting import MANAGEMENT_PORT, MANAGEMENT_PORTS
 from emr.work.unit import UnitOfWork
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# What is asked most often stands first; a file's Binary is the documents' own.
+_FHIR: Final = (fhir_api.before_ids, documents_api.router, fhir_api.router)
+"""A file's Binary is the documents' own to read."""
+# What is asked most often stands first.
 ROUTERS: Final = (
-    documents_api.router,
-    fhir_api.router,
+    *_FHIR,
     dicomweb_api.router,
     home.router,
     sign_in.router,
@@ -63,7 +64,7 @@ class _Observed(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         plain = DirectRoutes(
-            super().build_middleware_stack(), self, [*documents_api.router.routes, *fhir_api.router.routes]
+            super().build_middleware_stack(), self, [route for router in _FHIR for route in router.routes]
         )
         return ObserveRequests(plain)
 

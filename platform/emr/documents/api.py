@@ -10,6 +10,7 @@ from emr.documents.answers import GUARDED, FiledBytes
 from emr.documents.service import OpenBinary
 from emr.kernel import json
 from emr.kernel.errors import NotAcceptable, TooLarge
+from emr.web.conditions import has_version
 from emr.web.work import Work
 
 router = APIRouter(prefix="/h/{slug}/fhir", include_in_schema=False)
@@ -21,8 +22,10 @@ _JSON: Final = frozenset({"application/fhir+json", "application/json", "applicat
 
 @router.get("/Binary/{binary}")
 async def read_binary(request: Request, work: Work, binary: str) -> Response:
-    """JSON for a client that asks for JSON, else the bytes. `NotAcceptable` when it takes neither."""
+    """JSON for a client that asks for JSON, else the bytes; 304 for what it has. Raises `NotAcceptable`."""
     opened = await service.open_binary(work, binary)
+    if has_version(request, opened.version, opened.last_updated):
+        return Response(None, 304, dict(GUARDED) | {"ETag": f'W/"{opened.version}"'})
     wanted = request.query_params.get("_format") or request.headers.get("accept", "*/*")
     kinds = {part.partition(";")[0].strip().lower() for part in wanted.split(",")}
     if kinds & _JSON:

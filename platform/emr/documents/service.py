@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from emr.documents.errors import DocumentNotFound, EmptyFile, StorageFull
@@ -63,9 +64,10 @@ class OpenDocument:
 
 @dataclass(frozen=True, slots=True)
 class OpenBinary:
-    """A FHIR Binary: its version, its resource as it is kept, and its bytes."""
+    """A FHIR Binary: its version and when it was made, its resource as it is kept, and its bytes."""
 
     version: int
+    last_updated: datetime
     resource: dict[str, Any]
     content: Content
 
@@ -197,7 +199,7 @@ async def _binary(work: UnitOfWork, binary: str, title: str) -> OpenBinary:
     if inside is not None:
         media_type = str(resource.get("contentType", ""))
         content = _inside(f"Binary/{binary}/{stored.version}", media_type, title, inside)
-        return OpenBinary(stored.version, resource, content)
+        return OpenBinary(stored.version, stored.last_updated, resource, content)
     key = object_key(binary)
     if key is None:
         raise DocumentNotFound
@@ -205,7 +207,7 @@ async def _binary(work: UnitOfWork, binary: str, title: str) -> OpenBinary:
     blob = await work.blobs.find(key)
     name = _name(title or binary, blob.media_type)
     content = Content(key, blob.media_type, blob.size, name, lambda: work.blobs.open(blob))
-    return OpenBinary(stored.version, resource, content)
+    return OpenBinary(stored.version, stored.last_updated, resource, content)
 
 
 def _inside(key: str, media_type: str, title: str, content: bytes) -> Content:

@@ -49,15 +49,21 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 
 _bundles: Final = bundle_post.taking_bundles(each for each in ROUTES if "$" not in each[1])
 
+_NO_IDS: Final = ("/{type}/_history", "/{type}/${operation}")
+
+before_ids = APIRouter(prefix="/h/{slug}/fhir", include_in_schema=False)
+"""Addresses whose end would pass for an id: they stand before whatever answers reads of one type in its own way."""
 router = APIRouter(prefix="/h/{slug}/fhir", include_in_schema=False)
 router.add_route("/h/{slug}/fhir/metadata", capability.metadata, methods=["GET"], include_in_schema=False)
 for path, file_endpoint in (("/$import", bulk_import.begin), ("/$import/files", bulk_import.upload)):
     router.add_route(f"/h/{{slug}}/fhir{path}", file_endpoint, methods=["POST"], include_in_schema=False)
 for path in operations.ROUTES:
-    router.add_route(f"/h/{{slug}}/fhir{path}", operations.operate, methods=["GET", "POST"], include_in_schema=False)
+    holder = before_ids if path in _NO_IDS else router
+    holder.add_route(f"/h/{{slug}}/fhir{path}", operations.operate, methods=["GET", "POST"], include_in_schema=False)
 for method, path, endpoint in (*ROUTES, ("POST", "", _bundles), ("POST", "/", _bundles)):
     opened = in_hospital_with_body if method in ("POST", "PUT", "PATCH") else in_hospital
-    router.add_route(f"/h/{{slug}}/fhir{path}", opened(endpoint), methods=[method], include_in_schema=False)
+    holder = before_ids if path in _NO_IDS else router
+    holder.add_route(f"/h/{{slug}}/fhir{path}", opened(endpoint), methods=[method], include_in_schema=False)
 router.add_route(
     "/h/{slug}/fhir/{rest:path}",
     in_hospital(single.unknown),

@@ -1,8 +1,8 @@
 """What goes in and out: JSON, conditions in headers, and how much of an answer the client wants."""
 
 import re
-from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Final
 
 from fastapi import Request, Response
@@ -11,6 +11,7 @@ from emr.definitions.model import resource_types
 from emr.fhir.prefer import preferences_of
 from emr.kernel.errors import Malformed, NotAcceptable, NotFound, UnsupportedMedia
 from emr.records.stored import Stored
+from emr.web.conditions import has_version
 
 MEDIA_TYPE: Final = "application/fhir+json"
 FORMATS: Final = frozenset({"_format", "_pretty"})
@@ -60,25 +61,8 @@ def if_match_of(request: Request) -> int | None:
 
 
 def names_current(request: Request, stored: Stored) -> bool:
-    """Whether the client has this version already (FHIR R4, http.html#cread; RFC 9110, section 13.1).
-
-    `If-Modified-Since` counts only without `If-None-Match`, and not at all when it is no HTTP date.
-    """
-    stated = request.headers.get("if-none-match")
-    if stated is not None:
-        tags = [tag.strip().removeprefix("W/") for tag in stated.split(",")]
-        return "*" in tags or f'"{stored.version}"' in tags
-    since = _http_date_of(request.headers.get("if-modified-since"))
-    return since is not None and stored.last_updated.replace(microsecond=0) <= since
-
-
-def _http_date_of(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
-    # A date whose zone is "-0000" has none; an HTTP date is always GMT.
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    """Whether the client has this version already (FHIR R4, http.html#cread)."""
+    return has_version(request, stored.version, stored.last_updated)
 
 
 def must_be_new(request: Request) -> bool:
