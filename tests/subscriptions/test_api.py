@@ -1,6 +1,7 @@
 """Subscriptions over HTTP: made, shown, `$status`, `$events`, and what the CapabilityStatement says (backport STU 1.1)."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from emr.subscriptions.delivery import Delivery
 from emr.subscriptions.guard import install
 from emr.subscriptions.jobs import Courier
 from emr.subscriptions.topics import TOPICS
+from emr.tenancy.registry import REFRESH_SECONDS
 from emr.work.faults import nowhere
 from emr.work.leases import Lease
 from emr.work.runtime import runtime
@@ -28,6 +30,8 @@ def open_house(live: House) -> House:
         ' \'{"receivers": [{"cidr": "127.0.0.0/8", "http": true}]}\') WHERE slug = %s',
         HOA_SEN,
     )
+    # The running service reads the directory again within this time.
+    time.sleep(REFRESH_SECONDS + 0.5)
     return live
 
 

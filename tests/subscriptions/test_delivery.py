@@ -35,7 +35,7 @@ async def until_told(here: Ward, subscription: str, seconds: float = 20) -> None
     while True:
         await here.settle(1)
         row = here.row(subscription)
-        if row["last_number"] and row["last_number"] == row["delivered_number"]:
+        if row.get("last_number") and row["last_number"] == row["delivered_number"]:
             return
         assert time.monotonic() < deadline, row
         await asyncio.sleep(0.02)
