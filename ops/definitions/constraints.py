@@ -17,11 +17,13 @@ CORRECTED = {
     "ppc-2": f"patient.exists() or scope.coding.where(system='{_SCOPE}' and code='patient-privacy').empty()",
     "ppc-3": f"patient.exists() or scope.coding.where(system='{_SCOPE}' and code='research').empty()",
     "ppc-4": f"patient.exists() or scope.coding.where(system='{_SCOPE}' and code='adr').empty()",
+    "ras-2": "probability.empty() or (probability is decimal implies (probability as decimal) <= 100)",
     "ppc-5": f"patient.exists() or scope.coding.where(system='{_SCOPE}' and code='treatment').empty()",
 }
 """Published expressions that can never fail, or always do, put right by the sentence that they stand beside: con-3
-selects booleans and asks whether there are none, ppc-2 to ppc-5 name the system `something`. sdf-8a is written without
-a replacement by regular expression, which is not supported."""
+selects booleans and asks whether there are none, ppc-2 to ppc-5 name the system `something`, ras-2 says nothing of a
+prediction without a probability. sdf-8a is written without a replacement by regular expression, which is not
+supported."""
 
 Json = dict[str, Any]
 

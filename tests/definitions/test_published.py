@@ -12,7 +12,7 @@ from emr.definitions.fhirpath.compiling import compiled
 from emr.definitions.fhirpath.items import Node, root_of, truth
 from emr.definitions.fhirpath.scope import Scope
 from emr.definitions.invariants import INVARIANTS
-from emr.definitions.validate import examine, validate
+from emr.definitions.validate import demand_valid, examine, validate
 from tests.definitions.samples import Json, bundles, observation, patient
 from tests.definitions.test_invariants import BROKEN as SPELLED_BROKEN
 from tests.definitions.test_invariants import KEPT
@@ -211,3 +211,12 @@ class TestHostile:
         began = time.process_time()
         assert ["ig-1 cannot be checked" in issue.message for issue in validate(guide)] == [True]
         assert time.process_time() - began < 4
+
+
+def test_a_prediction_needs_no_probability() -> None:
+    """The published ras-2 says neither yes nor no of one, which a constraint would be broken by."""
+    prediction = {"outcome": {"text": "Loét tì đè"}}
+    demand_valid(
+        {"resourceType": "RiskAssessment", "status": "final", "subject": {"display": "x"}, "prediction": [prediction]},
+        expected_type="RiskAssessment",
+    )
