@@ -3,21 +3,25 @@
 import asyncio
 import gzip
 import re
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from emr.fleet.importing import Report, files_of, import_files
 from emr.kernel import json
+from emr.records.bulk.worker import BulkWorker
 from emr.records.stored import unpack
+from emr.work.leases import Leases
 from emr.work.runtime import runtime
 from tests.definitions.samples import Json, bundles, shared
 from tests.fhir.samples import mark
-from tests.house import House
+from tests.house import HOA_SEN, House
 
 SHARED_TYPES = ("Organization", "Practitioner")
 OURS = re.compile(r"([A-Z][A-Za-z]+)/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -122,6 +126,93 @@ class TestImport:
         assert brought.house.counts(brought.slug) == before
 
 
+@pytest.fixture(scope="module")
+def reader(brought: Brought, live: House) -> Iterator[httpx.Client]:
+    """The warehouse's client, which sees all types and may export: the hospital takes the members of another as its own."""
+    known = "SELECT organization_id FROM directory.tenants WHERE slug = %s"
+    live.sql(f"UPDATE directory.tenants SET organization_id = ({known}) WHERE slug = %s", HOA_SEN, brought.slug)
+    members = "INSERT INTO directory.memberships (tenant_id, subject, role, name, granted_by) SELECT %s, subject, role, name, granted_by"
+    ours, theirs = live.tenants[brought.slug].id, live.tenants[HOA_SEN].id
+    live.sql(f"{members} FROM directory.memberships WHERE tenant_id = %s", ours, theirs)
+    headers = {"Authorization": f"Bearer {live.token('warehouse')}"}
+    with httpx.Client(base_url=live.fhir(brought.slug), headers=headers, timeout=60, trust_env=False) as client:
+        deadline = time.monotonic() + 10
+        while client.get("/Patient?_count=1").status_code != 200:
+            assert time.monotonic() < deadline, client.get("/Patient?_count=1").text
+            time.sleep(0.1)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def kept(brought: Brought) -> dict[str, bytes]:
+    """By name, what is in the database; that it is what was sent, the tests above tell."""
+    return told(json.loads(body) for _, body in brought.bodies())
+
+
+def told(resources: Iterable[Json]) -> dict[str, bytes]:
+    """By name, each resource as text: names, order and the spelling of decimals count. Nothing may come twice."""
+    found: dict[str, bytes] = {}
+    for each in resources:
+        name = f"{each['resourceType']}/{each['id']}"
+        assert name not in found
+        found[name] = json.dumps(each)
+    return found
+
+
+def paged(client: httpx.Client, address: str | None) -> Iterator[Json]:
+    while address is not None:
+        answer = client.get(address)
+        assert answer.status_code == 200, answer.text
+        page = json.loads(answer.content)
+        yield from (each["resource"] for each in page.get("entry", ()))
+        address = next((link["url"] for link in page["link"] if link["relation"] == "next"), None)
+
+
+@pytest.mark.timeout(900)
+class TestOut:
+    def test_every_element_by_searching_page_by_page(self, reader: httpx.Client, kept: dict[str, bytes]) -> None:
+        types = sorted({name.partition("/")[0] for name in kept})
+        pages = (each for name in types for each in paged(reader, f"/{name}?_count=700"))
+        assert told(pages) == kept
+
+    def test_every_element_by_the_history(self, reader: httpx.Client, kept: dict[str, bytes]) -> None:
+        assert told(paged(reader, "/_history?_count=1000")) == kept
+
+    def test_every_element_by_everything_of_each_patient(self, reader: httpx.Client, kept: dict[str, bytes]) -> None:
+        found: dict[str, bytes] = {}
+        for name in [each for each in kept if each.startswith("Patient/")]:
+            found |= told(paged(reader, f"/{name}/$everything"))
+        named = {match[0] for text in kept.values() for match in OURS.finditer(text.decode())}
+        lonely = {each for each in kept if each.startswith(SHARED_TYPES) and each not in named}
+        assert found == {name: text for name, text in kept.items() if name not in lonely}
+        assert len(lonely) == 96, "Synthea wrote as many organizations and practitioners that nothing refers to"
+
+    def test_every_element_by_everything_of_all_patients(self, reader: httpx.Client, kept: dict[str, bytes]) -> None:
+        assert told(paged(reader, "/Patient/$everything?_count=1000")) == kept
+
+    def test_every_element_by_a_bulk_export(
+        self, brought: Brought, reader: httpx.Client, kept: dict[str, bytes]
+    ) -> None:
+        begun = reader.get("/$export", headers={"Prefer": "respond-async"})
+        assert begun.status_code == 202, begun.text
+        asyncio.run(work_off(brought.house))
+        manifest = reader.get(begun.headers["Content-Location"]).raise_for_status().json()
+        files = [reader.get(each["url"]).raise_for_status().content for each in manifest["output"]]
+        assert told(json.loads(line) for text in files for line in text.splitlines()) == kept
+        assert (manifest["error"], manifest["deleted"]) == ([], [])
+
+
+async def work_off(house: House) -> None:
+    """What a worker process does, until no job is left."""
+    parts = runtime(house.settings)
+    await parts.open()
+    relay = parts.databases.cell("default").relay
+    worker = BulkWorker(parts, relay, Leases(relay, mark(), 10))
+    while await worker.turn(None):
+        pass
+    await parts.close()
+
+
 class TestWhatIsBroken:
     def test_is_told_and_leaves_nothing_while_the_others_go_on(self, standing: House, tmp_path: Path) -> None:
         slug = f"broken-{mark()[:6]}"
@@ -148,7 +239,7 @@ class TestWhatIsBroken:
         told = {each.file: (each.code, each.location) for each in report.refused}
         assert told == {
             "a.json.gz": ("code", "Bundle.entry[1].resource.gender"),
-            "b.json": ("reference-broken", "Observation.subject.reference"),
+            "b.json": ("reference-broken", "Bundle.entry[1].resource.subject.reference"),
             "c.json": ("json-syntax", ""),
             "d.json.gz": ("gzip-broken", ""),
             "e.json": ("bundle-type", "Bundle.type"),

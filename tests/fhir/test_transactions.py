@@ -193,7 +193,7 @@ class TestReferences:
             doctor, "transaction",
             entry("POST", "Observation", note), entry("POST", "Patient", patient(identifier=identifier(one))),
         )  # fmt: skip
-        assert refusal(answer) == (412, "multiple-matches", "Bundle.entry[0].resource.Observation.subject.reference")
+        assert refusal(answer) == (412, "multiple-matches", "Bundle.entry[0].resource.subject.reference")
 
     def test_relative_to_the_address_of_the_entry(self, doctor: httpx.Client) -> None:
         base = "http://elsewhere.example/fhir"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emr.definitions.findings import Path
+from emr.definitions.findings import Path, location
 from emr.kernel.errors import Malformed, Refusal, TooLarge
 from emr.records.condition import Condition
 from emr.records.patch import Patch, json_patch, path_patch
@@ -165,6 +165,11 @@ def refuse_twice(entries: Sequence[Entry]) -> None:
             raise Malformed("entry-full-url", "A fullUrl stands once.", location=f"{entry.location}.fullUrl")
         if entry.full_url:
             urls.add(entry.full_url)
+
+
+def inside(entry: Entry, place: Path) -> str:
+    """A place in the resource of an entry as a FHIRPath of the Bundle."""
+    return f"{entry.location}.resource.{location(place).partition('.')[2]}"
 
 
 @contextmanager

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from emr.definitions.compartment import referring
-from emr.definitions.findings import location
 from emr.kernel.errors import Malformed
 from emr.kernel.ids import uuid7
 from emr.records.condition import Condition, hold, matches
 from emr.records.draft import checked_id
-from emr.records.entries import ORDER, Entry, located
+from emr.records.entries import ORDER, Entry, inside, located
 from emr.records.errors import ManyMatches, ReferenceBroken, ResourceNotFound
 from emr.records.keys import held_text
 from emr.records.stored import Stored
@@ -102,7 +101,7 @@ def conditional_references(writing: Sequence[Entry]) -> dict[str, ByCriteria]:
             if (known := asked.get(text)) is not None:
                 known.entries.append(entry)
             elif (found := _CONDITIONAL.fullmatch(text)) is not None:
-                condition = Condition(found[1], found[2], f"{entry.location}.resource.{location(place)}")
+                condition = Condition(found[1], found[2], inside(entry, place))
                 asked[text] = ByCriteria(condition, [entry])
     return asked
 

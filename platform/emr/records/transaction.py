@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from emr.access.permissions import demand_change
 from emr.definitions.compartment import referring
-from emr.definitions.findings import Path, location
+from emr.definitions.findings import Path
 from emr.definitions.placeholders import replace_placeholders
 from emr.kernel import json
 from emr.kernel.errors import Conflict, Malformed
 from emr.records.current import refuse_deleted
 from emr.records.delete import tombstone
 from emr.records.draft import checked, draft_after, draft_of
-from emr.records.entries import ORDER, Entry, located, refuse_twice
+from emr.records.entries import ORDER, Entry, inside, located, refuse_twice
 from emr.records.errors import IdTaken, ReferenceBroken, ResourceNotFound
 from emr.records.locking import lock_all
 from emr.records.naming import conditional_references, hold_conditions, name, resolve_references
@@ -94,17 +94,12 @@ async def _known(work: UnitOfWork, writing: Sequence[Entry]) -> Targets:
     known = await prepare(work, new=len(own), references=missing)
     for target, named in missing.items():
         if target not in known.found:
-            raise ReferenceBroken("/".join(target), _told(named))
+            raise ReferenceBroken("/".join(target), inside(*named))
     known.found.update({(entry.type, entry.id): entry.found.pk for entry in writing if entry.found is not None})
     for target, named in missing.items():
         if target in gone:
-            raise ReferenceBroken("a resource that this transaction deletes", _told(named))
+            raise ReferenceBroken("a resource that this transaction deletes", inside(*named))
     return known
-
-
-def _told(named: tuple[Entry, Path]) -> str:
-    entry, place = named
-    return f"{entry.location}.resource.{location(place)}"
 
 
 async def _drafts(work: UnitOfWork, writing: Sequence[Entry], known: Targets) -> list[Draft]:
