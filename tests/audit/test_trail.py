@@ -52,7 +52,9 @@ class TestSuccess:
             [row] = rows(live, answer)
             assert (row["action"], row["touched"], row["patients"]) == (action, [touched], [person["id"]])
 
-    def test_what_a_transaction_writes_is_one_act_and_what_it_reads_another(self, live: House, doctor: httpx.Client, person: Json) -> None:
+    def test_what_a_transaction_writes_is_one_act_and_what_it_reads_another(
+        self, live: House, doctor: httpx.Client, person: Json
+    ) -> None:
         answer = bundle(
             doctor, "transaction",
             entry("PUT", f"Patient/{person['id']}", person), entry("POST", "Observation", observation(person["id"])),

@@ -57,7 +57,10 @@ class TestDemanded:
         demanding = replace(hospital, profiles=(("Patient", (core.url("patient"),)),))
         found = await refused(standing, parts, demanding, patient())
         assert found == [("required", "Patient.identifier"), ("required", "Patient.birthDate")]
-        assert await refused(standing, parts, demanding, core.patient(meta={"profile": ["https://example.org/other"]})) == []
+        assert (
+            await refused(standing, parts, demanding, core.patient(meta={"profile": ["https://example.org/other"]}))
+            == []
+        )
         assert await refused(standing, parts, hospital, patient()) == []
 
 

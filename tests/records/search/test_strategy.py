@@ -149,7 +149,9 @@ class TestMatching:
             assert len(await matching(work, "Patient", f"?family={name}", most=2, location="x")) == 2
             assert await matching(work, "Patient", f"family={name}&gender=male", most=2, location="x") == []
 
-    @pytest.mark.parametrize("query", ["", "_count=1", "family=a&_sort=family", "foo=1", "family:foo=1", "_cursor=x", "family=%ff"])
+    @pytest.mark.parametrize(
+        "query", ["", "_count=1", "family=a&_sort=family", "foo=1", "family:foo=1", "_cursor=x", "family=%ff"]
+    )
     async def test_refuses_at_the_place_of_the_condition(self, standing: House, parts: Runtime, query: str) -> None:
         async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal("system")) as work:
             with pytest.raises(SearchRefused) as refusal:
