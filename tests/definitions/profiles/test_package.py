@@ -14,6 +14,7 @@ from tests.definitions.profiles import core
 class TestReadPackage:
     def test_definitions_are_found_and_the_rest_is_left_out(self) -> None:
         files = {"a.json": core.PATIENT, "b.json": core.patient(), "other/c.json": core.CODES, "../d.json": core.CODES}
+        files["e.json"] = {"resourceType": {"no": "text"}, "url": "https://example.vn/e"}
         package = read_package(core.package(files=files))
         assert (package.name, package.version) == ("vn.example.core", "1.0.0")
         assert [each["url"] for each in package.resources] == [core.url("patient")]

@@ -62,7 +62,8 @@ def _resource(name: str, text: bytes) -> Json | None:
         value = json.loads(text)
     except Malformed as refusal:
         raise Malformed(refusal.code, f"{name}: {refusal.message}", location=name) from refusal
-    if value.get("resourceType") not in KINDS or not isinstance(value.get("url"), str):
+    kind, url = value.get("resourceType"), value.get("url")
+    if not isinstance(kind, str) or kind not in KINDS or not isinstance(url, str):
         return None
     return value
 
