@@ -170,6 +170,10 @@ class TestContained:
     def test_one_that_refers_to_the_resource_around_it(self) -> None:
         assert self.contained({"id": "a", "parent": {"reference": "#"}}) == []
 
+    @pytest.mark.parametrize("id_", [["a"], {"a": 1}, 1, None])
+    def test_an_id_that_is_no_text_is_told(self, id_: Any) -> None:
+        assert "A contained resource has an id." in self.contained({"id": id_})
+
     def test_ids_differ(self) -> None:
         twins = observation(contained=[{"resourceType": "Device", "id": "a"}] * 2, device={"reference": "#a"})
         assert [issue.message for issue in validate(twins)] == ["The ids of contained resources differ."]

@@ -172,7 +172,7 @@ def _check_inner(inner: Json, named: set[str], place: Path, found: Findings) -> 
         found.add("contained", "The ids of contained resources differ.", place)
     else:
         found.contained.add(own)
-    if own not in named and "" not in _local_names(inner):
+    if not (type(own) is str and own in named) and "" not in _local_names(inner):
         found.add("contained", "A contained resource is referred to, or refers to the one around it (dom-3).", place)
     if "contained" in inner:
         found.add("contained", "A contained resource contains no other (dom-2).", place)
