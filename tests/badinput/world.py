@@ -68,14 +68,10 @@ def unmoved(house: House, *, refusals: int = 1, trail: str | None = HOA_SEN) -> 
 
 
 def timed(action: Callable[[], httpx.Response]) -> httpx.Response:
-    """The answer, if it costs less than two seconds: of processor time, in which service and client are one process
-    here, since a machine that is busy with something else says nothing about the service.
-    """
-    began, worked = time.monotonic(), time.process_time()
+    began = time.monotonic()
     answer = action()
-    took = time.process_time() - worked
-    assert took < SECONDS, f"{took:.1f} s of work"
-    assert time.monotonic() - began < 10 * SECONDS
+    took = time.monotonic() - began
+    assert took < SECONDS, f"{took:.1f} s"
     return answer
 
 

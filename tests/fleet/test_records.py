@@ -20,7 +20,8 @@ class TestCommand:
         told = emr(live, "records", "verify", HOA_SEN, "--json")
         assert told.returncode == 1, told.stderr
         every = json.loads(told.stdout)["differences"]
-        (found,) = [each for each in every if each["id"] == made["id"]]
+        assert len(every) == 1, every
+        (found,) = every
         assert (found["type"], found["id"], found["table"], found["extra"]) == ("Patient", made["id"], "strings", 0)
         mended = emr(live, "records", "reindex", HOA_SEN, "--again", "--json")
         assert mended.returncode == 0, mended.stderr
