@@ -1,7 +1,9 @@
 """Histories of a type and of everything over HTTP (FHIR R4, http.html#history)."""
 
 import time
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -29,6 +31,11 @@ def names(entries: list[Json]) -> list[str]:
 def moment(resource: Json) -> str:
     found: str = resource["meta"]["lastUpdated"]
     return found
+
+
+def day_of(resource: Json) -> str:
+    """A date without a time zone is a day of the hospital's."""
+    return datetime.fromisoformat(moment(resource)).astimezone(ZoneInfo("Asia/Ho_Chi_Minh")).date().isoformat()
 
 
 def location(resource: Json) -> str:
@@ -90,7 +97,7 @@ class TestAt:
             shown = names(stretch(doctor, f"{address}?_at={moment(versions[1])}&_count=1000"))
             own = [each for each in shown if versions[0]["id"] in each]
             assert own == [location(versions[1])], address
-        day: dict[str, Any] = {"_at": moment(versions[0])[:10], "_since": moment(versions[0])}
+        day: dict[str, Any] = {"_at": day_of(versions[0]), "_since": moment(versions[0])}
         both = doctor.get(f"/Patient/{versions[0]['id']}/_history", params=day).json()
         assert len(both["entry"]) == 4
 
