@@ -232,7 +232,9 @@ class TestNarrowed:
         own = made(reader, patient())["id"]
         old = made(reader, observation(own))["id"]
         schema = live.tenants[HOA_SEN].schema
-        live.sql(f"UPDATE {schema}.resources SET updated = updated - interval '1 hour' WHERE id = ANY (%s)", [own, old])
+        keys = [pk for (pk,) in live.sql(f"SELECT pk FROM {schema}.resources WHERE id = ANY (%s)", [own, old])]
+        for table in ("resources", "tokens", "links", "compartments"):
+            live.sql(f"UPDATE {schema}.{table} SET updated = updated - interval '1 hour' WHERE pk = ANY (%s)", keys)
         new = made(reader, observation(own))["id"]
         since = (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         assert shown(asked(reader, f"/Patient/{own}/$everything?_since={since}")) == {new}
