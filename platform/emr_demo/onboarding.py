@@ -63,7 +63,15 @@ async def _grant_all(directory: RolePool, hospitals: Sequence[Hospital]) -> None
     for account in accounts(hospitals):
         if account.hospital is not None:
             tenant = registry.by_slug(account.hospital.alias)
-            membership = Membership(tenant.id, account.subject, account.role, account.name)
+            membership = Membership(
+                tenant.id,
+                account.subject,
+                account.role,
+                account.name,
+                duties=account.duties,
+                wards=account.wards,
+                practitioner=account.practitioner,
+            )
             await memberships.grant(membership, granted_by=_GRANTED_BY)
 
 

@@ -115,7 +115,7 @@ class TestAuthorize:
         self, config: ProviderConfig, provider: Provider
     ) -> None:
         page = authorize(config).text
-        people = [f"{role}@{slug}" for slug in ("hoa-sen", "cau-vong") for role in HOSPITAL_ROLES]
+        people = [f"{role}@{slug}" for slug in ("hoa-sen", "cau-vong") for role in (*HOSPITAL_ROLES, "privacy")]
         people += [f"{role}@city" for role in DEPARTMENT_ROLES]
         assert re.findall(r"<small>([^<]+)</small>", page) == people
 

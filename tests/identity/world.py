@@ -59,9 +59,9 @@ class World:
     def tenant(self, slug: str) -> Tenant:
         return self.runtime.registry.by_slug(slug)
 
-    def grant(self, username: str, slug: str, role: str) -> None:
+    def grant(self, username: str, slug: str, role: str, **more: Any) -> None:
         subject = self.provider.subject(username)
-        member = Membership(self.tenant(slug).id, subject, role, f"Thử {username}")
+        member = Membership(self.tenant(slug).id, subject, role, f"Thử {username}", **more)
         self.portal.call(lambda: self.identity.memberships.grant(member, granted_by="test"))
 
     def revoke(self, username: str, slug: str) -> None:
@@ -90,6 +90,10 @@ class World:
 
     def who(self, browser: httpx.Client, slug: str = "hoa-sen", **headers: str) -> httpx.Response:
         return browser.get(f"{self.base_url}/h/{slug}/whoami", headers=headers)
+
+    def choices_of(self, browser: httpx.Client) -> dict[str, str]:
+        """The hospitals on the page to choose one, each with the role that the person has there."""
+        return dict(browser.get(f"{self.base_url}/choices").json()["hospitals"])
 
     def bearer(self, token: str, slug: str = "hoa-sen") -> httpx.Response:
         return httpx.get(
@@ -122,6 +126,8 @@ def app(parts: Runtime, identity: Identity) -> FastAPI:
         return {
             "subject": principal.subject, "name": principal.name, "role": principal.role, "kind": principal.kind,
             "tenant": principal.tenant_id, "session": principal.session_id, "form": identity.form_token(principal),
+            "duties": sorted(principal.duties), "wards": sorted(principal.wards),
+            "clearances": sorted(principal.clearances), "practitioner": principal.practitioner,
         }  # fmt: skip
 
     @built.post("/h/{slug}/change")

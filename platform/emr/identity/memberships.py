@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from emr.db.connection import Connection
+from emr.db.connection import Connection, Row
 from emr.db.pools import RolePool
-from emr.identity.principal import HOSPITAL_ROLES, MACHINE_ROLES
+from emr.identity.principal import DUTIES, HOSPITAL_ROLES, MACHINE_ROLES, Principal, kind_of
+from emr.kernel.clock import Clock, utc_now
 from emr.kernel.errors import Invalid, NotFound
 
 _GRANT: Final = """
-INSERT INTO directory.memberships (tenant_id, subject, role, name, active, granted_by)
-VALUES ($1, $2, $3, $4, true, $5)
+INSERT INTO directory.memberships (tenant_id, subject, role, name, duties, wards, clearances, practitioner, expires_at,
+  active, granted_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10)
 ON CONFLICT (tenant_id, subject) DO UPDATE
-SET role = excluded.role, name = excluded.name, active = true, granted_by = excluded.granted_by, updated_at = now()
-WHERE (memberships.role, memberships.name, memberships.active) IS DISTINCT FROM (excluded.role, excluded.name, true)
+SET role = excluded.role, name = excluded.name, duties = excluded.duties, wards = excluded.wards,
+  clearances = excluded.clearances, practitioner = excluded.practitioner, expires_at = excluded.expires_at,
+  active = true, granted_by = excluded.granted_by, updated_at = now()
+WHERE (memberships.role, memberships.name, memberships.duties, memberships.wards, memberships.clearances,
+    memberships.practitioner, memberships.expires_at, memberships.active)
+  IS DISTINCT FROM (excluded.role, excluded.name, excluded.duties, excluded.wards, excluded.clearances,
+    excluded.practitioner, excluded.expires_at, true)
 RETURNING subject
 """
 
@@ -26,44 +35,76 @@ UPDATE directory.memberships SET active = false, updated_at = now()
 WHERE tenant_id = $1 AND subject = $2 AND active RETURNING role
 """
 
-_ROLE: Final = """
-SELECT role, name FROM directory.memberships WHERE tenant_id = $1 AND subject = $2 AND active
+_FIND: Final = """
+SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at
+FROM directory.memberships
+WHERE tenant_id = $1 AND subject = $2 AND active AND (expires_at IS NULL OR expires_at > $3)
 """
 
 _OF_HOSPITAL: Final = """
-SELECT tenant_id, subject, role, name, active FROM directory.memberships
-WHERE tenant_id = $1 ORDER BY role, name, subject
+SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at
+FROM directory.memberships WHERE tenant_id = $1 ORDER BY role, name, subject
 """
 
 _OF_SUBJECT: Final = """
-SELECT tenant_id, subject, role, name, active FROM directory.memberships
-WHERE subject = $1 AND active ORDER BY tenant_id
+SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at
+FROM directory.memberships
+WHERE subject = $1 AND active AND (expires_at IS NULL OR expires_at > $2) ORDER BY tenant_id
 """
 
 _EVENT: Final = "INSERT INTO directory.tenant_events (tenant_id, actor, event, detail) VALUES ($1, $2, $3, $4)"
 
+_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_LABEL: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-]{0,63}")
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One person or machine in one hospital. `subject` is the provider's `sub`; `name` is what pages show."""
+    """One person or machine in one hospital. `subject` is the provider's `sub`; `name` is what pages show.
+
+    `duties`, `wards`, `clearances` and `practitioner` are what `Principal` says of them. From `expires_at` on (None:
+    never) the membership is none.
+    """
 
     tenant_id: str
     subject: str
     role: str
     name: str
     active: bool = True
+    duties: frozenset[str] = frozenset()
+    wards: frozenset[str] = frozenset()
+    clearances: frozenset[str] = frozenset()
+    practitioner: str | None = None
+    expires_at: datetime | None = None
+
+    def principal(self) -> Principal:
+        """The member, asking in this hospital."""
+        return Principal(
+            subject=self.subject,
+            name=self.name,
+            role=self.role,
+            kind=kind_of(self.role),
+            tenant_id=self.tenant_id,
+            duties=self.duties,
+            wards=self.wards,
+            clearances=self.clearances,
+            practitioner=self.practitioner,
+        )
 
 
 class Memberships:
     """Grants and takes away membership as `emr_directory`; every change is an event of the hospital."""
 
-    def __init__(self, directory: RolePool) -> None:
+    def __init__(self, directory: RolePool, clock: Clock = utc_now) -> None:
         self._directory = directory
+        self._clock = clock
 
     async def grant(self, membership: Membership, *, granted_by: str) -> None:
-        """Make someone a member, or change the role; doing so twice changes nothing. Refuses an unknown role."""
-        if membership.role not in (*HOSPITAL_ROLES, *MACHINE_ROLES):
-            raise Invalid("role-unknown", f"There is no role {membership.role!r} in a hospital.", location="role")
+        """Make someone a member, or change what is said of one; doing so twice changes nothing.
+
+        Raises Invalid for a role or duty that a hospital does not have, and for what is no id and no label.
+        """
+        _demand_possible(membership)
         async with self._directory.transaction() as connection:
             changed = await connection.fetchval(
                 _GRANT,
@@ -71,13 +112,16 @@ class Memberships:
                 membership.subject,
                 membership.role,
                 membership.name,
+                sorted(membership.duties),
+                sorted(membership.wards),
+                sorted(membership.clearances),
+                membership.practitioner,
+                membership.expires_at,
                 granted_by,
                 name="membership.grant",
             )
             if changed is not None:
-                await _note(
-                    connection, membership.tenant_id, granted_by, ("granted", membership.subject, membership.role)
-                )
+                await _note(connection, membership, granted_by, "granted")
 
     async def revoke(self, tenant_id: str, subject: str, *, revoked_by: str) -> None:
         """Take a membership away; it counts no more from the next request on. NotFound if there is none."""
@@ -85,28 +129,66 @@ class Memberships:
             role = await connection.fetchval(_REVOKE, tenant_id, subject, name="membership.revoke")
             if role is None:
                 raise NotFound("membership-unknown", "There is no such member.")
-            await _note(connection, tenant_id, revoked_by, ("revoked", subject, role))
+            await _note(connection, Membership(tenant_id, subject, role, ""), revoked_by, "revoked")
 
-    async def find(self, tenant_id: str, subject: str) -> tuple[str, str] | None:
-        """Role and name of an active member."""
+    async def find(self, tenant_id: str, subject: str) -> Membership | None:
+        """The membership of someone who belongs to the hospital now."""
         async with self._directory.connection() as connection:
-            row = await connection.fetchrow(_ROLE, tenant_id, subject, name="membership.find")
-        return None if row is None else (row["role"], row["name"])
+            row = await connection.fetchrow(_FIND, tenant_id, subject, self._clock(), name="membership.find")
+        return None if row is None else _membership(row)
 
     async def list_members(self, tenant_id: str) -> Sequence[Membership]:
         """Everyone who is or was a member of a hospital."""
         async with self._directory.connection() as connection:
             rows = await connection.fetch(_OF_HOSPITAL, tenant_id, name="membership.list")
-        return [Membership(**row) for row in rows]
+        return [_membership(row) for row in rows]
 
     async def of_subject(self, subject: str) -> Sequence[Membership]:
         """Where someone is a member now."""
         async with self._directory.connection() as connection:
-            rows = await connection.fetch(_OF_SUBJECT, subject, name="membership.of_subject")
-        return [Membership(**row) for row in rows]
+            rows = await connection.fetch(_OF_SUBJECT, subject, self._clock(), name="membership.of_subject")
+        return [_membership(row) for row in rows]
 
 
-async def _note(connection: Connection, tenant_id: str, actor: str, what: tuple[str, str, str]) -> None:
-    verb, subject, role = what
-    detail = json.dumps({"subject": subject, "role": role})
-    await connection.execute(_EVENT, tenant_id, actor, f"membership.{verb}", detail, name="membership.note")
+def _membership(row: Row) -> Membership:
+    return Membership(
+        tenant_id=row["tenant_id"],
+        subject=row["subject"],
+        role=row["role"],
+        name=row["name"],
+        active=row["active"],
+        duties=frozenset(row["duties"]),
+        wards=frozenset(row["wards"]),
+        clearances=frozenset(row["clearances"]),
+        practitioner=row["practitioner"],
+        expires_at=row["expires_at"],
+    )
+
+
+def _demand_possible(membership: Membership) -> None:
+    if membership.role not in (*HOSPITAL_ROLES, *MACHINE_ROLES):
+        raise Invalid("role-unknown", f"There is no role {membership.role!r} in a hospital.", location="role")
+    for duty in sorted(membership.duties - set(DUTIES)):
+        raise Invalid("duty-unknown", f"There is no duty {duty!r} in a hospital.", location="duties")
+    for ward in sorted(membership.wards):
+        if not _ID.fullmatch(ward):
+            raise Invalid("ward-malformed", "A ward is the id of a Location resource.", location="wards")
+    for label in sorted(membership.clearances):
+        if not _LABEL.fullmatch(label):
+            raise Invalid("clearance-malformed", "A clearance is the code of a label.", location="clearances")
+    if membership.practitioner is not None and not _ID.fullmatch(membership.practitioner):
+        raise Invalid("practitioner-malformed", "The id of a Practitioner resource is wanted.", location="practitioner")
+
+
+async def _note(connection: Connection, membership: Membership, actor: str, verb: str) -> None:
+    detail: dict[str, object] = {"subject": membership.subject, "role": membership.role}
+    for name in ("duties", "wards", "clearances"):
+        if held := sorted(getattr(membership, name)):
+            detail[name] = held
+    if membership.practitioner is not None:
+        detail["practitioner"] = membership.practitioner
+    if membership.expires_at is not None:
+        detail["expires_at"] = membership.expires_at.isoformat()
+    await connection.execute(
+        _EVENT, membership.tenant_id, actor, f"membership.{verb}", json.dumps(detail), name="membership.note"
+    )

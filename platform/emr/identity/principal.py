@@ -29,6 +29,9 @@ MACHINE_ROLES: Final = ("lis", "his", "pacs", "warehouse")
 SYSTEM_ROLE: Final = "system"
 """The role of the platform's own processes: imports, jobs, the demo's loader."""
 
+DUTIES: Final = ("privacy",)
+"""What someone may be charged with beside the role. `privacy`: the hospital's privacy officer."""
+
 ROLES: Final = frozenset((*HOSPITAL_ROLES, *DEPARTMENT_ROLES, *MACHINE_ROLES, SYSTEM_ROLE))
 
 
@@ -39,6 +42,11 @@ class Principal:
     `subject` is the provider's stable id of the person or client, `name` what a page shows. `tenant_id` is the hospital
     whose membership was just checked, None for the department's people. `session_id` is the row of a browser session,
     None for a bearer token. `scopes` are the token's OAuth scopes; a session has none.
+
+    From the membership, as it stands at this request: `duties` (of `DUTIES`), `wards` (ids of Location resources),
+    `clearances` (labels of sensitive records that this person may see), `practitioner` (the id that the person's
+    Practitioner and PractitionerRole have). `strong`: a second factor was proved. `patient`: the one Patient that a
+    SMART token was issued for, by id.
     """
 
     subject: str
@@ -48,6 +56,12 @@ class Principal:
     tenant_id: str | None
     session_id: str | None = None
     scopes: frozenset[str] = frozenset()
+    duties: frozenset[str] = frozenset()
+    wards: frozenset[str] = frozenset()
+    clearances: frozenset[str] = frozenset()
+    practitioner: str | None = None
+    strong: bool = False
+    patient: str | None = None
 
 
 def kind_of(role: str) -> Kind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -101,7 +101,7 @@ class Identity:
         self._sessions = Sessions(directory, chosen, sealed, clock)
         self._forms = FormTokens(signing)
         self._seen_logouts: OrderedDict[str, int] = OrderedDict()
-        self.memberships = Memberships(directory)
+        self.memberships = Memberships(directory, clock)
 
     def pending_cookie(self, state: str) -> str:
         """The name of the cookie of one sign-in under way: each has its own, so that two tabs do not collide."""
@@ -135,6 +135,10 @@ class Identity:
             kind=kind_of(role),
             tenant_id=tenant.id,
             session_id=row["id"],
+            duties=frozenset(row["duties"]),
+            wards=frozenset(row["wards"]),
+            clearances=frozenset(row["clearances"]),
+            practitioner=row["practitioner"],
         )
 
     async def signed_in(self, cookie: str | None) -> SignedIn | None:
@@ -226,15 +230,7 @@ class Identity:
         found = await self.memberships.find(tenant.id, said.subject)
         if found is None or tenant.organization_id is None or tenant.organization_id not in said.organization_ids:
             raise NotAMember
-        role, name = found
-        return Principal(
-            subject=said.subject,
-            name=name or said.name,
-            role=role,
-            kind=kind_of(role),
-            tenant_id=tenant.id,
-            scopes=said.scopes,
-        )
+        return replace(found.principal(), name=found.name or said.name, scopes=said.scopes)
 
     async def _keep_alive(self, row: Row) -> None:
         """Note the use of a session and renew its tokens when they have aged; raises NotSignedIn if it has ended."""

@@ -16,9 +16,11 @@ from emr.kernel.ids import uuid7
 from emr.settings import Identity
 
 _RESOLVE: Final = """
-SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, m.role, m.name AS member_name
+SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at,
+  m.role, m.name AS member_name, m.duties, m.wards, m.clearances, m.practitioner
 FROM directory.sessions s
 LEFT JOIN directory.memberships m ON m.tenant_id = $2 AND m.subject = s.subject AND m.active
+  AND (m.expires_at IS NULL OR m.expires_at > $3)
 WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $3 AND s.seen_at > $4
 """
 

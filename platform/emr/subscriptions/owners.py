@@ -1,7 +1,7 @@
 """For whom a Subscription speaks, and as whom the platform changes it."""
 
 from emr.identity.memberships import Memberships
-from emr.identity.principal import Principal, kind_of, system_principal
+from emr.identity.principal import Principal, system_principal
 from emr.kernel.tenant import Tenant
 from emr.subscriptions.terms import WORKER
 from emr.work.runtime import Runtime
@@ -10,10 +10,7 @@ from emr.work.runtime import Runtime
 async def owner_of(parts: Runtime, tenant: Tenant, subject: str) -> Principal | None:
     """The owner with the role that it has at this moment; None when it is no member any more."""
     found = await Memberships(parts.databases.directory).find(tenant.id, subject)
-    if found is None:
-        return None
-    role, name = found
-    return Principal(subject, name, role, kind_of(role), tenant.id)
+    return None if found is None else found.principal()
 
 
 def worker_of(tenant: Tenant) -> Principal:

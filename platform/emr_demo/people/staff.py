@@ -51,6 +51,10 @@ _CAU_VONG = (
     Member("dd-duyen", "ĐD.", "Hồ", ("Mỹ", "Duyên"), True, "noi", "Điều dưỡng"),
 )
 _MEMBERS = {"hoa-sen": _HOA_SEN, "cau-vong": _CAU_VONG}
+_WITH_ACCOUNTS = {
+    "hoa-sen": {"doctor": "bs-quan", "nurse": "dd-thao", "lab": "ktv-son", "imaging": "bs-tam"},
+    "cau-vong": {"doctor": "bs-hieu", "nurse": "dd-duyen", "lab": "ktv-hoa"},
+}
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,12 @@ class House:
     def refer_to(self, member: Member) -> Resource:
         """A reference to a member."""
         return refer(f"Practitioner/{self.profile.slug}-{member.id}", member.text)
+
+
+def with_account(slug: str, role: str) -> Member | None:
+    """Who signs in as the demo's account of a role; None where nobody of the record does."""
+    short = _WITH_ACCOUNTS.get(slug, {}).get(role)
+    return next((one for one in _MEMBERS.get(slug, ()) if one.id == short), None)
 
 
 def house_bundle(profile: HospitalProfile) -> Resource:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from emr_demo.provider.config import AUDIENCE, ProviderConfig
 from emr_demo.provider.grants import Payload, Reply, Request, Server
-from emr_demo.provider.people import TITLES, Account
+from emr_demo.provider.people import Account
 from emr_demo.provider.state import State
 from emr_demo.provider.tokens import names, organizations
 
@@ -86,10 +86,10 @@ class Provider:
         except OAuth2Error as refusal:
             return self._refused(self._not_granted(asked, refusal))
         groups = [
-            (place.name, [(account, TITLES[account.role]) for account in self.state.accounts if _shown(account, place)])
+            (place.name, [account for account in self.state.accounts if _shown(account, place)])
             for place in self.state.config.hospitals
         ]
-        city = [(account, TITLES[account.role]) for account in self.state.accounts if account.hospital is None]
+        city = [account for account in self.state.accounts if account.hospital is None]
         page = self._pages.get_template("choose.html").render(
             groups=[*groups, ("Sở Y tế", city)], hidden=sorted(asked.parameters.items())
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid5
 
 from emr.identity.principal import DEPARTMENT_ROLES, HOSPITAL_ROLES, MACHINE_ROLES
+from emr_demo.people.staff import with_account
 
 _SPACE: Final = UUID("6f0c0a52-6f0e-5c8b-9a3e-2b7e6d1f4c10")
 
@@ -22,6 +23,7 @@ TITLES: Final = {
     "cashier": "Thu ngân",
     "archivist": "Lưu trữ hồ sơ",
     "admin": "Quản trị bệnh viện",
+    "privacy": "Cán bộ bảo vệ dữ liệu",
     "ops": "Điều hành, Sở Y tế",
     "auditor": "Thanh tra, Sở Y tế",
 }
@@ -44,13 +46,24 @@ class Hospital:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person or a machine that can be signed in. `hospital` is None for the department's people."""
+    """A person or a machine that can be signed in. `hospital` is None for the department's people.
+
+    The other fields are those of `emr.identity.memberships.Membership`.
+    """
 
     subject: str
     username: str
     name: str
     role: str
     hospital: Hospital | None
+    duties: frozenset[str] = frozenset()
+    wards: frozenset[str] = frozenset()
+    practitioner: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What the account is there for, on the page to choose one."""
+        return TITLES[next(iter(self.duties), self.role)]
 
     @property
     def machine(self) -> bool:
@@ -74,15 +87,43 @@ def hospital(alias: str, name: str) -> Hospital:
 
 
 def accounts(hospitals: Iterable[Hospital]) -> tuple[Account, ...]:
-    """Every account of the demo, hospital by hospital in the order of the roles, then the department's."""
-    found = [_account(role, place) for place in hospitals for role in (*HOSPITAL_ROLES, *MACHINE_ROLES)]
+    """Every account of the demo, hospital by hospital in the order of the roles, then the department's.
+
+    Beside one for each role a hospital has its privacy officer, `privacy@<slug>`, who is an archivist by role.
+    """
+    found: list[Account] = []
+    for place in hospitals:
+        found += [_account(role, place) for role in HOSPITAL_ROLES]
+        found.append(_privacy_officer(place))
+        found += [_account(role, place) for role in MACHINE_ROLES]
     return (*found, *(_account(role, None) for role in DEPARTMENT_ROLES))
 
 
 def _account(role: str, place: Hospital | None) -> Account:
     username = f"{role}@{place.alias if place else DEPARTMENT}"
     name = username if role in MACHINE_ROLES else _invented_name(username)
-    return Account(subject=subject_of(username), username=username, name=name, role=role, hospital=place)
+    account = Account(subject=subject_of(username), username=username, name=name, role=role, hospital=place)
+    member = with_account(place.alias, role) if place else None
+    if place is None or member is None:
+        return account
+    return replace(
+        account,
+        name=member.text,
+        wards=frozenset({f"{place.alias}-{member.department}"}),
+        practitioner=f"{place.alias}-{member.id}",
+    )
+
+
+def _privacy_officer(place: Hospital) -> Account:
+    username = f"privacy@{place.alias}"
+    return Account(
+        subject=subject_of(username),
+        username=username,
+        name=_invented_name(username),
+        role="archivist",
+        hospital=place,
+        duties=frozenset({"privacy"}),
+    )
 
 
 def _invented_name(username: str) -> str:

@@ -59,6 +59,11 @@ memberships = Table(
     Column("granted_by", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("duties", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="beside the role: `privacy`"),
+    Column("wards", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="ids of Locations"),
+    Column("clearances", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="labels that may be seen"),
+    Column("practitioner", Text, comment="id of the Practitioner and PractitionerRole"),
+    Column("expires_at", DateTime(timezone=True), comment="from then on it is none; null: until it is taken away"),
     Index("memberships_subject", "subject"),
 )
 
