@@ -1,44 +1,36 @@
 """A record is indexed again while it is in use, in pieces that are counted; and what is wrong in an index is found."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from zlib import crc32
 
 import pytest
 
-from emr.identity.principal import system_principal
 from emr.kernel.errors import Conflict, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.records.create import create_resource
 from emr.records.delete import delete
 from emr.records.indexed import index_again
-from emr.records.reindexing import Difference, IndexRowsMiscounted, Progress, advance, begin, demand_indexed, verify
+from emr.records.reindexing import IndexRowsMiscounted, Progress, advance, begin, demand_indexed
 from emr.records.reindexing_job import reindex_jobs
 from emr.records.update import update_resource
 from emr.work.leases import Leases
 from emr.work.runtime import Runtime
-from emr.work.unit import UnitOfWork, unit_of_work
+from emr.work.unit import UnitOfWork
 from tests.fhir.samples import observation, patient
 from tests.house import House
+from tests.records.wards import Ward
 
 pytestmark = pytest.mark.anyio
 
 TABLES = ("tokens", "links", "strings", "dates", "quantities", "words", "identifiers", "compartments")
 
 
-class Ward:
+class FilledWard(Ward):
     """A hospital of its own with some patients and their observations."""
 
     def __init__(self, standing: House, parts: Runtime, tenant: Tenant) -> None:
-        self.standing, self.parts, self.tenant = standing, parts, tenant
+        super().__init__(standing, parts, tenant)
         self.patients: list[str] = []
-
-    @asynccontextmanager
-    async def work(self) -> AsyncIterator[UnitOfWork]:
-        principal = system_principal("test", tenant_id=self.tenant.id)
-        async with unit_of_work(self.parts, self.tenant, principal) as work:
-            yield work
 
     async def fill(self, most: int) -> None:
         for number in range(most):
@@ -67,29 +59,18 @@ class Ward:
         await self.reindexed(100)
         assert await self.differences() == []
 
-    async def differences(self) -> list[Difference]:
-        found: list[Difference] = []
-        after = 0
-        while True:
-            async with self.work() as work:
-                compared = await verify(work, after, 7)
-            if compared.last is None:
-                return found
-            after = compared.last
-            found += compared.differences
-
 
 @pytest.fixture
-async def ward(standing: House, parts: Runtime, request: pytest.FixtureRequest) -> Ward:
+async def ward(standing: House, parts: Runtime, request: pytest.FixtureRequest) -> FilledWard:
     tenant = standing.new_hospital(f"ward-{crc32(request.node.name.encode()) % 10**6}")
     await parts.registry.refresh()
-    made = Ward(standing, parts, tenant)
+    made = FilledWard(standing, parts, tenant)
     await made.fill(6)
     return made
 
 
 class TestReindex:
-    async def test_brings_back_every_row_and_counts_it(self, ward: Ward) -> None:
+    async def test_brings_back_every_row_and_counts_it(self, ward: FilledWard) -> None:
         before = {table: ward.sql(f"SELECT * FROM {{}}.{table} ORDER BY {table}") for table in TABLES}
         for table in TABLES:
             ward.sql(f"TRUNCATE {{}}.{table}")
@@ -100,7 +81,7 @@ class TestReindex:
         assert progress.resources == 12
         assert {table: progress.rows[table] for table in TABLES} == {table: len(rows) for table, rows in before.items()}
 
-    async def test_goes_on_where_it_was_cut_off(self, ward: Ward) -> None:
+    async def test_goes_on_where_it_was_cut_off(self, ward: FilledWard) -> None:
         async with ward.work() as work:
             await begin(work)
         async with ward.work() as work:
@@ -111,12 +92,12 @@ class TestReindex:
             assert (await advance(work, 5)).resources == 10
         assert (await ward.reindexed()).resources == 12
 
-    async def test_where_nothing_is_left_to_do_it_does_nothing(self, ward: Ward) -> None:
+    async def test_where_nothing_is_left_to_do_it_does_nothing(self, ward: FilledWard) -> None:
         async with ward.work() as work:
             assert (await advance(work, 5)).complete
         assert ward.sql("SELECT state ->> 'after' FROM {}.indexing") == [(None,)]
 
-    async def test_beside_writers_it_loses_nothing(self, ward: Ward) -> None:
+    async def test_beside_writers_it_loses_nothing(self, ward: FilledWard) -> None:
         async def change(person: str) -> None:
             for turn in range(6):
                 async with ward.work() as work:
@@ -138,7 +119,9 @@ class TestReindex:
         await asyncio.gather(index(), *(change(person) for person in ward.patients))
         assert await ward.differences() == []
 
-    async def test_a_batch_that_leaves_other_rows_is_undone(self, ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_batch_that_leaves_other_rows_is_undone(
+        self, ward: FilledWard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async def forgetful(work: UnitOfWork, pks: list[int]) -> object:
             rows = await index_again(work, pks)
             await work.db.execute("DELETE FROM dates WHERE pk = ANY ($1)", pks)
@@ -153,7 +136,7 @@ class TestReindex:
 
 
 class TestDemandIndexed:
-    async def test_nothing_is_searched_while_the_index_is_built(self, ward: Ward) -> None:
+    async def test_nothing_is_searched_while_the_index_is_built(self, ward: FilledWard) -> None:
         ward.sql("UPDATE {}.indexing SET state = '{\"format\": 0}' RETURNING 1")
         async with ward.work() as work:
             with pytest.raises(Unavailable):
@@ -164,7 +147,7 @@ class TestDemandIndexed:
 
 
 class TestJob:
-    async def test_a_worker_builds_what_is_not_built(self, ward: Ward) -> None:
+    async def test_a_worker_builds_what_is_not_built(self, ward: FilledWard) -> None:
         for table in TABLES:
             ward.sql(f"TRUNCATE {{}}.{table}")
         ward.sql("UPDATE {}.indexing SET state = '{\"format\": 0}' RETURNING 1")
@@ -181,32 +164,32 @@ class TestJob:
 
 
 class TestVerify:
-    async def test_a_fresh_record_is_as_it_should_be(self, ward: Ward) -> None:
+    async def test_a_fresh_record_is_as_it_should_be(self, ward: FilledWard) -> None:
         async with ward.work() as work:
             await delete(work, "Observation", await _first(work, "Observation"))
         assert await ward.differences() == []
 
-    async def test_a_missing_row_is_found_and_a_pass_mends_it(self, ward: Ward) -> None:
+    async def test_a_missing_row_is_found_and_a_pass_mends_it(self, ward: FilledWard) -> None:
         for table in TABLES:
             ward.sql(f"DELETE FROM {{}}.{table} WHERE ctid = (SELECT ctid FROM {{}}.{table} LIMIT 1) RETURNING 1")
             (found,) = await ward.differences()
             assert (found.table, found.missing, found.extra) == (table, 1, 0)
             await ward.mended()
 
-    async def test_a_row_too_many_is_found_and_a_pass_mends_it(self, ward: Ward) -> None:
+    async def test_a_row_too_many_is_found_and_a_pass_mends_it(self, ward: FilledWard) -> None:
         for table in set(TABLES) - {"words"}:
             ward.sql(f"INSERT INTO {{}}.{table} SELECT * FROM {{}}.{table} LIMIT 1 RETURNING 1")
             (found,) = await ward.differences()
             assert (found.table, found.missing, found.extra) == (table, 0, 1)
             await ward.mended()
 
-    async def test_a_changed_row_is_missing_and_too_many(self, ward: Ward) -> None:
+    async def test_a_changed_row_is_missing_and_too_many(self, ward: FilledWard) -> None:
         ward.sql("UPDATE {}.words SET content = 'other' WHERE pk = (SELECT min(pk) FROM {}.words) RETURNING 1")
         (found,) = await ward.differences()
         assert (found.table, found.missing, found.extra) == ("words", 1, 1)
 
 
-async def _cut_off(ward: Ward) -> None:
+async def _cut_off(ward: FilledWard) -> None:
     async with ward.work() as work:
         await advance(work, 5)
         raise RuntimeError("the power fails")
