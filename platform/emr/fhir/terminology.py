@@ -13,7 +13,7 @@ from emr.kernel.errors import Malformed
 from emr.records.terminology import concepts, expand, translate, verdict
 from emr.records.terminology.designations import Wording
 from emr.records.terminology.which import Which
-from emr.web.work import Work, WorkWithBody
+from emr.web.work import Endpoint, Work, WorkWithBody
 
 Json = dict[str, Any]
 
@@ -288,31 +288,18 @@ def _match(given: translate.Match) -> list[tuple[str, str, Any]]:
     ]
 
 
-_BASE: Final = "http://hl7.org/fhir/OperationDefinition/"
-_BELOW: Final[frozenset[Level]] = frozenset({"type", "instance"})
+def _operation(kind: str, name: str, endpoint: Endpoint) -> Operation:
+    """One of the operations that the specification defines for a terminology resource, of a type or of one of it."""
+    definition = f"http://hl7.org/fhir/OperationDefinition/{kind}-{name}"
+    levels: frozenset[Level] = frozenset({"type", "instance"})
+    return Operation(name=name, definition=definition, endpoint=endpoint, levels=levels, types=frozenset({kind}))
 
-EXPAND: Final = Operation(
-    name="expand", definition=f"{_BASE}ValueSet-expand", endpoint=expand_value_set, levels=_BELOW,
-    types=frozenset({"ValueSet"}),
-)  # fmt: skip
-VALIDATE_IN_SET: Final = Operation(
-    name="validate-code", definition=f"{_BASE}ValueSet-validate-code", endpoint=validate_in_value_set, levels=_BELOW,
-    types=frozenset({"ValueSet"}),
-)  # fmt: skip
-VALIDATE_IN_SYSTEM: Final = Operation(
-    name="validate-code", definition=f"{_BASE}CodeSystem-validate-code", endpoint=validate_in_code_system,
-    levels=_BELOW, types=frozenset({"CodeSystem"}),
-)  # fmt: skip
-LOOK_UP: Final = Operation(
-    name="lookup", definition=f"{_BASE}CodeSystem-lookup", endpoint=look_up, levels=_BELOW,
-    types=frozenset({"CodeSystem"}),
-)  # fmt: skip
-SUBSUMES: Final = Operation(
-    name="subsumes", definition=f"{_BASE}CodeSystem-subsumes", endpoint=subsumes, levels=_BELOW,
-    types=frozenset({"CodeSystem"}),
-)  # fmt: skip
-TRANSLATE: Final = Operation(
-    name="translate", definition=f"{_BASE}ConceptMap-translate", endpoint=translate_concept, levels=_BELOW,
-    types=frozenset({"ConceptMap"}),
-)  # fmt: skip
-TERMINOLOGY: Final = (EXPAND, LOOK_UP, SUBSUMES, TRANSLATE, VALIDATE_IN_SET, VALIDATE_IN_SYSTEM)
+
+TERMINOLOGY: Final = (
+    _operation("ValueSet", "expand", expand_value_set),
+    _operation("CodeSystem", "lookup", look_up),
+    _operation("CodeSystem", "subsumes", subsumes),
+    _operation("ConceptMap", "translate", translate_concept),
+    _operation("ValueSet", "validate-code", validate_in_value_set),
+    _operation("CodeSystem", "validate-code", validate_in_code_system),
+)
