@@ -60,9 +60,10 @@ class House:
             self._tokens[role, slug] = mint_token(self.folder, tenant=slug, role=role)
         return self._tokens[role, slug]
 
-    def client(self, role: str = "doctor", slug: str = HOA_SEN, **options: Any) -> httpx.Client:
-        """An HTTP client of one account, below the hospital's FHIR base."""
-        headers = {"Authorization": f"Bearer {self.token(role, slug)}"} | options.pop("headers", {})
+    def client(self, role: str = "doctor", slug: str = HOA_SEN, *, scope: str = "", **options: Any) -> httpx.Client:
+        """An HTTP client of one account, below the hospital's FHIR base; `scope`: SMART scopes of its token."""
+        token = mint_token(self.folder, tenant=slug, role=role, scope=scope) if scope else self.token(role, slug)
+        headers = {"Authorization": f"Bearer {token}"} | options.pop("headers", {})
         return httpx.Client(base_url=self.fhir(slug), headers=headers, timeout=30, trust_env=False, **options)
 
     def principal(self, role: str = "doctor", slug: str = HOA_SEN) -> Principal:

@@ -51,10 +51,11 @@ def token(
     tenant: Annotated[str, typer.Option(help="Slug of the hospital.")],
     role: Annotated[str, typer.Option(help="A role of the hospital, or a machine client.")],
     data: Data = _DATA,
+    scope: Annotated[str, typer.Option(help="SMART scopes that limit the role, such as user/Patient.rs.")] = "",
 ) -> None:
     """Print a bearer token from the demo's own identity provider, good for an hour."""
     try:
-        print(mint_token(data, tenant=tenant, role=role))  # noqa: T201 - the token is what was asked for
+        print(mint_token(data, tenant=tenant, role=role, scope=scope))  # noqa: T201 - the token is what was asked for
     except _TOLD as fault:
         _exit(str(fault))
 

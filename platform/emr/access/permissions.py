@@ -6,6 +6,7 @@ Documented in `platform/docs/access-and-audit.md`; a test keeps the two in step.
 from dataclasses import dataclass
 from typing import Final
 
+from emr.access.scopes import ANY_TYPE, demand_right, demand_verb, limits_of, may_verb
 from emr.identity.principal import Principal
 from emr.kernel.errors import Forbidden
 
@@ -80,32 +81,41 @@ GRANTS: Final[dict[str, Grant]] = {
 
 
 def demand(principal: Principal, permission: str) -> None:
-    """Raise `Forbidden` unless the principal's role has the permission."""
+    """Raise `Forbidden` unless the principal's role has the permission and a token's scopes do not leave it out."""
     if permission not in GRANTS[principal.role].verbs:
         raise Forbidden("role-may-not", f"The role {principal.role} may not do this ({permission}).")
+    demand_verb(principal, permission)
 
 
-def demand_change(principal: Principal, resource_type: str) -> None:
-    """Raise `Forbidden` unless the role may change resources of this type."""
+def demand_change(principal: Principal, resource_type: str, rights: str = "cud") -> None:
+    """Raise `Forbidden` unless the role may change resources of this type, by one of these rights of a scope."""
     if not _holds(GRANTS[principal.role].changes, resource_type):
         raise Forbidden("role-may-not-change", f"The role {principal.role} may not change {resource_type}.")
+    demand_right(principal, resource_type, rights)
 
 
-def demand_sight(principal: Principal, resource_type: str) -> None:
-    """Raise `Forbidden` unless the role may see resources of this type at all."""
+def demand_sight(principal: Principal, resource_type: str, rights: str = "rs") -> None:
+    """Raise `Forbidden` unless the role may see resources of this type at all, by one of these rights of a scope."""
     if not _holds(GRANTS[principal.role].sees, resource_type):
         raise Forbidden("role-may-not-see", f"The role {principal.role} may not see {resource_type}.")
+    demand_right(principal, resource_type, rights)
 
 
 def may(principal: Principal, permission: str) -> bool:
     """Whether a page should offer the verb."""
-    return permission in GRANTS[principal.role].verbs
+    return permission in GRANTS[principal.role].verbs and may_verb(principal, permission)
 
 
-def sight(principal: Principal) -> list[str] | None:
+def sight(principal: Principal, rights: str = "rs") -> list[str] | None:
     """The resource types that this principal sees, for a query's filter; None means all."""
     sees = GRANTS[principal.role].sees
-    return None if sees == EVERYTHING else sorted(sees)
+    limits = limits_of(principal)
+    if limits is None:
+        return None if sees == EVERYTHING else sorted(sees)
+    given = limits.types(rights)
+    if ANY_TYPE in given:
+        return None if sees == EVERYTHING else sorted(sees)
+    return sorted(given if sees == EVERYTHING else given & sees)
 
 
 def _holds(types: frozenset[str], resource_type: str) -> bool:

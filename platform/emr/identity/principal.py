@@ -46,7 +46,7 @@ class Principal:
     From the membership, as it stands at this request: `duties` (of `DUTIES`), `wards` (ids of Location resources),
     `clearances` (labels of sensitive records that this person may see), `practitioner` (the id that the person's
     Practitioner and PractitionerRole have). `strong`: a second factor was proved. `patient`: the one Patient that a
-    SMART token was issued for, by id.
+    SMART token was issued for, by id. `app`: the registered app that a token of our own was issued to.
     """
 
     subject: str
@@ -62,6 +62,7 @@ class Principal:
     practitioner: str | None = None
     strong: bool = False
     patient: str | None = None
+    app: str | None = None
 
 
 def kind_of(role: str) -> Kind:

@@ -104,7 +104,7 @@ async def hold(work: UnitOfWork, conditions: Iterable[Condition]) -> None:
 
 async def matches(work: UnitOfWork, condition: Condition, most: int) -> list[Stored]:
     """The resources that fit, at most so many. Call `hold` first. Raises `SearchRefused`, `Forbidden`."""
-    demand_sight(work.principal, condition.type)
+    demand_sight(work.principal, condition.type, "s")
     if condition.identifier is not None:
         rows = await work.db.fetch(_MATCH, condition.type, *condition.identifier, most, name="match")
         return [Stored.of(condition.type, row) for row in rows]

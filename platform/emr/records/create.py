@@ -32,7 +32,7 @@ async def create_resource(work: UnitOfWork, resource: dict[str, Any], *, if_none
 
 
 async def _create(work: UnitOfWork, resource_type: str, document: json.Document, if_none_exist: str | None) -> Stored:
-    demand_change(work.principal, resource_type)
+    demand_change(work.principal, resource_type, "c")
     value = checked(document, resource_type)
     if if_none_exist is not None:
         condition = Condition(resource_type, if_none_exist)

@@ -25,7 +25,7 @@ async def delete(
     Raises `Malformed` for what is no id, `PatientHasData` for a Patient whose record is not empty, `VersionMoved`,
     `Forbidden`.
     """
-    demand_change(work.principal, resource_type)
+    demand_change(work.principal, resource_type, "d")
     before = await lock(work, resource_type, checked_id(resource_id), to_delete=True)
     return await _delete(work, before, if_match)
 
@@ -36,7 +36,7 @@ async def delete_where(work: UnitOfWork, condition: Condition, *, if_match: int 
 
     Raises `ManyMatches`: no request deletes more than one resource here. Else as `delete`.
     """
-    demand_change(work.principal, condition.type)
+    demand_change(work.principal, condition.type, "d")
     return await _delete(work, await claim(work, condition, to_delete=True), if_match)
 
 

@@ -65,7 +65,7 @@ async def make_document(work: UnitOfWork, composition_id: str, *, persist: bool)
     `Forbidden`.
     """
     composition = await read(work, "Composition", composition_id)
-    demand_sight(work.principal, "Composition")
+    demand_sight(work.principal, "Composition", "r")
     gathered = _Gathering(frozenset(composition.patients), {("Composition", composition.id, 0): composition})
     level: Sequence[Stored] = [composition]
     while level:

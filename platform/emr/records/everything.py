@@ -195,7 +195,7 @@ async def everything_about(work: UnitOfWork, resource_type: str, resource_id: st
     `Forbidden`.
     """
     await demand_indexed(work)
-    demand_sight(work.principal, resource_type)
+    demand_sight(work.principal, resource_type, "r")
     focus = await _focus(work, resource_type, resource_id)
     key = work.tenant.index_key
     rows = await work.db.fetch(
@@ -221,11 +221,11 @@ async def everything_about(work: UnitOfWork, resource_type: str, resource_id: st
 async def everything_about_all(work: UnitOfWork, wanted: Wanted) -> Everything:
     """A page of everything about every patient that the caller may see. Raises `Forbidden`."""
     await demand_indexed(work)
-    demand_sight(work.principal, "Patient")
+    demand_sight(work.principal, "Patient", "s")
     care = _care(wanted, work.tenant.index_key)
     rows = await work.db.fetch(
         _ALL,
-        sight(work.principal),
+        sight(work.principal, "s"),
         _types(wanted),
         _since(wanted),
         *care[:2],

@@ -115,7 +115,7 @@ class _Place:
 async def history(work: UnitOfWork, scope: Scope, stretch: Stretch, cursor: str | None = None) -> HistoryPage:
     """A page of versions; with a cursor, the page that it stands for. Raises `ResourceNotFound`, `Malformed`."""
     if scope.type is not None:
-        demand_sight(work.principal, scope.type)
+        demand_sight(work.principal, scope.type, "s" if scope.id is None else "r")
     place = _Place()
     if cursor is not None:
         stretch, place = _opened(open_cursor(work.runtime.signing_key, _audience(work, scope), cursor))
@@ -179,7 +179,7 @@ def _types(work: UnitOfWork, scope: Scope) -> list[str]:
     """The types that are asked for, as far as the caller may see them."""
     if scope.type is not None:
         return [scope.type]
-    seen = sight(work.principal)
+    seen = sight(work.principal, "s")
     return sorted(resource_types()) if seen is None else seen
 
 

@@ -70,7 +70,7 @@ async def last_observations(work: UnitOfWork, pairs: Sequence[tuple[str, str]], 
     Raises `Malformed` without a subject or without a category or code, `SearchRefused`, `TooLarge`, `Forbidden`.
     """
     await demand_indexed(work)
-    demand_sight(work.principal, _TYPE)
+    demand_sight(work.principal, _TYPE, "s")
     _demand_subject_and_code(pairs)
     fitting = await _fitting(work, pairs)
     if len(fitting) > EXAMINED_MOST:

@@ -55,11 +55,13 @@ async def labels_in_use(work: UnitOfWork, resource_type: str | None) -> Meta:
     `Forbidden`.
     """
     if resource_type is not None:
-        demand_sight(work.principal, resource_type)
+        demand_sight(work.principal, resource_type, "s")
     found: Labels = {name: {} for name in _LISTS}
     after, looked, more = 0, 0, True
     while more:
-        rows = await work.db.fetch(_SCAN, after, _MARKED, resource_type, sight(work.principal), _BATCH, name="labels")
+        rows = await work.db.fetch(
+            _SCAN, after, _MARKED, resource_type, sight(work.principal, "s"), _BATCH, name="labels"
+        )
         for row in rows:
             for name, known in labels(_head(unpack(row["body"]))).items():
                 found[name] = known | found[name]
@@ -114,8 +116,8 @@ async def _change(
     changed: Callable[[dict[tuple[str, str], Any], str], dict[tuple[str, str], Any]],
 ) -> Stored:
     """A new version: versions are never changed, and caches, history and the city's copy go by their numbers."""
-    demand_sight(work.principal, name[0])
-    demand_change(work.principal, name[0])
+    demand_sight(work.principal, name[0], "r")
+    demand_change(work.principal, name[0], "u")
     before = await lock(work, name[0], checked_id(name[1]))
     if before is None:
         raise ResourceNotFound(*name)

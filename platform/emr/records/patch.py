@@ -61,8 +61,8 @@ async def patch(
     Raises `ResourceNotFound`, `ResourceGone`, `VersionMoved`, what the patch raises, and what an update of the result
     raises.
     """
-    demand_change(work.principal, resource_type)
-    demand_sight(work.principal, resource_type)
+    demand_change(work.principal, resource_type, "u")
+    demand_sight(work.principal, resource_type, "r")
     before = await lock(work, resource_type, checked_id(resource_id))
     return await _patched(work, (resource_type, resource_id), before, change, if_match)
 
@@ -70,7 +70,7 @@ async def patch(
 @use_case("record:update", "record.patched")
 async def patch_where(work: UnitOfWork, condition: Condition, change: Patch, *, if_match: int | None = None) -> Stored:
     """The same for the one resource that fits. Raises `ResourceNotFound` when none does, `ManyMatches`."""
-    demand_change(work.principal, condition.type)
+    demand_change(work.principal, condition.type, "u")
     before = await claim(work, condition)
     return await _patched(work, (condition.type, ""), before, change, if_match)
 

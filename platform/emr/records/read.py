@@ -23,7 +23,7 @@ WHERE r.type = $1 AND r.id = $2
 @use_case("record:read", "record.read")
 async def read(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored:
     """The current version. Raises `ResourceNotFound`, `ResourceGone`."""
-    demand_sight(work.principal, resource_type)
+    demand_sight(work.principal, resource_type, "r")
     stored = refuse_deleted(await current(work, resource_type, resource_id))
     _seen(work, stored)
     return stored
@@ -32,7 +32,7 @@ async def read(work: UnitOfWork, resource_type: str, resource_id: str) -> Stored
 @use_case("record:read", "record.read")
 async def vread(work: UnitOfWork, resource_type: str, resource_id: str, version: str) -> Stored:
     """One version (FHIR R4, http.html#vread). Raises `ResourceNotFound`, `ResourceGone` for a deletion."""
-    demand_sight(work.principal, resource_type)
+    demand_sight(work.principal, resource_type, "r")
     if not (is_id(resource_id) and version.isascii() and version.isdigit() and len(version) < 10):
         raise ResourceNotFound(resource_type, resource_id)
     row = await work.db.fetchrow(_VERSION, resource_type, resource_id, int(version), name="vread")

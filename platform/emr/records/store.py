@@ -20,6 +20,7 @@ from emr.work.unit import UnitOfWork
 
 GUARDED: Final = frozenset({"Subscription"})
 """Types whose storing a room above the record has a say in (`Runtime.guards`); without that room they are refused."""
+_RIGHTS: Final = {"create": "c", "update": "u", "delete": "d"}
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 _PREPARE: Final = """
@@ -136,7 +137,7 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
     await demand_profiles(work, [(draft.place, draft.value) for draft in drafts if not draft.deleted])
     refuse_unusable([(draft.place, draft.value) for draft in parameters if not draft.deleted])
     for draft in drafts:
-        demand_change(work.principal, draft.type)
+        demand_change(work.principal, draft.type, _RIGHTS[draft.verb])
         if draft.type in GUARDED:
             await _guard(work, draft)
         draft.patients = () if draft.deleted else tuple(patients_of(draft.type, draft.value))

@@ -61,7 +61,7 @@ async def update_where(
     Nothing fits: created, under the body's id if it has one (`IdTaken` when that belongs to another). One fits: it is
     updated, if the body has its id or none (else `Malformed`). More: `ManyMatches`.
     """
-    demand_change(work.principal, condition.type)
+    demand_change(work.principal, condition.type, "cu")
     document = json.parse(body)
     value = checked(document, condition.type)
     before = await claim(work, condition)
@@ -82,7 +82,7 @@ async def update_where(
 
 
 async def _update(work: UnitOfWork, name: tuple[str, str], document: json.Document, expected: Expected) -> Stored:
-    demand_change(work.principal, name[0])
+    demand_change(work.principal, name[0], "cu")
     resource_type, resource_id = name[0], checked_id(name[1])
     value = checked(document, resource_type)
     if value.get("id") != resource_id:

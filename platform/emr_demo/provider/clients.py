@@ -10,6 +10,8 @@ from authlib.oauth2.rfc6749 import ClientMixin
 
 from emr_demo.provider.people import Account
 
+_PREFIXES: Final = ("organization:", "patient/", "user/", "system/")
+"""Which organization, and SMART scopes, as an operator of Keycloak could add them."""
 _PLAIN_SCOPES: Final = frozenset({"openid", "profile", "email", "organization"})
 
 
@@ -57,4 +59,4 @@ class Client(ClientMixin):
 
 
 def _known(scope: str) -> bool:
-    return scope in _PLAIN_SCOPES or scope.startswith("organization:")
+    return scope in _PLAIN_SCOPES or scope.startswith(_PREFIXES)

@@ -14,8 +14,10 @@ class NoSuchAccount(Exception):
     """The demo has no such role in such a hospital."""
 
 
-def mint_token(folder: Path, *, tenant: str, role: str) -> str:
+def mint_token(folder: Path, *, tenant: str, role: str, scope: str = "") -> str:
     """A bearer token of `<role>@<tenant>`, good for an hour, from the demo provider that runs on this data folder.
+
+    `scope`: SMART scopes that limit what the role may do, such as `user/Patient.rs`.
 
     Raises ProviderNotRunning when it does not answer, NoSuchAccount when it knows no such account.
     """
@@ -23,7 +25,7 @@ def mint_token(folder: Path, *, tenant: str, role: str) -> str:
         "grant_type": "client_credentials",
         "client_id": f"{role}@{tenant}",
         "client_secret": token_secret(folder),
-        "scope": f"openid organization:{tenant}",
+        "scope": f"openid organization:{tenant} {scope}".strip(),
     }
     issuer = remembered_issuer(folder)
     try:

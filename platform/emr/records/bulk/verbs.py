@@ -158,20 +158,20 @@ async def _begin(work: UnitOfWork, new: NewJob) -> str:
 
 
 async def _asked_after(work: UnitOfWork, kind: jobs.Kind, job_id: str) -> Job:
-    job = await jobs.find(work, kind, job_id)
+    job = await _own(work, kind, job_id)
     if job.state in jobs.OPEN:
         await jobs.demand_patience(work, job.id, work.runtime.settings.bulk.poll_seconds)
     return job
 
 
 async def _cancel(work: UnitOfWork, kind: jobs.Kind, job_id: str) -> None:
-    job = await jobs.find(work, kind, job_id)
+    job = await _own(work, kind, job_id)
     await jobs.end(work, job)
     await wake(work.runtime.databases.cell(work.tenant.cell).relay, work.tenant)
 
 
 async def _open_file(work: UnitOfWork, kind: jobs.Kind, job_id: str, number: int) -> Blob:
-    job = await jobs.find(work, kind, job_id)
+    job = await _own(work, kind, job_id)
     if job.state != "done" or not 0 <= number < len(job.files) or job.files[number].role == "input":
         raise NotFound("bulk-file-unknown", "The job has no such file.")
     file = job.files[number]
@@ -180,6 +180,15 @@ async def _open_file(work: UnitOfWork, kind: jobs.Kind, job_id: str, number: int
     if kind == "export":
         _note_patients(work, job.asked["patients"])
     return blob
+
+
+async def _own(work: UnitOfWork, kind: jobs.Kind, job_id: str) -> Job:
+    """A job of one's own, begun with no more sight than one has now: a token of narrower scopes gets no more by it."""
+    job = await jobs.find(work, kind, job_id)
+    if kind == "export":
+        for resource_type in job.asked["types"]:
+            demand_sight(work.principal, resource_type)
+    return job
 
 
 def _note_patients(work: UnitOfWork, whose: Sequence[str] | None) -> None:

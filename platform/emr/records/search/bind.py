@@ -103,10 +103,10 @@ class Binder:
             case asked.Chain(parameter, branches):
                 seen = [each for each in branches if self._sees(each[0])]
                 if not seen:
-                    demand_sight(self.work.principal, branches[0][0])
+                    demand_sight(self.work.principal, branches[0][0], "s")
                 return Chained(self._paths(parameter), _any(self._at(kind, inner) for kind, inner in seen))
             case asked.Has(kind, parameter, inner):
-                demand_sight(self.work.principal, kind)
+                demand_sight(self.work.principal, kind, "s")
                 return Referring(self._paths(parameter), self._at(kind, inner))
             case asked.Compartment("Patient", key, _):
                 return InPatient(self.slot(i=key))
@@ -121,7 +121,7 @@ class Binder:
         return found if implies_type(found) else All((found, OfTypes(self.slot(t=[kind]))))
 
     def _sees(self, kind: str) -> bool:
-        seen = sight(self.work.principal)
+        seen = sight(self.work.principal, "s")
         return seen is None or kind in seen
 
     def _paths(self, parameter: SearchParameter) -> int:

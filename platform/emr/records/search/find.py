@@ -62,7 +62,7 @@ async def search(
     work: UnitOfWork, resource_type: str, pairs: Iterable[tuple[str, str]], *, lenient: bool = False
 ) -> Page:
     """One page of a search of one type. Raises `SearchRefused`, `Forbidden`."""
-    demand_sight(work.principal, resource_type)
+    demand_sight(work.principal, resource_type, "s")
     return await _search(work, Asked((resource_type,), lenient=lenient), list(pairs), resource_type)
 
 
@@ -71,7 +71,7 @@ async def search_system(work: UnitOfWork, pairs: Iterable[tuple[str, str]], *, l
     """One page of a search of the types that `_type` names, or of all that are seen (search.html#system)."""
     given = list(pairs)
     for each in named_types(given):
-        demand_sight(work.principal, each)
+        demand_sight(work.principal, each, "s")
     return await _search(work, Asked((), (), lenient, within=_visible(work)), given, "*")
 
 
@@ -88,7 +88,7 @@ async def search_compartment(
         types, member = compartment_of(compartment, resource_type, _visible(work))
         asked = Asked((), (member,), lenient, within=types)
     else:
-        demand_sight(work.principal, resource_type)
+        demand_sight(work.principal, resource_type, "s")
         types, member = compartment_of(compartment, resource_type, ())
         asked = Asked(types, (member,), lenient)
     return await _search(work, asked, list(pairs), "/".join((*compartment, resource_type)))
@@ -100,7 +100,7 @@ async def matching(work: UnitOfWork, resource_type: str, query: str, *, most: in
     Raises `SearchRefused`, at `location`, for control parameters, for no criterion at all and for what a search
     refuses; `Forbidden` when the principal does not see the type.
     """
-    demand_sight(work.principal, resource_type)
+    demand_sight(work.principal, resource_type, "s")
     try:
         pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError as error:
@@ -145,7 +145,7 @@ async def _page(work: UnitOfWork, question: Question, place: Place | None, about
 
 
 def _visible(work: UnitOfWork) -> tuple[str, ...]:
-    seen = sight(work.principal)
+    seen = sight(work.principal, "s")
     return tuple(sorted(resource_types() if seen is None else resource_types().intersection(seen)))
 
 
