@@ -6,7 +6,6 @@ signs people in does not know it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
@@ -19,6 +18,7 @@ from keycloak.exceptions import (
     KeycloakGetError,
 )
 
+from emr.identity.realm import connected, said
 from emr.kernel.errors import Conflict, Unavailable
 from emr.settings import Identity
 
@@ -101,14 +101,7 @@ class Organizations:
 
     def _administrator(self) -> KeycloakAdmin:
         if self._admin is None:
-            self._admin = self._asked(
-                KeycloakAdmin,
-                server_url=self._settings.admin_url,
-                realm_name=self._settings.admin_realm,
-                client_id=self._settings.admin_client_id,
-                client_secret_key=self._settings.admin_client_secret.get_secret_value(),
-                grant_type="client_credentials",
-            )
+            self._admin = self._asked(connected, self._settings)
         return self._admin
 
     def _asked(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -147,17 +140,10 @@ def _refusal(error: KeycloakError) -> Conflict | Unavailable:
     if error.response_code in (_CONFLICT, _BAD_REQUEST):
         return Conflict(
             "organization-taken",
-            f"The identity provider refuses this organization: {_message(error)}",
+            f"The identity provider refuses this organization: {said(error)}",
             location="identity",
         )
     if isinstance(error, KeycloakAuthenticationError):
         return Unavailable("identity-admin-refused", "The identity provider refuses the onboarding account.")
     kind = "does not answer" if isinstance(error, KeycloakConnectionError) else f"answers {error.response_code}"
     return Unavailable("identity-admin-unavailable", f"The identity provider's admin interface {kind}.")
-
-
-def _message(error: KeycloakError) -> str:
-    try:
-        return str(json.loads(error.response_body or b"{}").get("errorMessage", "no reason given"))
-    except ValueError:
-        return "no reason given"

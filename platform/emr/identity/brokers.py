@@ -1,0 +1,138 @@
+"""A hospital's own identity provider: an OpenID provider that Keycloak sends the hospital's people to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from keycloak import KeycloakAdmin
+from keycloak.exceptions import KeycloakError
+
+from emr.identity.realm import ABSENT, Realm
+
+_PREFIX: Final = "hospital-"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What the provider's discovery document says (OpenID Connect Discovery 1.0, 3)."""
+
+    issuer: str
+    authorization: str
+    token: str
+    jwks: str
+    userinfo: str = ""
+    end_session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The provider of one hospital: `alias` is the hospital's, `domain` the e-mail domain whose people go there."""
+
+    alias: str
+    name: str
+    endpoints: Endpoints
+    client_id: str
+    secret: str = field(repr=False)
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The provider that is in use. `redirect_uri` is what the hospital's provider must allow."""
+
+    issuer: str
+    client_id: str
+    redirect_uri: str
+
+
+class Brokers:
+    """Every call is safe to repeat. What each raises: see `Realm.ask`."""
+
+    def __init__(self, realm: Realm, issuer: str) -> None:
+        self._realm = realm
+        self._issuer = issuer.rstrip("/")
+
+    def redirect_uri(self, slug: str) -> str:
+        """Where the hospital's provider sends people back to: Keycloak's endpoint of this broker."""
+        return f"{self._issuer}/broker/{_PREFIX}{slug}/endpoint"
+
+    async def find(self, organization_id: str, slug: str) -> Linked | None:
+        """The provider of an organization, as far as it is one that was set here."""
+        found = await self._realm.ask(lambda admin: list(admin.get_organization_idps(organization_id)))
+        mine = next((each for each in found if each.get("alias") == f"{_PREFIX}{slug}"), None)
+        if mine is None:
+            return None
+        config = mine.get("config") or {}
+        return Linked(str(config.get("issuer", "")), str(config.get("clientId", "")), self.redirect_uri(slug))
+
+    async def set(self, organization_id: str, broker: Broker) -> None:
+        """Make the provider, or change it, and give it to the organization."""
+        await self._realm.ask(lambda admin: _set(admin, organization_id, broker))
+
+    async def remove(self, organization_id: str, slug: str) -> None:
+        """Take the provider away; there being none is as good. Who came through it keeps the account, without it."""
+        await self._realm.ask(lambda admin: _remove(admin, organization_id, f"{_PREFIX}{slug}"))
+
+
+def _set(admin: KeycloakAdmin, organization_id: str, broker: Broker) -> None:
+    alias = f"{_PREFIX}{broker.alias}"
+    body = _body(alias, broker)
+    linked: Sequence[Mapping[str, Any]] = admin.get_organization_idps(organization_id)
+    if _exists(admin, alias):
+        admin.update_idp(alias, body | {"organizationId": organization_id})
+    else:
+        admin.create_idp(body)
+    if all(each.get("alias") != alias for each in linked):
+        admin.organization_idp_add(organization_id, alias)
+
+
+def _remove(admin: KeycloakAdmin, organization_id: str, alias: str) -> None:
+    if any(each.get("alias") == alias for each in admin.get_organization_idps(organization_id)):
+        admin.organization_idp_remove(organization_id, alias)
+    if _exists(admin, alias):
+        admin.delete_idp(alias)
+
+
+def _exists(admin: KeycloakAdmin, alias: str) -> bool:
+    try:
+        admin.get_idp(alias)
+    except KeycloakError as error:
+        if error.response_code == ABSENT:
+            return False
+        raise
+    return True
+
+
+def _body(alias: str, broker: Broker) -> dict[str, Any]:
+    """Neither e-mail addresses nor tokens of the hospital's provider are believed beyond this sign-in."""
+    said = broker.endpoints
+    routing = {"kc.org.domain": broker.domain, "kc.org.broker.redirect.mode.email-matches": "true"}
+    return {
+        "alias": alias,
+        "displayName": broker.name,
+        "providerId": "oidc",
+        "enabled": True,
+        "trustEmail": False,
+        "storeToken": False,
+        "hideOnLogin": True,
+        "config": {
+            "issuer": said.issuer,
+            "authorizationUrl": said.authorization,
+            "tokenUrl": said.token,
+            "jwksUrl": said.jwks,
+            "userInfoUrl": said.userinfo,
+            "logoutUrl": said.end_session,
+            "useJwksUrl": "true",
+            "validateSignature": "true",
+            "clientId": broker.client_id,
+            "clientSecret": broker.secret,
+            "clientAuthMethod": "client_secret_basic",
+            "defaultScope": "openid profile email",
+            "pkceEnabled": "true",
+            "pkceMethod": "S256",
+            "syncMode": "IMPORT",
+        }
+        | (routing if broker.domain else {}),
+    }
