@@ -163,3 +163,55 @@ class TestTakeBack:
         assert lent.is_closed()
         with pytest.raises(RuntimeError):
             await pool.lend()
+
+
+class TestTakeBackOpen:
+    @in_loop
+    async def test_the_next_who_comes_finds_the_transaction(self, url: str) -> None:
+        pool = await opened(url)
+        lent = await pool.lend()
+        await lent.execute("BEGIN READ ONLY")
+        pool.take_back_open(lent)
+        assert await pool.lend() is lent
+        assert lent.is_in_transaction()
+        await lent.execute("COMMIT")
+        await pool.take_back(lent)
+        await pool.close()
+
+    @in_loop
+    async def test_it_is_ended_when_nobody_comes(self, url: str) -> None:
+        pool = await opened(url)
+        lent = await pool.lend()
+        await lent.execute("BEGIN READ ONLY")
+        pool.take_back_open(lent)
+        await asyncio.sleep(0.2)
+        assert (pool.open_connections(), pool.idle_connections()) == (1, 1)
+        assert await pool.lend() is lent
+        assert not lent.is_in_transaction()
+        await pool.take_back(lent)
+        await pool.close()
+
+    @in_loop
+    async def test_who_waits_gets_it_at_once(self, url: str) -> None:
+        pool = await opened(url, size=1)
+        lent = await pool.lend()
+        waiting = asyncio.create_task(pool.lend())
+        await asyncio.sleep(0)
+        await lent.execute("BEGIN READ ONLY")
+        pool.take_back_open(lent)
+        assert await waiting is lent
+        await lent.execute("COMMIT")
+        await pool.take_back(lent)
+        await pool.close()
+
+    @in_loop
+    async def test_after_the_end_nothing_stays_open(self, url: str) -> None:
+        pool = await opened(url)
+        first, second = await pool.lend(), await pool.lend()
+        for each in (first, second):
+            await each.execute("BEGIN READ ONLY")
+        pool.take_back_open(first)
+        await pool.close()
+        pool.take_back_open(second)
+        assert first.is_closed()
+        assert second.is_closed()

@@ -45,6 +45,61 @@ class TestCommit:
             assert standing.sql(f"SELECT 1 FROM {schema}.resources WHERE id = %s", stored.id) == []
 
 
+class TestToRead:
+    async def test_nothing_can_be_written_or_held(self, standing: House, parts: Runtime) -> None:
+        tenant, who = standing.tenants[HOA_SEN], standing.principal()
+        before = standing.counts()
+        with pytest.raises(Unavailable):
+            async with unit_of_work(parts, tenant, who, to_read=True) as work:
+                await create_resource(work, patient())
+        with pytest.raises(Unavailable):
+            async with unit_of_work(parts, tenant, who, to_read=True) as work:
+                await work.db.fetch("SELECT 1 FROM resources LIMIT 1 FOR UPDATE")
+        assert standing.counts() == before
+
+    async def test_who_comes_next_sees_what_was_stored_meanwhile_as_its_own_hospital(
+        self, standing: House, parts: Runtime
+    ) -> None:
+        """The connection is the same one: its transaction is another."""
+        backends = set[int]()
+        for _ in range(3):
+            for slug in (HOA_SEN, CAU_VONG):
+                tenant, who = standing.tenants[slug], standing.principal(slug=slug)
+                async with unit_of_work(parts, tenant, who) as work:
+                    stored = await create_resource(work, patient())
+                async with unit_of_work(parts, tenant, who, to_read=True) as work:
+                    assert (await read(work, "Patient", stored.id)).version == 1
+                    assert await work.db.fetchval("SELECT current_user::text") == tenant.schema
+                    assert await work.db.fetchval("SELECT current_schema()::text") == tenant.schema
+                    backends.add(await work.db.fetchval("SELECT pg_backend_pid()"))
+        assert len(backends) <= 2
+
+    async def test_what_was_written_after_a_read_is_kept(self, standing: House, parts: Runtime) -> None:
+        tenant, who = standing.tenants[HOA_SEN], standing.principal()
+        async with unit_of_work(parts, tenant, who, to_read=True) as work:
+            await work.db.fetchval("SELECT 1")
+        async with unit_of_work(parts, tenant, who) as work:
+            stored = await create_resource(work, patient())
+        query = f"SELECT version FROM {tenant.schema}.resources WHERE id = %s"
+        assert standing.sql(query, stored.id) == [(1,)]
+
+    async def test_it_does_not_stay_open(self, standing: House, parts: Runtime) -> None:
+        tenant, who = standing.tenants[HOA_SEN], standing.principal()
+        async with unit_of_work(parts, tenant, who, to_read=True) as work:
+            backend = await work.db.fetchval("SELECT pg_backend_pid()")
+        await asyncio.sleep(0.2)
+        assert standing.sql("SELECT state FROM pg_stat_activity WHERE pid = %s", backend) == [("idle",)]
+
+    async def test_a_refusal_ends_it_at_once_and_leaves_its_row(self, standing: House, parts: Runtime) -> None:
+        asked = mark()
+        tenant, who = standing.tenants[HOA_SEN], standing.principal()
+        with pytest.raises(NotFound):
+            async with unit_of_work(parts, tenant, who, Request(asked), to_read=True) as work:
+                await read(work, "Patient", "nobody")
+        [row] = rows_of(standing, asked)
+        assert row["outcome"] == "refused"
+
+
 class TestRollBack:
     async def test_a_refusal_undoes_everything_and_leaves_one_row(self, standing: House, parts: Runtime) -> None:
         asked = mark()

@@ -6,6 +6,7 @@ to wait gets a timer.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from emr.kernel.errors import Unavailable
 
 _WAIT_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 300.0
+_OPEN_SECONDS: Final = 0.01
+"""The longest that a transaction which only read stays open for the next one to end it."""
 _STATEMENTS: Final = 600
 """Prepared statements that a connection keeps: about fifteen for each of forty hospitals, some 20 MB of a backend."""
 _UNREACHABLE: Final = (
@@ -47,6 +50,8 @@ class Pool:
         self._lent: set[asyncpg.Connection] = set()
         self._making = 0
         self._waiting: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._watched = False
         self._closed = True
 
     async def open(self) -> None:
@@ -73,7 +78,10 @@ class Pool:
         return len(self._free)
 
     async def lend(self) -> asyncpg.Connection:
-        """A connection that is the caller's until `take_back`; `Unavailable` when there is none within 10 s."""
+        """A connection that is the caller's until it comes back; `Unavailable` when there is none within 10 s.
+
+        Where connections come back by `take_back_open`, it may be in a transaction that the caller has to end first.
+        """
         if self._closed:
             raise RuntimeError("the pool is not open")
         while self._free:
@@ -91,7 +99,23 @@ class Pool:
         """The caller is done. Every transaction cleans up after itself; a connection that is still inside one is
         closed, since nobody knows what was left undone.
         """
-        if driver.is_closed() or driver.is_in_transaction() or self._closed:
+        if driver.is_in_transaction():
+            driver.terminate()
+        self._keep(driver)
+
+    def take_back_open(self, driver: asyncpg.Connection) -> None:
+        """The caller is done, and has left open a transaction that is READ ONLY: nothing depends on how it ends.
+
+        Whoever gets the connection next ends it with the statement that begins another one, which saves an exchange;
+        when nobody comes, it is ended here.
+        """
+        self._keep(driver)
+        if not self._watched:
+            self._watched = True
+            asyncio.get_running_loop().call_later(_OPEN_SECONDS, self._end_open)
+
+    def _keep(self, driver: asyncpg.Connection) -> None:
+        if driver.is_closed() or self._closed:
             self._lent.discard(driver)
             driver.terminate()
             self._wake(None)
@@ -99,6 +123,26 @@ class Pool:
             self._lent.discard(driver)
             self._free.append(_Free(driver, time.monotonic()))
             self._close_old()
+
+    def _end_open(self) -> None:
+        """End what has been left open for too long, and look again while anything is open."""
+        self._watched = False
+        open_ = [each for each in self._free if each.driver.is_in_transaction()]
+        due = [each for each in open_ if each.since <= time.monotonic() - _OPEN_SECONDS]
+        for each in due:
+            self._free.remove(each)
+            self._lent.add(each.driver)
+            task = asyncio.create_task(self._end(each.driver))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        if len(due) < len(open_) and not self._closed:
+            self._watched = True
+            asyncio.get_running_loop().call_later(_OPEN_SECONDS, self._end_open)
+
+    async def _end(self, driver: asyncpg.Connection) -> None:
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            await driver.execute("COMMIT")
+        await self.take_back(driver)
 
     async def _made_or_awaited(self) -> asyncpg.Connection:
         while True:

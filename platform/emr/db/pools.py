@@ -15,7 +15,7 @@ from typing import Final
 
 import asyncpg
 
-from emr.db.connection import Connection
+from emr.db.connection import Connection, Driver
 from emr.db.keeping import Pool
 from emr.kernel.errors import Unavailable
 from emr.kernel.tenant import SCHEMA, Tenant
@@ -24,6 +24,8 @@ from emr.telemetry.metrics import watch_pool
 
 DEFAULT_CELL: Final = "default"
 _ROLE: Final = re.compile(r"emr_[a-z]+")
+_BEGIN: Final = "BEGIN"
+_BEGIN_TO_READ: Final = "BEGIN READ ONLY"
 
 
 class RolePool:
@@ -72,7 +74,7 @@ class Cell:
         )
         for pool in self._slices:
             watch_pool("hospital", pool)
-        self._prologues: dict[str, str] = {}
+        self._prologues: dict[tuple[str, str, bool], str] = {}
 
     async def open(self) -> None:
         await asyncio.gather(self.relay.open(), self.audit.open(), *(pool.open() for pool in self._slices))
@@ -83,10 +85,10 @@ class Cell:
     @asynccontextmanager
     async def hospital(self, schema: str) -> AsyncIterator[Connection]:
         """A transaction as the hospital's role, seeing only its schema; commits unless an exception passes."""
-        pool = self._slices[zlib.crc32(schema.encode()) % len(self._slices)]
+        pool = self._pool_of(schema)
         driver = await pool.lend()
         try:
-            await driver.execute(self._prologue(schema))
+            await driver.execute(self._prologue(schema, _BEGIN, driver))
             try:
                 yield Connection(driver, f"/*{schema}*/")
             except BaseException:
@@ -97,20 +99,41 @@ class Cell:
         finally:
             await pool.take_back(driver)
 
-    def _prologue(self, schema: str) -> str:
-        """Constant text per hospital, one exchange; the name can only be a schema's (checked against its pattern)."""
-        text = self._prologues.get(schema)
+    @asynccontextmanager
+    async def hospital_to_read(self, schema: str) -> AsyncIterator[Connection]:
+        """The same in a transaction in which PostgreSQL lets nothing be written or locked.
+
+        There is nothing to commit, so it is ended by the connection's next statement.
+        """
+        pool = self._pool_of(schema)
+        driver = await pool.lend()
+        try:
+            await driver.execute(self._prologue(schema, _BEGIN_TO_READ, driver))
+            yield Connection(driver, f"/*{schema}*/")
+        except BaseException:
+            try:
+                await _roll_back(driver)
+            finally:
+                await pool.take_back(driver)
+            raise
+        pool.take_back_open(driver)
+
+    def _pool_of(self, schema: str) -> Pool:
+        return self._slices[zlib.crc32(schema.encode()) % len(self._slices)]
+
+    def _prologue(self, schema: str, begin: str, driver: Driver) -> str:
+        """Constant text per hospital, one exchange; the name can only be a schema's (checked against its pattern).
+
+        It ends the transaction that the one before has left open, if it did.
+        """
+        asked = schema, begin, driver.is_in_transaction()
+        text = self._prologues.get(asked)
         if text is None:
             if not SCHEMA.fullmatch(schema):
                 raise ValueError(f"not a hospital schema name: {schema!r}")
-            text = ";".join(
-                (
-                    "BEGIN",
-                    "SET LOCAL ROLE " + schema,
-                    "SET LOCAL search_path TO " + schema,
-                )
-            )
-            self._prologues[schema] = text
+            steps = ("COMMIT",) if asked[2] else ()
+            text = ";".join((*steps, begin, "SET LOCAL ROLE " + schema, "SET LOCAL search_path TO " + schema))
+            self._prologues[asked] = text
         return text
 
 
@@ -131,6 +154,10 @@ class Databases:
     def hospital(self, tenant: Tenant) -> AbstractAsyncContextManager[Connection]:
         """A transaction as this hospital."""
         return self.cell(tenant.cell).hospital(tenant.schema)
+
+    def hospital_to_read(self, tenant: Tenant) -> AbstractAsyncContextManager[Connection]:
+        """A transaction as this hospital that can only read."""
+        return self.cell(tenant.cell).hospital_to_read(tenant.schema)
 
     async def open(self) -> None:
         await asyncio.gather(self.directory.open(), *(cell.open() for cell in self.cells.values()))

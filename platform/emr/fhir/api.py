@@ -16,7 +16,7 @@ from emr.fhir import (
     search,
     single,
 )
-from emr.web.work import Endpoint, in_hospital, in_hospital_with_body
+from emr.web.work import Endpoint, in_hospital, in_hospital_to_read, in_hospital_with_body
 
 ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/$export/{id}", bulk_export.status),
@@ -47,6 +47,14 @@ ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 )
 """Method, path below the base, endpoint; what is asked most often stands first."""
 
+_READING: Final = frozenset(
+    {
+        *(single.read, single.vread, search.search_type, search.search_all, search.search_member),
+        *(history.of_instance, history.of_type, history.of_system),
+    }
+)
+"""What does nothing but read."""
+
 _bundles: Final = bundle_post.taking_bundles(each for each in ROUTES if "$" not in each[1])
 
 _NO_IDS: Final = ("/{type}/_history", "/{type}/${operation}")
@@ -61,7 +69,8 @@ for path in operations.ROUTES:
     holder = before_ids if path in _NO_IDS else router
     holder.add_route(f"/h/{{slug}}/fhir{path}", operations.operate, methods=["GET", "POST"], include_in_schema=False)
 for method, path, endpoint in (*ROUTES, ("POST", "", _bundles), ("POST", "/", _bundles)):
-    opened = in_hospital_with_body if method in ("POST", "PUT", "PATCH") else in_hospital
+    reading = in_hospital_to_read if endpoint in _READING else in_hospital
+    opened = in_hospital_with_body if method in ("POST", "PUT", "PATCH") else reading
     holder = before_ids if path in _NO_IDS else router
     holder.add_route(f"/h/{{slug}}/fhir{path}", opened(endpoint), methods=[method], include_in_schema=False)
 router.add_route(

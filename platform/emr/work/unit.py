@@ -1,7 +1,7 @@
 """The unit of work: what a use case may touch, and how it ends."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -62,18 +62,19 @@ class UnitOfWork:
 
 @asynccontextmanager
 async def unit_of_work(
-    runtime: Runtime, tenant: Tenant, principal: Principal, request: Request | None = None
+    runtime: Runtime, tenant: Tenant, principal: Principal, request: Request | None = None, *, to_read: bool = False
 ) -> AsyncIterator[UnitOfWork]:
     """A transaction as the hospital; what the trail holds is committed before the context ends.
 
     A unit that wrote puts its audit rows into its own transaction. One that only read gives its connection back and
     then waits for the group that its rows travel in. A refusal rolls back and leaves a row of its own.
+    to_read: a transaction that PostgreSQL lets nothing be written in, which costs an exchange less.
     """
     request = request or Request(uuid7())
     trail = Trail()
     keyring = await runtime.keyrings.of(tenant)
     try:
-        async with _committed(runtime, tenant) as connection:
+        async with _in_our_words(_transaction(runtime, tenant, to_read=to_read)) as connection:
             blobs = runtime.stores.blobs(tenant.schema, keyring, connection)
             try:
                 yield UnitOfWork(tenant, principal, connection, blobs, trail, runtime.clock, request, runtime)
@@ -120,11 +121,15 @@ def refused(*, work_of: tuple[Tenant | None, Principal | None, Request], refusal
     )
 
 
+def _transaction(runtime: Runtime, tenant: Tenant, *, to_read: bool) -> AbstractAsyncContextManager[Connection]:
+    return runtime.databases.hospital_to_read(tenant) if to_read else runtime.databases.hospital(tenant)
+
+
 @asynccontextmanager
-async def _committed(runtime: Runtime, tenant: Tenant) -> AsyncIterator[Connection]:
+async def _in_our_words(transaction: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
     """The hospital's transaction, with PostgreSQL's own refusals in our words."""
     try:
-        async with runtime.databases.hospital(tenant) as connection:
+        async with transaction as connection:
             yield connection
     except _LOST as error:
         raise _lost() from error
