@@ -70,6 +70,13 @@ class Identity(BaseModel):
     admin_client_id: str = Field("emr-admin", description="Service account that makes organizations.")
     admin_client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
     session_idle_minutes: int = Field(30, ge=1, description="A session that nobody used for this long is over.")
+    recheck_seconds: int = Field(
+        40, ge=5, le=50, description="How long what the provider said of a session counts before it is asked again."
+    )
+    strong_acr: str = Field(
+        "2", description="Values of the claim `acr` that prove a second factor, by spaces; the first is asked for."
+    )
+    strong_amr: str = Field("mfa", description="Values of the claim `amr` that prove a second factor, by spaces.")
     session_hours: int = Field(12, ge=1, description="The longest that a session may live.")
     keys_grace_hours: int = Field(
         24, ge=0, description="How long cached signing keys are trusted while the provider is down."

@@ -88,6 +88,22 @@ class TestRefresh:
             assert codes == [200] * 24
             here.age_tokens()
 
+    def test_the_provider_is_asked_again_within_a_minute_however_long_its_tokens_live(self, here: World) -> None:
+        here.sign_in()
+        here.sign_in()
+        life = "SELECT max(token_expires_at - created_at) <= interval '55 seconds' FROM directory.sessions"
+        assert here.sql(life + " WHERE revoked_at IS NULL") == [(True,)]
+
+    def test_a_locked_account_is_out_within_a_minute(self, here: World) -> None:
+        browser = here.sign_in()
+        assert here.who(browser).status_code == 200
+        here.provider.disable(DOCTOR)
+        try:
+            here.clock.ahead = timedelta(seconds=56)
+            assert here.who(browser).status_code == 401
+        finally:
+            here.provider.enable(DOCTOR)
+
     def test_a_locked_account_is_out_at_the_next_refresh(self, here: World) -> None:
         browser = here.sign_in()
         here.provider.disable(DOCTOR)

@@ -88,6 +88,10 @@ class World:
         assert answer.status_code == 303, answer.text
         return browser
 
+    def call(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A coroutine in the platform's own loop."""
+        return self.portal.call(lambda: verb(*args, **kwargs))
+
     def who(self, browser: httpx.Client, slug: str = "hoa-sen", **headers: str) -> httpx.Response:
         return browser.get(f"{self.base_url}/h/{slug}/whoami", headers=headers)
 
@@ -128,6 +132,8 @@ def app(parts: Runtime, identity: Identity) -> FastAPI:
             "tenant": principal.tenant_id, "session": principal.session_id, "form": identity.form_token(principal),
             "duties": sorted(principal.duties), "wards": sorted(principal.wards),
             "clearances": sorted(principal.clearances), "practitioner": principal.practitioner,
+            "strong": principal.strong,
+            "authenticated_at": principal.authenticated_at and principal.authenticated_at.timestamp(),
         }  # fmt: skip
 
     @built.post("/h/{slug}/change")

@@ -61,12 +61,22 @@ class _Pending:
 class Flow:
     """Begins and finishes sign-ins at one provider."""
 
-    def __init__(self, provider: Provider, tokens: Tokens, sealed: Sealed, clock: Clock, *, redirect_uri: str) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        tokens: Tokens,
+        sealed: Sealed,
+        clock: Clock,
+        *,
+        redirect_uri: str,
+        recheck_seconds: int,
+    ) -> None:
         self._provider = provider
         self._tokens = tokens
         self._sealed = sealed
         self._clock = clock
         self._redirect_uri = redirect_uri
+        self._recheck = timedelta(seconds=recheck_seconds)
 
     async def begin(self, client_id: str, return_to: str) -> Begun:
         """Raises UnsafeReturn for an address that is not a path of our own, ProviderUnavailable."""
@@ -116,7 +126,14 @@ class Flow:
             tokens = await self._token_set(granted, found.subject)
         except (GrantRefused, BadToken) as error:
             raise SignInRefused(str(error)) from error
-        return Finished(Person(found.subject, found.name, found.provider_session), tokens, pending.return_to)
+        person = Person(
+            found.subject,
+            found.name,
+            found.provider_session,
+            authenticated_at=found.authenticated_at or self._clock(),
+            strong=found.strong,
+        )
+        return Finished(person, tokens, pending.return_to)
 
     async def refresh(self, refresh_token: str, subject: str) -> TokenSet:
         """New tokens for a running session; raises GrantRefused when it is over at the provider or has no token."""
@@ -136,11 +153,13 @@ class Flow:
             raise BadToken("another subject")
         refresh_token = granted.get("refresh_token")
         now = self._clock()
+        # Asked again well before the token ends: a person who was shut out at the provider is out here in a minute.
+        ends = datetime.fromtimestamp(access.expires_at, now.tzinfo)
         return TokenSet(
             refresh_token=refresh_token if isinstance(refresh_token, str) else None,
             id_token=_text(granted, "id_token") if "id_token" in granted else None,
             organization_ids=access.organization_ids,
-            expires_at=max(datetime.fromtimestamp(access.expires_at, now.tzinfo), now + timedelta(seconds=15)),
+            expires_at=min(max(ends, now + timedelta(seconds=15)), now + self._recheck),
         )
 
     def _check_issuer(self, answer: Mapping[str, str], metadata: Metadata) -> None:

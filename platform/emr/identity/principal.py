@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 Kind = Literal["person", "machine", "system"]
@@ -45,8 +46,9 @@ class Principal:
 
     From the membership, as it stands at this request: `duties` (of `DUTIES`), `wards` (ids of Location resources),
     `clearances` (labels of sensitive records that this person may see), `practitioner` (the id that the person's
-    Practitioner and PractitionerRole have). `strong`: a second factor was proved. `patient`: the one Patient that a
-    SMART token was issued for, by id. `app`: the registered app that a token of our own was issued to.
+    Practitioner and PractitionerRole have). `strong`: a second factor was proved; `authenticated_at`: when the person
+    was last asked who they are (None for whoever never is). `patient`: the one Patient that a SMART token was issued
+    for, by id. `app`: the registered app that a token of our own was issued to.
     """
 
     subject: str
@@ -61,6 +63,7 @@ class Principal:
     clearances: frozenset[str] = frozenset()
     practitioner: str | None = None
     strong: bool = False
+    authenticated_at: datetime | None = None
     patient: str | None = None
     app: str | None = None
 

@@ -26,6 +26,7 @@ from emr.identity.memberships import Membership, Memberships
 from emr.identity.principal import Principal, kind_of
 from emr.identity.provider import GrantRefused, Provider
 from emr.identity.sealing import FormTokens, Sealed
+from emr.identity.session_lists import SessionLists
 from emr.identity.sessions import Ended, Person, Sessions
 from emr.identity.tokens import BadToken, Tokens
 from emr.kernel.clock import Clock, utc_now
@@ -46,6 +47,22 @@ class Credentials:
 
     cookie: str | None = None
     authorization: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Where a sign-in ends: the session cookie that was there before, and the kind of browser and system."""
+
+    cookie: str | None = None
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Who is asking, and whether this is the first time that the session is used in the hospital."""
+
+    principal: Principal
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +110,21 @@ class Identity:
         self._http = httpx.AsyncClient(timeout=5, follow_redirects=False)
         provider = Provider(chosen, self._http, clock)
         self._provider = provider
-        self._tokens = Tokens(provider, clock, client_id=chosen.client_id, audience=chosen.audience)
+        self._tokens = Tokens(provider, clock, chosen)
         self._flow = Flow(
-            provider, self._tokens, Sealed(signing, "sign-in"), clock, redirect_uri=f"{self._home}auth/callback"
+            provider,
+            self._tokens,
+            Sealed(signing, "sign-in"),
+            clock,
+            redirect_uri=f"{self._home}auth/callback",
+            recheck_seconds=chosen.recheck_seconds,
         )
         sealed = Sealed(settings.keys.sealing.get_secret_value(), "sessions")
         self._sessions = Sessions(directory, chosen, sealed, clock)
         self._forms = FormTokens(signing)
         self._seen_logouts: OrderedDict[str, int] = OrderedDict()
         self.memberships = Memberships(directory, clock)
+        self.lists = SessionLists(directory, chosen, clock)
 
     def pending_cookie(self, state: str) -> str:
         """The name of the cookie of one sign-in under way: each has its own, so that two tabs do not collide."""
@@ -111,14 +134,14 @@ class Identity:
         """Give the connections to the provider back."""
         await self._http.aclose()
 
-    async def resolve(self, credentials: Credentials, tenant: Tenant) -> Principal:
+    async def resolve(self, credentials: Credentials, tenant: Tenant) -> Resolved:
         """Who is asking in this hospital.
 
         Raises NotSignedIn or TokenRefused when nobody is known, NotAMember when someone is who does not belong here,
         ProviderUnavailable when a token cannot be verified at the moment.
         """
         if credentials.authorization is not None:
-            return await self._by_bearer(credentials.authorization, tenant)
+            return Resolved(await self._by_bearer(credentials.authorization, tenant))
         if not credentials.cookie:
             raise NotSignedIn
         row = await self._sessions.find(credentials.cookie, tenant.id)
@@ -128,7 +151,7 @@ class Identity:
         role = row["role"]
         if role is None or tenant.organization_id is None or tenant.organization_id not in row["organization_ids"]:
             raise NotAMember
-        return Principal(
+        principal = Principal(
             subject=row["subject"],
             name=row["member_name"] or row["name"],
             role=role,
@@ -139,7 +162,10 @@ class Identity:
             wards=frozenset(row["wards"]),
             clearances=frozenset(row["clearances"]),
             practitioner=row["practitioner"],
+            strong=row["strong"],
+            authenticated_at=row["authenticated_at"],
         )
+        return Resolved(principal, first=not row["entered"] and await self._sessions.enter(row["id"], tenant.id))
 
     async def signed_in(self, cookie: str | None) -> SignedIn | None:
         """The person of a session, for pages that belong to no hospital; None if nobody is signed in."""
@@ -154,15 +180,15 @@ class Identity:
         """Send a browser to the provider; raises UnsafeReturn, ProviderUnavailable."""
         return await self._flow.begin(self._client_id, return_to)
 
-    async def finish_sign_in(self, answer: Mapping[str, str], sealed: str | None, *, former: str | None) -> Started:
-        """Take the provider's answer and start a session; the browser's `former` one (its cookie) ends.
+    async def finish_sign_in(self, answer: Mapping[str, str], sealed: str | None, *, browser: Browser) -> Started:
+        """Take the provider's answer and start a session; the one that the browser had before ends.
 
         Raises SignInRefused, ProviderUnavailable.
         """
         finished = await self._flow.finish(answer, sealed)
-        if former:
-            await self._sessions.end_by_cookie(former)
-        session_id, cookie = await self._sessions.start(finished.person, finished.tokens)
+        if browser.cookie:
+            await self._sessions.end_by_cookie(browser.cookie)
+        session_id, cookie = await self._sessions.start(finished.person, finished.tokens, browser.device)
         return Started(session_id, cookie, finished.person, finished.return_to)
 
     async def sign_out(self, cookie: str | None) -> SignedOut:
@@ -230,7 +256,13 @@ class Identity:
         found = await self.memberships.find(tenant.id, said.subject)
         if found is None or tenant.organization_id is None or tenant.organization_id not in said.organization_ids:
             raise NotAMember
-        return replace(found.principal(), name=found.name or said.name, scopes=said.scopes)
+        return replace(
+            found.principal(),
+            name=found.name or said.name,
+            scopes=said.scopes,
+            strong=said.strong,
+            authenticated_at=said.authenticated_at,
+        )
 
     async def _keep_alive(self, row: Row) -> None:
         """Note the use of a session and renew its tokens when they have aged; raises NotSignedIn if it has ended."""

@@ -16,7 +16,8 @@ from emr.kernel.ids import uuid7
 from emr.settings import Identity
 
 _RESOLVE: Final = """
-SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at,
+SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, s.strong, s.authenticated_at,
+  $2 = ANY (s.used_in) AS entered,
   m.role, m.name AS member_name, m.duties, m.wards, m.clearances, m.practitioner
 FROM directory.sessions s
 LEFT JOIN directory.memberships m ON m.tenant_id = $2 AND m.subject = s.subject AND m.active
@@ -26,11 +27,15 @@ WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $3 AND s.see
 
 _INSERT: Final = """
 INSERT INTO directory.sessions (token_hash, id, subject, name, provider_session, organization_ids, refresh_token,
-  id_token, token_expires_at, created_at, seen_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)
+  id_token, token_expires_at, created_at, seen_at, expires_at, authenticated_at, strong, device)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14)
 """
 
 _TOUCH: Final = "UPDATE directory.sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2"
+
+_ENTER: Final = """
+UPDATE directory.sessions SET used_in = used_in || $2::text WHERE id = $1 AND NOT ($2 = ANY (used_in)) RETURNING id
+"""
 
 _CLAIM: Final = """
 UPDATE directory.sessions SET token_expires_at = $3
@@ -85,11 +90,16 @@ class TokenSet:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whose session, as the provider told it."""
+    """Whose session, as the provider told it.
+
+    `authenticated_at` is when the person last proved who they are, `strong` whether with a second factor.
+    """
 
     subject: str
     name: str
     provider_session: str | None
+    authenticated_at: datetime
+    strong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +130,7 @@ class Sessions:
                 _RESOLVE, _hash(cookie), tenant_id, now, now - self._idle, name="session.resolve"
             )
 
-    async def start(self, person: Person, tokens: TokenSet) -> tuple[str, str]:
+    async def start(self, person: Person, tokens: TokenSet, device: str) -> tuple[str, str]:
         """A new session; answers its id and the cookie's value, which is kept nowhere."""
         cookie = secrets.token_urlsafe(32)
         session_id = uuid7()
@@ -140,6 +150,9 @@ class Sessions:
                 tokens.expires_at,
                 now,
                 now + self._longest,
+                person.authenticated_at,
+                person.strong,
+                device,
                 name="session.start",
             )
         return session_id, cookie
@@ -151,6 +164,12 @@ class Sessions:
             return
         async with self._directory.connection() as connection:
             await connection.execute(_TOUCH, session_id, now, name="session.touch")
+
+    async def enter(self, session_id: str, tenant_id: str) -> bool:
+        """Note that the session is used in this hospital; whether that was the first time."""
+        async with self._directory.connection() as connection:
+            entered = await connection.fetchval(_ENTER, session_id, tenant_id, name="session.enter")
+        return entered is not None
 
     async def claim_refresh(self, session_id: str, token_expires_at: datetime) -> str | None:
         """The refresh token, for exactly one of all the requests and processes that see the access token aged.

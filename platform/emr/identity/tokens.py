@@ -13,13 +13,16 @@ import hmac
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 
 from emr.identity.provider import Provider
+from emr.identity.strength import Strength, authenticated_at
 from emr.kernel.clock import Clock
+from emr.settings import Identity
 
 _ALGORITHMS: Final = ("RS256", "PS256", "ES256")
 _LEEWAY: Final = 10
@@ -41,15 +44,19 @@ class Bearer:
     organization_ids: frozenset[str]
     scopes: frozenset[str]
     expires_at: float
+    authenticated_at: datetime | None
+    strong: bool
 
 
 @dataclass(frozen=True, slots=True)
 class IdToken:
-    """What a verified ID token says; `provider_session` is its `sid`."""
+    """What a verified ID token says; `provider_session` is its `sid`, `authenticated_at` its `auth_time`."""
 
     subject: str
     name: str
     provider_session: str | None
+    authenticated_at: datetime | None
+    strong: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +73,12 @@ class LogoutToken:
 class Tokens:
     """Verifies tokens of one provider; bearer tokens that were verified once are remembered until they expire."""
 
-    def __init__(self, provider: Provider, clock: Clock, *, client_id: str, audience: str) -> None:
+    def __init__(self, provider: Provider, clock: Clock, settings: Identity) -> None:
         self._provider = provider
         self._clock = clock
-        self._client_id = client_id
-        self._audience = audience
+        self._client_id = settings.client_id
+        self._audience = settings.audience
+        self.strength = Strength(tuple(settings.strong_acr.split()), frozenset(settings.strong_amr.split()))
         self._verified: OrderedDict[bytes, Bearer] = OrderedDict()
         self._generation = provider.generation
 
@@ -82,7 +90,7 @@ class Tokens:
             if known.expires_at > self._clock().timestamp():
                 return known
             del self._verified[digest]
-        fresh = _bearer(await self._claims(token, audience=self._audience, kind="Bearer"))
+        fresh = self._bearer(await self._claims(token, audience=self._audience, kind="Bearer"))
         self._remember(digest, fresh)
         return fresh
 
@@ -126,7 +134,22 @@ class Tokens:
             raise BadToken("made for another client")
         sid = claims.get("sid")
         return IdToken(
-            subject=claims["sub"], name=_name(claims), provider_session=sid if isinstance(sid, str) else None
+            subject=claims["sub"],
+            name=_name(claims),
+            provider_session=sid if isinstance(sid, str) else None,
+            authenticated_at=authenticated_at(claims),
+            strong=self.strength.proved(claims),
+        )
+
+    def _bearer(self, claims: dict[str, Any]) -> Bearer:
+        return Bearer(
+            subject=claims["sub"],
+            name=_name(claims),
+            organization_ids=organization_ids(claims),
+            scopes=frozenset(str(claims.get("scope", "")).split()),
+            expires_at=float(claims["exp"]),
+            authenticated_at=authenticated_at(claims),
+            strong=self.strength.proved(claims),
         )
 
     async def _claims(self, token: str, *, audience: str, kind: str) -> dict[str, Any]:
@@ -177,16 +200,6 @@ def _header(token: str) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise BadToken("not a token")
     return header
-
-
-def _bearer(claims: dict[str, Any]) -> Bearer:
-    return Bearer(
-        subject=claims["sub"],
-        name=_name(claims),
-        organization_ids=organization_ids(claims),
-        scopes=frozenset(str(claims.get("scope", "")).split()),
-        expires_at=float(claims["exp"]),
-    )
 
 
 def _name(claims: dict[str, Any]) -> str:

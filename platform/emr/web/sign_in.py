@@ -17,10 +17,11 @@ from emr.audit.rows import AuditRow
 from emr.identity.errors import ForeignForm, SignInRefused
 from emr.identity.flow import PENDING_SECONDS
 from emr.identity.principal import Principal
-from emr.identity.service import Credentials, Identity
+from emr.identity.service import Browser, Credentials, Identity
 from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import request_id
+from emr.web.devices import device_of
 from emr.work.runtime import Runtime
 from emr.work.unit import Request as Asked
 from emr.work.unit import refused
@@ -79,7 +80,10 @@ async def principal_of(request: Request, tenant: Tenant) -> Principal:
     brought = credentials(request)
     if brought.authorization is None and request.method not in _SAFE:
         _refuse_other_sites(request)
-    return await identity_of(request).resolve(brought, tenant)
+    found = await identity_of(request).resolve(brought, tenant)
+    if found.first:
+        await _record(request, tenant, found.principal, "session.entered")
+    return found.principal
 
 
 async def choices(request: Request) -> Choices:
@@ -113,11 +117,11 @@ async def callback(request: Request, identity: Asker, runtime: Parts) -> Respons
     """Take the provider's answer and begin a session."""
     given = dict(request.query_params)
     pending = identity.pending_cookie(given.get("state", ""))
-    former = request.cookies.get(identity.session_cookie)
+    browser = Browser(request.cookies.get(identity.session_cookie), device_of(request.headers.get("user-agent", "")))
     async with _refusals_noted(runtime):
         if len(request.query_params.multi_items()) != len(given):
             raise SignInRefused("a parameter was given twice")
-        started = await identity.finish_sign_in(given, request.cookies.get(pending), former=former)
+        started = await identity.finish_sign_in(given, request.cookies.get(pending), browser=browser)
     await runtime.audit.record_directory(
         [_fact(runtime, "session.started", (started.person.subject, started.person.name, started.session_id))]
     )
@@ -181,6 +185,20 @@ def _refuse_other_sites(request: Request) -> None:
     own = urlsplit(runtime_of(request).settings.http.base_url)
     if site not in (None, "same-origin") or (site is None and origin not in (None, f"{own.scheme}://{own.netloc}")):
         raise ForeignForm
+
+
+async def _record(request: Request, tenant: Tenant, principal: Principal, action: str) -> None:
+    """What became of a session within a hospital stands in that hospital's trail."""
+    runtime = runtime_of(request)
+    row = AuditRow(
+        tenant=tenant.schema,
+        at=runtime.clock(),
+        action=action,
+        outcome="success",
+        principal=principal,
+        request_id=request_id(),
+    )
+    await runtime.audit.record(tenant.cell, [row])
 
 
 def _fact(runtime: Runtime, action: str, who: tuple[str, str, str]) -> AuditRow:

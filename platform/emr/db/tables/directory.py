@@ -83,6 +83,10 @@ sessions = Table(
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("authenticated_at", DateTime(timezone=True), nullable=False, server_default=_now, comment="`auth_time`"),
+    Column("strong", Boolean, nullable=False, server_default=text("false"), comment="a second factor was proved"),
+    Column("device", Text, nullable=False, server_default="", comment="kind of browser and system, for its owner"),
+    Column("used_in", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="ids of hospitals"),
 )
 
 keys = Table(
