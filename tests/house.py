@@ -91,7 +91,7 @@ class House:
     def refusals(self, slug: str | None = HOA_SEN) -> int:
         """How many refusals are in the hospital's journal and trail, or with None in the directory's."""
         if slug is None:
-            return self.sql("SELECT count(*) FROM directory.audit_events WHERE row LIKE '%%\"refused\"%%'")[0][0]
+            return self.sql("SELECT count(*) FROM directory.audit_journal WHERE row LIKE '%%\"refused\"%%'")[0][0]
         schema = self.tenants[slug].schema
         query = 'SELECT count(*) FROM cell.audit_journal WHERE tenant = %s AND row LIKE \'%%"outcome":"refused"%%\''
         sealed = f'SELECT count(*) FROM {schema}.audit_events WHERE row LIKE \'%%"outcome":"refused"%%\''

@@ -21,6 +21,7 @@ _ROOMS: Final = {
     "records": "emr.fleet.records:records",
     "profiles": "emr.fleet.profiles:profiles",
     "import": "emr.fleet.cli:import_",
+    "audit": "emr.audit.cli:audit",
     "subscriptions": "emr.subscriptions.cli:subscriptions",
     "warehouse": "emr.warehouse.cli:warehouse",
     "settings": "emr.fleet.cli:settings",

@@ -56,6 +56,28 @@ class Storage(BaseModel):
     upload_limit_mib: int = Field(200, ge=1, description="Largest single upload in MiB.")
 
 
+class Anchors(BaseModel):
+    """Where the ends of the audit trails are written down, out of the database's reach."""
+
+    bucket: str = Field(
+        "emr-anchors", description="Bucket with object lock, in the same S3 service; made with it when it is missing."
+    )
+    access_key: str = Field("", description="Access key of an account of its own; empty: that of the objects.")
+    secret_key: SecretStr = Field(SecretStr(""), description="Its secret key.")
+    folder: Path | None = Field(None, description="A folder instead, for the demo; empty: beside that of the objects.")
+    every_seconds: float = Field(300, gt=0, le=3600, description="Seconds between two anchors.")
+    retention_years: int = Field(
+        10,
+        ge=10,
+        le=100,
+        description="Years for which an anchor is locked; longer where a hospital keeps its record longer.",
+    )
+    public_keys: str = Field(
+        "",
+        description="Further Ed25519 keys, base64, parted by commas, whose anchors `emr audit verify` believes: those of earlier signers.",
+    )
+
+
 class Identity(BaseModel):
     """The OpenID provider."""
 
@@ -195,6 +217,10 @@ class Keys(BaseModel):
     sealing: SecretStr = Field(
         SecretStr(""), description="base64(32 bytes): seals refresh tokens in the session table."
     )
+    anchor: SecretStr = Field(
+        SecretStr(""),
+        description="base64(32 bytes): the worker's Ed25519 key for anchors; production's worker needs it, elsewhere it may follow from `signing`.",
+    )
 
 
 class Settings(BaseSettings):
@@ -209,6 +235,7 @@ class Settings(BaseSettings):
     tenants: Annotated[Path, NoDecode] = Field(Path("tenants"), description="Folder of the hospitals' files.")
     database: Database = Database()
     storage: Storage = Storage()
+    anchors: Anchors = Anchors()
     identity: Identity = Identity()
     warehouse: Warehouse = Warehouse()
     worker: Worker = Worker()

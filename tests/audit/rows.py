@@ -17,4 +17,6 @@ def rows_of(house: House, request_id: str) -> list[dict[str, Any]]:
 
 def directory_rows_of(house: House, request_id: str) -> list[dict[str, Any]]:
     wanted = f'%"request":"{request_id}"%'
-    return [json.loads(row[0]) for row in house.sql("SELECT row FROM directory.audit_events WHERE row LIKE %s", wanted)]
+    return [
+        json.loads(row[0]) for row in house.sql("SELECT row FROM directory.audit_journal WHERE row LIKE %s", wanted)
+    ]

@@ -9,9 +9,10 @@ import asyncpg
 import pytest
 
 from emr.audit import sealing
-from emr.audit.rows import AuditRow
-from emr.audit.sealing import Sealer, event, stored_chain
-from emr.audit.seals import Kept, Row, verify
+from emr.audit.checking import Asked, check
+from emr.audit.rows import AuditRow, event_of
+from emr.audit.sealing import DirectorySealer, Sealer
+from emr.audit.stored import DIRECTORY
 from emr.identity.principal import system_principal
 from emr.kernel.clock import utc_now
 from emr.work.faults import nowhere
@@ -34,13 +35,12 @@ def rows_for(world: World, slug: str, count: int, start: int = 0) -> list[AuditR
     ]
 
 
-async def chain(parts: Runtime, world: World, slug: str) -> tuple[list[Kept], list[Row]]:
-    async with parts.databases.hospital(parts.registry.by_slug(slug)) as connection:
-        return await stored_chain(connection, world.schema(slug))
+def faults(world: World, slug: str) -> list[str]:
+    return check(Asked(world.settings.database.url, world.schema(slug), slug, None)).faults
 
 
-async def faults(parts: Runtime, world: World, slug: str) -> list[str]:
-    return list(verify(world.schema(slug), *await chain(parts, world, slug)))
+def seals_of(world: World, slug: str) -> Sequence[Any]:
+    return world.sql(f"SELECT batch, first, last FROM {world.schema(slug)}.audit_seals ORDER BY batch")
 
 
 def played(world: World, scenario: Callable[[Runtime], Awaitable[None]]) -> None:
@@ -63,10 +63,9 @@ class TestSeal:
                 await parts.audit.record("default", rows_for(world, slug, 5))
             await sealer(parts).turn()
             for slug in SLUGS:
-                seals, rows = await chain(parts, world, slug)
-                assert [(kept.seal.batch, kept.seal.first, kept.seal.last) for kept in seals] == [(1, 1, 5)]
-                assert [row.number for row in rows] == [1, 2, 3, 4, 5]
-                assert await faults(parts, world, slug) == []
+                assert seals_of(world, slug) == [(1, 1, 5)]
+                assert [row[0] for row in columns(world, slug)] == [1, 2, 3, 4, 5]
+                assert faults(world, slug) == []
 
         played(world, scenario)
         assert world.unsealed() == 0
@@ -76,11 +75,11 @@ class TestSeal:
             for start in range(0, 30, 10):
                 await parts.audit.record("default", rows_for(world, "hoa-sen", 10, start))
                 await sealer(parts).turn()
-            seals, rows = await chain(parts, world, "hoa-sen")
-            assert [kept.seal.last for kept in seals] == [10, 20, 30]
-            assert [row.number for row in rows] == list(range(1, 31))
-            assert [f'"request":"r{number}"'.encode() in row.text for number, row in enumerate(rows)] == [True] * 30
-            assert await faults(parts, world, "hoa-sen") == []
+            rows = columns(world, "hoa-sen")
+            assert [last for _, _, last in seals_of(world, "hoa-sen")] == [10, 20, 30]
+            assert [row[0] for row in rows] == list(range(1, 31))
+            assert [f'"request":"r{number}"' in row[5] for number, row in enumerate(rows)] == [True] * 30
+            assert faults(world, "hoa-sen") == []
 
         played(world, scenario)
 
@@ -91,7 +90,7 @@ class TestSeal:
 
         played(world, scenario)
         for row in columns(world, "hoa-sen"):
-            assert tuple(row) == event(row[0], row[1], row[5])
+            assert tuple(row) == event_of(row[0], row[5])
         assert columns(world, "hoa-sen")[0][2:5] == ("record.read", "system:nurse", ["p0"])
 
     def test_more_than_one_batch_is_left_for_the_next_turn(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +99,7 @@ class TestSeal:
         async def scenario(parts: Runtime) -> None:
             await parts.audit.record("default", rows_for(world, "hoa-sen", 10))
             assert [await sealer(parts).turn() for _ in range(4)] == [True, True, False, False]
-            assert await faults(parts, world, "hoa-sen") == []
+            assert faults(world, "hoa-sen") == []
 
         played(world, scenario)
         assert len(columns(world, "hoa-sen")) == 10
@@ -110,8 +109,8 @@ class TestSeal:
             await parts.audit.record("default", rows_for(world, "hoa-sen", 5))
             await sealer(parts).turn()
             schema = world.schema("hoa-sen")
-            world.sql(f"UPDATE {schema}.audit_events SET row = replace(row, 'read', 'none') WHERE number = 3")
-            assert await faults(parts, world, "hoa-sen") == ["seal 1: a row of 1 to 5 was changed"]
+            world.sql(f"UPDATE {schema}.audit_events SET row = replace(row, 'r2', 'r9') WHERE number = 3")
+            assert faults(world, "hoa-sen") == ["seal 1: a row of 1 to 5 was changed"]
 
         played(world, scenario)
 
@@ -150,7 +149,7 @@ class TestTrouble:
             assert world.unsealed() == 5
             assert columns(world, "hoa-sen") == []
             await sealer(parts).turn()
-            assert await faults(parts, world, "hoa-sen") == []
+            assert faults(world, "hoa-sen") == []
 
         played(world, scenario)
         assert len(columns(world, "hoa-sen")) == 5
@@ -169,9 +168,8 @@ class TestTrouble:
 
             writing = asyncio.create_task(write())
             await asyncio.gather(writing, *(keep_sealing() for _ in range(3)))
-            _, rows = await chain(parts, world, "hoa-sen")
-            assert [row.number for row in rows] == list(range(1, 101))
-            assert await faults(parts, world, "hoa-sen") == []
+            assert [row[0] for row in columns(world, "hoa-sen")] == list(range(1, 101))
+            assert faults(world, "hoa-sen") == []
 
         played(world, scenario)
 
@@ -185,3 +183,19 @@ class TestTrouble:
         played(world, scenario)
         assert world.unsealed() == 2
         assert len(columns(world, "hoa-sen")) == 2
+
+
+class TestDirectory:
+    def test_what_belongs_to_no_hospital_is_sealed_as_a_stream_of_its_own(self, world: World) -> None:
+        async def scenario(parts: Runtime) -> None:
+            rows = [AuditRow(None, datetime.now(UTC), "session.started", "success", NURSE, f"r{n}") for n in range(7)]
+            await parts.audit.record_directory(rows)
+            sealer = DirectorySealer(parts.databases.directory_audit, utc_now)
+            assert [await sealer.turn(), await sealer.turn()] == [False, False]
+
+        played(world, scenario)
+        asked = Asked(world.settings.database.url, DIRECTORY, DIRECTORY, None)
+        report = check(asked)
+        assert (report.rows, report.batches, report.faults, report.unsealed.rows) == (7, 1, [], 0)
+        world.sql("UPDATE directory.audit_events SET row = replace(row, 'r3', 'r9') WHERE number = 4")
+        assert check(asked).faults == ["seal 1: a row of 1 to 7 was changed"]

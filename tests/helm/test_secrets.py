@@ -38,6 +38,14 @@ class TestSecrets:
         seen = {name for name, pod in pods(EVERYTHING) if "emr-warehouse" in str(pod)}
         assert seen == {"emr-worker"}
 
+    def test_only_the_worker_signs_anchors(self) -> None:
+        assert {name for name, pod in pods(EVERYTHING) if ("emr-keys", "anchor") in referenced(pod)} == {"emr-worker"}
+
+    def test_an_account_of_their_own_for_anchors_is_the_worker_s(self) -> None:
+        values = EVERYTHING | {"anchors": {"bucket": "a-bucket", "retentionYears": 20, "existingSecret": "emr-anchors"}}
+        seen = {name for name, pod in pods(values) if "emr-anchors" in str(pod)}
+        assert seen == {"emr-worker"}
+
     def test_every_file_that_is_named_is_mounted(self) -> None:
         for _, pod in pods(EVERYTHING):
             mounted = {

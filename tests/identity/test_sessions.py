@@ -157,7 +157,7 @@ class TestEndedAtTheProvider:
         browser = here.sign_in()
         session = here.who(browser).json()["session"]
         here.provider.end_all(DOCTOR)
-        rows = "SELECT 1 FROM directory.audit_events WHERE row LIKE '%%session.ended-by-provider%%' AND row LIKE %s"
+        rows = "SELECT 1 FROM directory.audit_journal WHERE row LIKE '%%session.ended-by-provider%%' AND row LIKE %s"
         assert here.eventually(lambda: bool(here.sql(rows, f"%{session}%")))
 
 

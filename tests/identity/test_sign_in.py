@@ -88,9 +88,9 @@ class TestSignIn:
         assert found["hospitals"] == [["hoa-sen", "doctor"], ["cau-vong", ""]]
 
     def test_a_sign_in_leaves_a_row_in_the_directorys_audit(self, here: World) -> None:
-        before = here.sql("SELECT coalesce(max(number), 0) FROM directory.audit_events")[0][0]
+        before = here.sql("SELECT coalesce(max(seq), 0) FROM directory.audit_journal")[0][0]
         here.sign_in()
-        rows = here.sql("SELECT row FROM directory.audit_events WHERE number > %s", before)
+        rows = here.sql("SELECT row FROM directory.audit_journal WHERE seq > %s", before)
         assert ['"action":"session.started"' in row[0] for row in rows] == [True]
 
 
@@ -221,9 +221,9 @@ class TestChange:
 class TestRefusals:
     def test_each_leaves_one_row_in_the_directorys_audit(self, demo: World) -> None:
         browser = demo.sign_in()
-        before = demo.sql("SELECT coalesce(max(number), 0) FROM directory.audit_events")[0][0]
+        before = demo.sql("SELECT coalesce(max(seq), 0) FROM directory.audit_journal")[0][0]
         browser.get(f"{demo.base_url}/auth/callback", params={"state": "x", "code": "x"})
         browser.post(f"{demo.base_url}/auth/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
         browser.post(f"{demo.base_url}/auth/backchannel-logout", data={"logout_token": "x"})
-        rows = demo.sql("SELECT row::json->'detail'->'codes'->>0 FROM directory.audit_events WHERE number > %s", before)
+        rows = demo.sql("SELECT row::json->'detail'->'codes'->>0 FROM directory.audit_journal WHERE seq > %s", before)
         assert [row[0] for row in rows] == ["sign-in-refused", "foreign-form", "logout-token-refused"]

@@ -136,6 +136,7 @@ def write_secrets(folder: Path, cluster: Cluster, store: MinioServer) -> None:
         "keys/master": f"k1:{_random_key()}",
         "keys/signing": _random_key(),
         "keys/sealing": _random_key(),
+        "keys/anchor": _random_key(),
     }
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

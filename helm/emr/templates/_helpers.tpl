@@ -90,6 +90,8 @@ EMR_STORAGE__ENDPOINT: {{ .Values.storage.endpoint }}
 EMR_STORAGE__SECURE: {{ .Values.storage.secure | quote }}
 EMR_STORAGE__REGION: {{ .Values.storage.region }}
 EMR_STORAGE__BUCKET: {{ .Values.storage.bucket }}
+EMR_ANCHORS__BUCKET: {{ .Values.anchors.bucket }}
+EMR_ANCHORS__RETENTION_YEARS: {{ .Values.anchors.retentionYears | quote }}
 EMR_IDENTITY__ISSUER: {{ .Values.identity.issuer }}
 EMR_IDENTITY__CLIENT_ID: {{ .Values.identity.clientId }}
 EMR_TELEMETRY__LOG_LEVEL: {{ .Values.telemetry.logLevel }}
@@ -119,6 +121,13 @@ EMR_KEYS__MASTER: [keys, master]
 EMR_KEYS__SIGNING: [keys, signing]
 EMR_KEYS__SEALING: [keys, sealing]
 EMR_IDENTITY__CLIENT_SECRET: [identity, clientSecret]
+{{- if eq .part "worker" }}
+EMR_KEYS__ANCHOR: [keys, anchor]
+{{- if .root.Values.anchors.existingSecret }}
+EMR_ANCHORS__ACCESS_KEY: [anchors, accessKey]
+EMR_ANCHORS__SECRET_KEY: [anchors, secretKey]
+{{- end }}
+{{- end }}
 {{- if and (eq .part "worker") .root.Values.warehouse.existingSecret }}
 EMR_WAREHOUSE__ACCESS_KEY: [warehouse, accessKey]
 EMR_WAREHOUSE__SECRET_KEY: [warehouse, secretKey]
@@ -154,7 +163,7 @@ env:
 {{- end }}
 
 {{- define "emr.volumes" -}}
-{{- $names := dict "database" .root.Values.database.existingSecret "owner" .root.Values.database.ownerExistingSecret "storage" .root.Values.storage.existingSecret "keys" .root.Values.keys.existingSecret "identity" .root.Values.identity.existingSecret "warehouse" .root.Values.warehouse.existingSecret }}
+{{- $names := dict "database" .root.Values.database.existingSecret "owner" .root.Values.database.ownerExistingSecret "storage" .root.Values.storage.existingSecret "keys" .root.Values.keys.existingSecret "identity" .root.Values.identity.existingSecret "warehouse" .root.Values.warehouse.existingSecret "anchors" .root.Values.anchors.existingSecret }}
 - name: temporary
   emptyDir: {sizeLimit: 2Gi}
 - name: secrets

@@ -10,7 +10,14 @@ from emr.identity.principal import Principal
 
 FORMAT: Final = 1
 _CANONICAL: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_READ: Final = json.JSONDecoder().raw_decode
 Outcome = Literal["success", "refused"]
+Event = tuple[int, datetime, str, str, list[str], str]
+"""A sealed row as it is stored: number, at, action, actor, patients, and its text."""
+
+
+class Unreadable(ValueError):
+    """A text that no row can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +74,17 @@ def _actor(principal: Principal | None) -> dict[str, str | None] | None:
         "kind": principal.kind,
         "session": principal.session_id,
     }
+
+
+def event_of(number: int, text: str) -> Event:
+    """A row's text with the columns beside it, derived from it, so that they can be derived again. `Unreadable`."""
+    try:
+        row, end = _READ(text)
+        actor = row["actor"]
+        at = datetime.fromisoformat(row["at"])
+        event = number, at, row["action"], actor["subject"] if actor else "", row["patients"], text
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreadable("the text is no row") from error
+    if end != len(text):
+        raise Unreadable("something follows the row")
+    return event

@@ -1,4 +1,5 @@
-"""Moves rows of the journal into the hospital's own trail and seals them, a batch in one transaction.
+"""Moves rows of the journals into the trail of their hospital, or of the directory, and seals them, a batch in one
+transaction.
 
 Rows get gapless numbers in the order of the journal; each batch gets a Merkle root chained to the batch before
 (`emr.audit.seals`). Any number of workers may seal: a transaction-level advisory lock lets one at a time work on a
@@ -6,7 +7,6 @@ hospital, and the batch number is a key, so that a chain cannot fork even withou
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +15,10 @@ from typing import Final
 import asyncpg
 
 from emr.audit import seals
+from emr.audit.rows import Event, event_of
+from emr.audit.stored import DIRECTORY
 from emr.db.connection import Connection, Row
-from emr.db.pools import Cell
+from emr.db.pools import Cell, RolePool
 from emr.kernel.clock import Clock
 from emr.kernel.tenant import SCHEMA
 from emr.telemetry import metrics
@@ -33,15 +35,18 @@ _TAKE: Final = """
 DELETE FROM cell.audit_journal WHERE seq = ANY (ARRAY(
   SELECT seq FROM cell.audit_journal WHERE tenant = $1 ORDER BY seq LIMIT $2)) RETURNING seq, at, row
 """
+_TAKE_OF_DIRECTORY: Final = """
+DELETE FROM directory.audit_journal WHERE seq = ANY (ARRAY(
+  SELECT seq FROM directory.audit_journal ORDER BY seq LIMIT $1)) RETURNING seq, at, row
+"""
 _BECOME: Final = "SELECT set_config('role', $1, true), set_config('search_path', $1, true)"
+_IN_DIRECTORY: Final = "SELECT set_config('search_path', 'directory', true)"
 _HEAD: Final = "SELECT batch, last, hash FROM audit_seals ORDER BY batch DESC LIMIT 1"
 _SEAL: Final = """
 INSERT INTO audit_seals (batch, first, last, root, previous, hash, sealed_at, format)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _COLUMNS: Final = ("number", "at", "action", "actor", "patients", "row")
-
-Event = tuple[int, datetime, str, str, list[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,51 +95,63 @@ class Sealer:
                 return 0
             self.reached("sealer-taken")
             await connection.execute(_BECOME, stream, name="audit.become")
-            await self._append(connection, stream, taken)
+            await _append(connection, taken, (stream, self.clock(), self.reached))
             self.reached("sealer-before-commit")
         self.reached("sealer-after-commit")
         metrics.AUDIT_SEALED_ROWS.labels(metrics.hospital_label(self.hospital_of(stream))).inc(len(taken))
         return len(taken)
 
-    async def _append(self, connection: Connection, stream: str, taken: Sequence[Row]) -> None:
-        found = await connection.fetchrow(_HEAD, name="audit.head")
-        head = seals.Head(found["batch"], found["last"], found["hash"]) if found else seals.Head()
-        now = self.clock().astimezone(UTC)
-        # Hashing and parsing thousands of rows would hold up whatever else the worker does.
-        events, seal = await asyncio.to_thread(_sealed, stream, head, taken, now)
-        await connection.driver.copy_records_to_table("audit_events", records=events, columns=_COLUMNS)
-        self.reached("sealer-rows-written")
-        await connection.execute(
-            _SEAL, seal.batch, seal.first, seal.last, seal.root, seal.previous, seal.hash(), seal.sealed_at,
-            seal.format, name="audit.seal",
-        )  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class DirectorySealer:
+    """Seals what belongs to no hospital, in the directory's own schema."""
+
+    pool: RolePool
+    clock: Clock
+
+    async def turn(self) -> bool:
+        """Seal one batch. True when there may be more."""
+        async with self.pool.transaction() as connection:
+            if not await connection.fetchval(_LOCK, DIRECTORY, name="audit.lock"):
+                return False
+            taken = await connection.fetch(_TAKE_OF_DIRECTORY, BATCH_ROWS, name="audit.take")
+            if taken:
+                await connection.execute(_IN_DIRECTORY, name="audit.directory")
+                await _append(connection, taken, (DIRECTORY, self.clock(), lambda _: None))
+        metrics.AUDIT_SEALED_ROWS.labels(metrics.hospital_label(None)).inc(len(taken))
+        return len(taken) == BATCH_ROWS
+
+
+async def head_of(connection: Connection) -> seals.Head:
+    """Where the stream ends whose schema the connection sees."""
+    found = await connection.fetchrow(_HEAD, name="audit.head")
+    return seals.Head(found["batch"], found["last"], found["hash"]) if found else seals.Head()
+
+
+async def directory_head(pool: RolePool) -> seals.Head:
+    """Where the directory's own stream ends."""
+    async with pool.transaction() as connection:
+        await connection.execute(_IN_DIRECTORY, name="audit.directory")
+        return await head_of(connection)
+
+
+async def _append(
+    connection: Connection, taken: Sequence[Row], how: tuple[str, datetime, Callable[[str], None]]
+) -> None:
+    stream, now, reached = how
+    head = await head_of(connection)
+    # Hashing and parsing thousands of rows would hold up whatever else the worker does.
+    events, seal = await asyncio.to_thread(_sealed, stream, head, taken, now.astimezone(UTC))
+    await connection.driver.copy_records_to_table("audit_events", records=events, columns=_COLUMNS)
+    reached("sealer-rows-written")
+    await connection.execute(
+        _SEAL, seal.batch, seal.first, seal.last, seal.root, seal.previous, seal.hash(), seal.sealed_at,
+        seal.format, name="audit.seal",
+    )  # fmt: skip
 
 
 def _sealed(stream: str, head: seals.Head, taken: Sequence[Row], sealed_at: datetime) -> tuple[list[Event], seals.Seal]:
     ordered = sorted(taken, key=lambda row: int(row["seq"]))
     numbered = list(enumerate(ordered, head.last + 1))
-    rows = [seals.Row(number, row["row"].encode()) for number, row in numbered]
-    return [event(number, row["at"], row["row"]) for number, row in numbered], seals.seal(stream, head, rows, sealed_at)
-
-
-def event(number: int, at: datetime, text: str) -> Event:
-    """The columns beside a row's text, derived from it, so that they can be derived again when it is verified."""
-    row = json.loads(text)
-    actor = (row.get("actor") or {}).get("subject") or ""
-    return number, at, row["action"], actor, list(row.get("patients") or ()), text
-
-
-async def stored_chain(connection: Connection, stream: str) -> tuple[list[seals.Kept], list[seals.Row]]:
-    """All seals and rows of the hospital whose role the connection has, for `seals.verify`."""
-    kept = await connection.fetch(_ALL_SEALS, name="audit.seals")
-    rows = await connection.fetch(_ALL_ROWS, name="audit.rows")
-    return [_kept(stream, row) for row in kept], [seals.Row(row["number"], row["row"].encode()) for row in rows]
-
-
-_ALL_SEALS: Final = "SELECT batch, first, last, root, previous, hash, sealed_at, format FROM audit_seals ORDER BY batch"
-_ALL_ROWS: Final = "SELECT number, row FROM audit_events ORDER BY number"
-
-
-def _kept(stream: str, row: Row) -> seals.Kept:
-    names = ("batch", "first", "last", "root", "previous", "sealed_at", "format")
-    return seals.Kept(seals.Seal(stream, **{name: row[name] for name in names}), row["hash"])
+    leaves = [seals.leaf(number, row["row"]) for number, row in numbered]
+    return [event_of(number, row["row"]) for number, row in numbered], seals.seal(stream, head, leaves, sealed_at)

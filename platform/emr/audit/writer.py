@@ -18,7 +18,7 @@ INSERT INTO cell.audit_journal (tenant, at, row)
 SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::text[])
 """
 _DIRECTORY: Final = """
-INSERT INTO directory.audit_events (at, row) SELECT at, row FROM unnest($1::text[], $2::timestamptz[], $3::text[])
+INSERT INTO directory.audit_journal (at, row) SELECT at, row FROM unnest($1::text[], $2::timestamptz[], $3::text[])
   AS rows (tenant, at, row)
 """
 IN_TRANSACTION: Final = """

@@ -142,6 +142,8 @@ class Databases:
     """The directory and every cell."""
 
     directory: RolePool
+    directory_audit: RolePool
+    """Seals what belongs to no hospital."""
     cells: Mapping[str, Cell]
 
     def cell(self, name: str) -> Cell:
@@ -160,10 +162,12 @@ class Databases:
         return self.cell(tenant.cell).hospital_to_read(tenant.schema)
 
     async def open(self) -> None:
-        await asyncio.gather(self.directory.open(), *(cell.open() for cell in self.cells.values()))
+        own = (self.directory.open(), self.directory_audit.open())
+        await asyncio.gather(*own, *(cell.open() for cell in self.cells.values()))
 
     async def close(self) -> None:
-        await asyncio.gather(self.directory.close(), *(cell.close() for cell in self.cells.values()))
+        own = (self.directory.close(), self.directory_audit.close())
+        await asyncio.gather(*own, *(cell.close() for cell in self.cells.values()))
 
 
 def databases(settings: Database) -> Databases:
@@ -171,6 +175,7 @@ def databases(settings: Database) -> Databases:
     urls = {DEFAULT_CELL: settings.url} | settings.cells
     return Databases(
         directory=RolePool(settings.url, "emr_directory", size=settings.pool_size),
+        directory_audit=RolePool(settings.url, "emr_audit", size=1),
         cells={name: Cell(url, settings) for name, url in urls.items()},
     )
 

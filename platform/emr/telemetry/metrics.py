@@ -60,6 +60,9 @@ AUDIT_SEALED_ROWS: Final = Counter(
 AUDIT_SEAL_LAG_SECONDS: Final = Gauge(
     "emr_audit_seal_lag_seconds", "Age of the oldest audit row that no seal covers.", ("cell",), registry=REGISTRY
 )
+AUDIT_ANCHOR_LAG_SECONDS: Final = Gauge(
+    "emr_audit_anchor_lag_seconds", "Age of the newest anchor of a cell's trails.", ("cell",), registry=REGISTRY
+)
 OUTBOX_LAG_SECONDS: Final = Gauge(
     "emr_outbox_lag_seconds", "Age of the oldest pointer without a receipt.", ("cell",), registry=REGISTRY
 )

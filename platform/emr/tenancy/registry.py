@@ -50,6 +50,11 @@ class Registry:
         """The hospital that a called AE title picks."""
         return _found(self._known.by_ae_title, title)
 
+    def slug_of(self, schema: str) -> str | None:
+        """The slug of the hospital with this schema, or None."""
+        known = self._known.by_schema.get(schema)
+        return known.slug if known else None
+
     def all(self) -> Sequence[Tenant]:
         """Every hospital, by slug."""
         return [self._known.by_slug[slug] for slug in sorted(self._known.by_slug)]

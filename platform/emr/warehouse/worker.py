@@ -9,7 +9,6 @@ from typing import Final
 
 import uvloop
 
-from emr.audit.sealing import Sealer
 from emr.db.pools import Cell
 from emr.db.roles import refuse_powerful_login
 from emr.records.bulk.worker import bulk_jobs
@@ -29,10 +28,11 @@ from emr.work.collector import leave_old_objects_alone
 from emr.work.faults import kill_points
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job, Loop
+from emr.work.preconditions import demand_anchor_key
 from emr.work.runtime import Runtime, runtime
+from emr.work.trail_keeping import trail_jobs
 from emr.work.upkeep import upkeep_jobs
 
-_SEAL_SECONDS: Final = 1.0
 _BACKLOG_SECONDS: Final = 2.0
 
 
@@ -43,6 +43,7 @@ def run(settings: Settings, management_port: int) -> int:
     """
     configure_logs(settings.telemetry, "worker")
     refuse_powerful_login(settings.database.url)
+    demand_anchor_key(settings)
     flush = configure_tracing(settings.telemetry, "worker")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -82,26 +83,20 @@ def _stop(loop: Loop, readiness: Readiness) -> None:
 
 
 def worker_jobs(parts: Runtime) -> list[Job]:
-    """Everything that a worker does: for each cell a sealer, a gauge and, where a warehouse is set, a relay; what is
-    told to other systems; upkeep.
+    """Everything that a worker does: for each cell sealer and anchors, a gauge and, where a warehouse is set, a relay;
+    what is told to other systems; upkeep.
     """
     holder = f"{socket.gethostname()}/{os.getpid()}/{os.urandom(4).hex()}"
     seconds = parts.settings.worker.lease_seconds
     cells = parts.databases.cells
     leases = {name: Leases(cell.relay, holder, seconds) for name, cell in cells.items()}
-    jobs = upkeep_jobs(parts, leases) + reindex_jobs(parts, leases)
+    jobs = trail_jobs(parts, leases) + upkeep_jobs(parts, leases) + reindex_jobs(parts, leases)
     jobs += bulk_jobs(parts, leases) + subscription_jobs(parts, leases)
     for name, cell in cells.items():
         jobs.append(Job(f"backlog:{name}", _BACKLOG_SECONDS, _measuring(name, Outbox(cell.relay))))
-        jobs.append(Job(f"sealer:{name}", _SEAL_SECONDS, _sealing(parts, name, cell)))
         if parts.settings.warehouse.url:
             jobs.append(_relaying(parts, name, cell, leases[name]))
     return jobs
-
-
-def _sealing(parts: Runtime, name: str, cell: Cell) -> Callable[[Lease | None], "asyncio.Future[bool]"]:
-    sealer = Sealer(name, cell, parts.clock, _slugs(parts), kill_points(parts.settings))
-    return lambda _: asyncio.ensure_future(sealer.turn())
 
 
 def _measuring(name: str, outbox: Outbox) -> Callable[[Lease | None], "asyncio.Future[bool]"]:
@@ -123,7 +118,7 @@ def _relaying(parts: Runtime, name: str, cell: Cell, leases: Leases) -> Job:
         outbox=Outbox(cell.relay),
         bodies=Bodies(cell, parts.registry),
         table=Table(parts.settings.warehouse, name),
-        slug_of=_slugs(parts),
+        slug_of=parts.registry.slug_of,
         reached=kill_points(parts.settings),
     )
 
@@ -131,13 +126,6 @@ def _relaying(parts: Runtime, name: str, cell: Cell, leases: Leases) -> Job:
         return lease is not None and await relay.turn(lease)
 
     return Job(f"relay:{DESTINATION}", parts.settings.warehouse.poll_ms / 1000, turn, leases)
-
-
-def _slugs(parts: Runtime) -> Callable[[str], str | None]:
-    def slug(schema: str) -> str | None:
-        return next((tenant.slug for tenant in parts.registry.all() if tenant.schema == schema), None)
-
-    return slug
 
 
 def _failing(loop: Loop) -> Check:

@@ -23,6 +23,13 @@ def demand_safe(settings: Settings) -> None:
     refuse_powerful_login(settings.database.url)
 
 
+def demand_anchor_key(settings: Settings) -> None:
+    """What the worker needs besides. Raises `Invalid`: in production, anchors are signed with a key of their own."""
+    text = settings.keys.anchor.get_secret_value()
+    if text or settings.profile == "production":
+        _demand_secret(text, "EMR_KEYS__ANCHOR")
+
+
 def _demand_production(settings: Settings) -> None:
     if not settings.http.base_url.startswith("https://"):
         raise _refused("EMR_HTTP__BASE_URL", "is an https address in production")

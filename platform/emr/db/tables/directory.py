@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -100,13 +101,47 @@ keys = Table(
     Column("retired_at", DateTime(timezone=True)),
 )
 
+audit_journal = Table(
+    "audit_journal",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("row", Text, nullable=False, comment="canonical JSON; its UTF-8 bytes are what a seal covers"),
+)
+
 audit_events = Table(
     "audit_events",
     metadata,
-    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False, comment="gapless"),
     Column("at", DateTime(timezone=True), nullable=False),
-    Column("row", Text, nullable=False, comment="canonical JSON"),
+    Column("action", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("patients", ARRAY(Text), nullable=False),
+    Column("row", Text, nullable=False, comment="canonical JSON; its UTF-8 bytes are what a seal covers"),
     Index("audit_events_at", "at"),
 )
 
-__all__ = ["audit_events", "keys", "memberships", "metadata", "sessions", "tenant_events", "tenants"]
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("batch", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False, comment="Merkle root over the rows"),
+    Column("previous", LargeBinary, nullable=False, comment="hash of the seal before"),
+    Column("hash", LargeBinary, nullable=False),
+    Column("sealed_at", DateTime(timezone=True), nullable=False),
+    Column("format", Integer, nullable=False),
+)
+
+__all__ = [
+    "audit_events",
+    "audit_journal",
+    "audit_seals",
+    "keys",
+    "memberships",
+    "metadata",
+    "sessions",
+    "tenant_events",
+    "tenants",
+]

@@ -1,0 +1,162 @@
+"""`emr audit …`: whether the trails are whole."""
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from typing import Annotated, Any, Final, NoReturn
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from emr.audit.anchoring import Written, written
+from emr.audit.anchors import signer_of, trusted_of
+from emr.audit.checking import Asked, Report, check, extent_of
+from emr.audit.stored import DIRECTORY
+from emr.db.pools import DEFAULT_CELL, databases
+from emr.kernel.errors import Refusal
+from emr.kernel.tenant import Tenant
+from emr.settings import Settings
+from emr.storage.locked import open_locked
+from emr.tenancy.registry import Registry
+
+_MOST_PROCESSES: Final = 4
+_WORTH_PROCESSES: Final = 100_000
+
+audit = typer.Typer(no_args_is_help=True, help="Who did what: whether the trails are whole.")
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+Chosen = Annotated[str | None, typer.Option("--tenant", help="One hospital's slug, or `directory`; all without it.")]
+NoAnchors = Annotated[bool, typer.Option("--no-anchors", help="Read no anchors; then an end cut off is not found.")]
+EveryAnchor = Annotated[bool, typer.Option("--every-anchor", help="Read every anchor that was ever written.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    hospitals: Sequence[Tenant]
+    written: dict[str, Written] | None
+
+
+@audit.command("verify")
+def verify(
+    *, tenant: Chosen = None, no_anchors: NoAnchors = False, every_anchor: EveryAnchor = False, as_json: Json = False
+) -> None:
+    """Walk every row and seal and compare with the anchors. Exit code 0 if all is whole, 1 if not, 2 if unknown."""
+    settings = Settings()
+    try:
+        world = asyncio.run(_world(settings, anchors=not no_anchors, every=every_anchor))
+        asked = _asked(settings, world, tenant)
+        reports = _checked(asked, quiet=as_json)
+    except (Refusal, psycopg.Error, ValueError) as error:
+        _refuse(str(error).splitlines()[0])
+    faults = _of_anchors(world) if tenant is None else []
+    _tell(reports, faults, as_json=as_json)
+    raise typer.Exit(0 if not faults and all(report.whole for report in reports) else 1)
+
+
+@audit.command("key")
+def key(*, as_json: Json = False) -> None:
+    """Print the public key whose anchors this installation signs, for whoever verifies elsewhere."""
+    signer = signer_of(Settings())
+    public = base64.b64encode(signer.public).decode("ascii")
+    typer.echo(json.dumps({"id": signer.id, "public": public}) if as_json else f"{signer.id} {public}")
+
+
+async def _world(settings: Settings, *, anchors: bool, every: bool) -> _World:
+    pools = databases(settings.database)
+    await pools.directory.open()
+    try:
+        registry = Registry(pools.directory)
+        await registry.refresh()
+    finally:
+        await pools.directory.close()
+    if not anchors:
+        return _World(registry.all(), None)
+    # Before the rows are read: an anchor must not be newer than the state that it is compared with.
+    store, trusted = open_locked(settings), trusted_of(settings)
+    try:
+        await store.open()
+        cells = {name: await written(store, name, trusted, every=every) for name in pools.cells}
+    finally:
+        store.close()
+    return _World(registry.all(), cells)
+
+
+def _asked(settings: Settings, world: _World, slug: str | None) -> list[Asked]:
+    urls = {DEFAULT_CELL: settings.database.url} | settings.database.cells
+    streams = [(DIRECTORY, DIRECTORY, DEFAULT_CELL, settings.database.url)]
+    streams += [(each.slug, each.schema, each.cell, urls[each.cell]) for each in world.hospitals]
+    chosen = [each for each in streams if slug in (None, each[0])]
+    if not chosen:
+        raise ValueError("There is no such hospital.")
+    return [Asked(url, stream, name, _heads(world, cell, stream)) for name, stream, cell, url in chosen]
+
+
+def _heads(world: _World, cell: str, stream: str) -> Any:
+    return None if world.written is None else world.written[cell].heads.get(stream, [])
+
+
+def _of_anchors(world: _World) -> list[str]:
+    """What is wrong with the anchors themselves, and streams that they name and that are gone."""
+    known = {DIRECTORY, *(tenant.schema for tenant in world.hospitals)}
+    faults: list[str] = []
+    for found in (world.written or {}).values():
+        faults += found.faults
+        faults += [f"stream {name} was anchored and no hospital has it" for name in sorted(found.heads.keys() - known)]
+    return faults
+
+
+def _checked(asked: Sequence[Asked], *, quiet: bool) -> list[Report]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
+        total = sum(extent_of(each) for each in asked)
+        task = progress.add_task("rows", total=total)
+        processes = min(_MOST_PROCESSES, os.cpu_count() or 1, len(asked)) if total > _WORTH_PROCESSES else 1
+        return list(_each(asked, processes, lambda rows: progress.advance(task, rows)))
+
+
+def _each(asked: Sequence[Asked], processes: int, passed: Callable[[int], None]) -> Iterator[Report]:
+    if processes == 1:
+        yield from (check(each, passed) for each in asked)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for report in pool.map(check, asked):
+            passed(report.rows)
+            yield report
+
+
+def _tell(reports: Sequence[Report], faults: Sequence[str], *, as_json: bool) -> None:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    whole = not faults and all(report.whole for report in reports)
+    if as_json:
+        streams = [report.as_json() for report in reports]
+        typer.echo(
+            json.dumps({"at": at, "whole": whole, "anchors": list(faults), "streams": streams}, ensure_ascii=False)
+        )
+        return
+    grid = Table("stream", "rows", "seals", "anchored to", "not sealed yet", "oldest, s", "result", title=at)
+    for each in reports:
+        anchored = "not asked" if each.anchored_batch is None else str(each.anchored_batch)
+        unsealed = (str(each.unsealed.rows), f"{each.unsealed.seconds:.1f}")
+        result = "whole" if each.whole else f"{each.fault_count} faults"
+        grid.add_row(each.name, str(each.rows), str(each.batches), anchored, *unsealed, result)
+    Console().print(grid)
+    for fault in faults:
+        typer.echo(f"anchors: {fault}")
+    for each in reports:
+        for fault in each.faults:
+            typer.echo(f"{each.name}: {fault}")
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
