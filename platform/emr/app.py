@@ -22,6 +22,9 @@ from emr.imaging import pages as imaging_pages
 from emr.imaging.renderer import Renderer
 from emr.kernel.errors import NotFound
 from emr.settings import Settings
+from emr.smart import discovery as smart_discovery
+from emr.smart import token as smart_token
+from emr.smart.clients import Clients
 from emr.subscriptions import guard as subscriptions
 from emr.telemetry.health import Readiness
 from emr.telemetry.http import ObserveRequests
@@ -38,14 +41,15 @@ from emr.work.starting import MANAGEMENT_PORT, MANAGEMENT_PORTS
 from emr.work.unit import UnitOfWork
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_FHIR: Final = (fhir_api.before_ids, documents_api.router, fhir_api.router)
-"""A file's Binary is the documents' own to read."""
+_FHIR: Final = (smart_discovery.router, fhir_api.before_ids, documents_api.router, fhir_api.router)
+"""A file's Binary is the documents' own to read; `.well-known` would pass for a type."""
 # What is asked most often stands first.
 ROUTERS: Final = (
     *_FHIR,
     dicomweb_api.router,
     home.router,
     sign_in.router,
+    smart_token.router,
     documents_pages.router,
     imaging_pages.router,
     consultation_pages.router,
@@ -82,6 +86,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     )
     app.state.runtime = parts
     app.state.identity = Identity(settings, parts.databases.directory, parts.clock)
+    app.state.clients = Clients(app.state.identity, parts.clock)
     app.state.bodies = Room(settings.http.bodies_limit_mib << 20)
     app.state.renderer = Renderer()
     app.state.press = Press()

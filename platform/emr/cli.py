@@ -24,6 +24,7 @@ _ROOMS: Final = {
     "audit": "emr.audit.cli:audit",
     "subscriptions": "emr.subscriptions.cli:subscriptions",
     "warehouse": "emr.warehouse.cli:warehouse",
+    "apps": "emr.smart.cli:apps",
     "settings": "emr.fleet.cli:settings",
 }
 """Command, and where its Typer application is."""

@@ -28,12 +28,16 @@ PUBLIC = frozenset(
         "/auth/sign-out",
         "/auth/backchannel-logout",
         "/h/{slug}/fhir/metadata",
+        "/h/{slug}/smart/token",
+        "/h/{slug}/smart/introspect",
+        "/h/{slug}/smart/revoke",
         "/static/{name}",
         "/preferences",
         "/design",
     }
 )
-"""Routes without a unit of work: choosing a hospital, signing in and out, what the server can do; built files of the
+"""Routes without a unit of work: choosing a hospital, signing in and out, what the server can do; where apps prove
+who they are; built files of the
 pages, how a reader likes them, the components on one page (demo and test only)."""
 STREAMED = re.compile(r"/h/\{slug\}/(dicomweb/|patients/\{patient\}/documents/new$)")
 """What streams in or out opens units of work of its own, so that a slow line holds no connection; their tests hold it."""

@@ -16,7 +16,7 @@ ONLY_IN = {
     "sqlalchemy": {"db", "tenancy", "identity", "access", "audit", "storage", "work", "records", "warehouse", "fleet"},
     "asyncpg": {"db", "audit", "work", "warehouse"},
     "alembic": {"db"},
-    "fastapi": {"app", "web", "fhir", "dicomweb"},
+    "fastapi": {"app", "web", "fhir", "dicomweb", "smart"},
     "minio": {"storage"},
     "joserfc": {"identity"},
     "keycloak": {"identity"},

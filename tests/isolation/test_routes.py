@@ -54,7 +54,10 @@ and jobs, which are nobody's but their maker's (tests/fhir/test_bulk.py).
 ROUTES = routes()
 NAMED = [each for each in ROUTES if set(re.findall(r"\{(\w+)", each[1])) - {"slug", "type"}]
 assert len(NAMED) > 30, "routes are found"
-PRIVATE = [each for each in ROUTES if not each[1].endswith("/metadata")]
+PUBLIC = ("/fhir/metadata", "/fhir/.well-known/smart-configuration")
+APPS_OWN = ("/smart/token", "/smart/introspect", "/smart/revoke")
+"""Where an app proves who it is, and no account is asked for (tests/smart)."""
+PRIVATE = [each for each in ROUTES if not each[1].endswith((*PUBLIC, *APPS_OWN))]
 
 
 def filled(path: str, slug: str, ids: dict[str, str]) -> str:

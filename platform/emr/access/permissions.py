@@ -61,7 +61,7 @@ GRANTS: Final[dict[str, Grant]] = {
     "pharmacist": Grant(_READ | _CHANGE | _SHOW, EVERYTHING, MEDICINES),
     "cashier": Grant(_READ | _CHANGE | {"patient:find"}, DESK | MONEY | CODES, MONEY),
     "archivist": Grant(_READ | _CHANGE | _SHOW | {"document:write"}, EVERYTHING, PAPERS),
-    "admin": Grant(_READ | {"member:manage"}, HOUSE | CODES, HOUSE),
+    "admin": Grant(_READ | {"member:manage", "app:manage"}, HOUSE | CODES, HOUSE),
     "ops": Grant(frozenset(), frozenset(), frozenset()),
     "auditor": Grant(frozenset(), frozenset(), frozenset()),
     "lis": Grant(_READ | _CHANGE | _SUBSCRIBE, DESK | LABORATORY | HOOKS | CODES, LABORATORY | HOOKS),
@@ -73,7 +73,11 @@ GRANTS: Final[dict[str, Grant]] = {
     ),
     "warehouse": Grant(_READ | {"bulk:export"}, EVERYTHING, frozenset()),
     "system": Grant(
-        _READ | _CHANGE | _SHOW | _CARE | {"imaging:store", "record:import", "bulk:export", "profile:manage"},
+        _READ
+        | _CHANGE
+        | _SHOW
+        | _CARE
+        | {"imaging:store", "record:import", "bulk:export", "profile:manage", "app:manage"},
         EVERYTHING,
         EVERYTHING,
     ),

@@ -29,6 +29,10 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT SELECT, DELETE ON directory.audit_journal TO emr_audit",
     "GRANT SELECT, INSERT ON directory.audit_events, directory.audit_seals TO emr_audit",
     "GRANT SELECT ON directory.tenants, directory.keys TO emr_directory",
+    "GRANT SELECT, INSERT, UPDATE ON directory.apps TO emr_directory",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.app_grants TO emr_directory",
+    "GRANT SELECT, INSERT, DELETE ON directory.app_launches, directory.app_tokens TO emr_directory",
+    "GRANT SELECT, INSERT, DELETE ON directory.app_assertions TO emr_directory",
 )
 _CELL_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT USAGE ON SCHEMA cell TO emr_cell, emr_audit, emr_hospital",

@@ -1,8 +1,8 @@
 """The refusals of this package. Their texts say nothing that an outsider could learn from.
 
-Unauthenticated ── NotSignedIn, TokenRefused
+Unauthenticated ── NotSignedIn, TokenRefused, ClientRefused
 Forbidden       ── NotAMember, ForeignForm
-Malformed       ── SignInRefused, LogoutTokenRefused, UnsafeReturn
+Malformed       ── SignInRefused, LogoutTokenRefused, UnsafeReturn, GrantInvalid, ScopeInvalid
 Unavailable     ── ProviderUnavailable
 """
 
@@ -61,6 +61,28 @@ class ForeignForm(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("foreign-form", "The form has expired or was not made for this page; reload it and try again.")
+
+
+class ClientRefused(Unauthenticated):
+    """An app that did not prove that it is the one (RFC 6749, 5.2); the reason is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("invalid-client", "The app could not be authenticated.")
+        self.reason = reason
+
+
+class GrantInvalid(Malformed):
+    """A code, a refresh token or a launch that does not count (RFC 6749, 5.2)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("invalid-grant", message)
+
+
+class ScopeInvalid(Malformed):
+    """Scopes that cannot be given (RFC 6749, 5.2)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("invalid-scope", message, location="scope")
 
 
 class ProviderUnavailable(Unavailable):

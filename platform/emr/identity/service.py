@@ -13,6 +13,8 @@ import httpx
 
 from emr.db.connection import Row
 from emr.db.pools import RolePool
+from emr.identity.app_access import AppAccess
+from emr.identity.app_grants import ACCESS
 from emr.identity.errors import (
     ForeignForm,
     LogoutTokenRefused,
@@ -125,6 +127,7 @@ class Identity:
         self._seen_logouts: OrderedDict[str, int] = OrderedDict()
         self.memberships = Memberships(directory, clock)
         self.lists = SessionLists(directory, chosen, clock)
+        self.app_access = AppAccess(directory, clock, signing)
 
     def pending_cookie(self, state: str) -> str:
         """The name of the cookie of one sign-in under way: each has its own, so that two tabs do not collide."""
@@ -248,6 +251,8 @@ class Identity:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise TokenRefused("not a bearer token")
+        if token.strip().startswith(ACCESS):
+            return await self.app_access.principal(token.strip(), tenant)
         try:
             said = await self._tokens.bearer(token.strip())
         except BadToken as error:

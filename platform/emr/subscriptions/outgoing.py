@@ -23,6 +23,7 @@ from emr.subscriptions.addresses import Address, Endpoint, Fence
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to every address that the host has now."""
 
+_OK: Final = 200
 _LONGEST_PAUSE: Final = 3600.0
 _FAILURES: Final = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError, OSError)
 
@@ -83,6 +84,26 @@ class Outgoing:
             return Answer("name-unknown")
         except _FAILURES as error:
             return Answer(_reason(error))
+
+    async def fetch(self, url: str, endpoint: Endpoint, *, most: int, seconds: float = 5.0) -> bytes | None:
+        """What lies there, at most so many bytes; None for everything but a plain answer with all of it."""
+        backend = _Judged(self.fence, endpoint, self.resolver)
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                httpcore.AsyncConnectionPool(
+                    ssl_context=ssl.create_default_context(), network_backend=backend, retries=0
+                ) as pool,
+                pool.stream("GET", url, headers=[(b"Accept", b"application/json")]) as response,
+            ):
+                found = b""
+                async for chunk in response.aiter_stream():
+                    found += chunk
+                    if len(found) > most:
+                        return None
+                return found if response.status == _OK else None
+        except (TimeoutError, *_FAILURES):
+            return None
 
 
 class _Judged(httpcore.AsyncNetworkBackend):

@@ -51,6 +51,8 @@ def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P
 
 def _row(work: UnitOfWork, event: str) -> AuditRow:
     touched, patients, detail = work.trail.take()
+    if work.principal.app is not None:
+        detail |= {"app": work.principal.app}
     return AuditRow(
         tenant=work.tenant.schema,
         at=work.clock(),
