@@ -113,7 +113,7 @@ class House:
         with owner_engine(self.settings.database.owner_url).begin() as connection:
             schema = make_hospital(connection, self.settings, hospital)
         self.sql("UPDATE directory.tenants SET organization_id = %s WHERE slug = %s", f"org-{slug}", slug)
-        self.tenants = _tenants(self.settings)
+        self.tenants = standing_tenants(self.settings)
         assert self.tenants[slug].schema == schema
         return self.tenants[slug]
 
@@ -147,7 +147,7 @@ def house(cluster: Cluster, folder: Path, *, tenants: Path = ROOT / "tenants") -
         hospitals=provider_hospitals(settings),
     )
     with running(provider):
-        yield House(settings, cluster, folder, _tenants(settings))
+        yield House(settings, cluster, folder, standing_tenants(settings))
 
 
 @contextmanager
@@ -183,7 +183,9 @@ def _key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def _tenants(settings: Settings) -> dict[str, Tenant]:
+def standing_tenants(settings: Settings) -> dict[str, Tenant]:
+    """The hospitals as the directory has them, by slug."""
+
     async def read(settings: Settings) -> list[Tenant]:
         pools = databases(settings.database)
         await pools.directory.open()

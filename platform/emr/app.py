@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from emr.administration import pages as administration_pages
 from emr.chart import pages as chart_pages
 from emr.consultation import pages as consultation_pages
 from emr.definitions.warm import warm
@@ -17,6 +18,7 @@ from emr.documents import api as documents_api
 from emr.documents import pages as documents_pages
 from emr.documents.press import Press
 from emr.fhir import api as fhir_api
+from emr.identity.administration import administered
 from emr.identity.service import Identity
 from emr.imaging import pages as imaging_pages
 from emr.imaging.renderer import Renderer
@@ -54,6 +56,7 @@ ROUTERS: Final = (
     imaging_pages.router,
     consultation_pages.router,
     chart_pages.router,
+    administration_pages.router,
 )
 
 
@@ -87,6 +90,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     app.state.runtime = parts
     app.state.identity = Identity(settings, parts.databases.directory, parts.clock)
     app.state.clients = Clients(app.state.identity, parts.clock)
+    app.state.administered = administered(settings.identity)
     app.state.bodies = Room(settings.http.bodies_limit_mib << 20)
     app.state.renderer = Renderer()
     app.state.press = Press()

@@ -28,6 +28,8 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT USAGE ON SCHEMA directory TO emr_audit",
     "GRANT SELECT, DELETE ON directory.audit_journal TO emr_audit",
     "GRANT SELECT, INSERT ON directory.audit_events, directory.audit_seals TO emr_audit",
+    "GRANT SELECT, INSERT, UPDATE ON directory.accounts, directory.machine_clients TO emr_directory",
+    "GRANT SELECT, INSERT, UPDATE ON directory.access_reviews, directory.access_review_lines TO emr_directory",
     "GRANT SELECT ON directory.tenants, directory.keys TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE ON directory.apps TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.app_grants TO emr_directory",

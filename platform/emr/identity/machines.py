@@ -140,7 +140,7 @@ def _body(machine: Machine, secret: str, *, signs: bool) -> dict[str, Any]:
         "directAccessGrantsEnabled": False,
         "serviceAccountsEnabled": True,
         "fullScopeAllowed": False,
-        "defaultClientScopes": ["basic", AUDIENCE_SCOPE],
-        "optionalClientScopes": ["organization"],
+        "defaultClientScopes": ["basic", AUDIENCE_SCOPE, "organization"],
+        "optionalClientScopes": [],
         "attributes": attributes,
     }

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from emr.db.connection import Connection, Row
@@ -17,16 +17,16 @@ from emr.kernel.errors import Invalid, NotFound
 
 _GRANT: Final = """
 INSERT INTO directory.memberships (tenant_id, subject, role, name, duties, wards, clearances, practitioner, expires_at,
-  active, granted_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10)
+  scopes, active, granted_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, true, $11)
 ON CONFLICT (tenant_id, subject) DO UPDATE
 SET role = excluded.role, name = excluded.name, duties = excluded.duties, wards = excluded.wards,
   clearances = excluded.clearances, practitioner = excluded.practitioner, expires_at = excluded.expires_at,
-  active = true, granted_by = excluded.granted_by, updated_at = now()
+  scopes = excluded.scopes, active = true, granted_by = excluded.granted_by, updated_at = now()
 WHERE (memberships.role, memberships.name, memberships.duties, memberships.wards, memberships.clearances,
-    memberships.practitioner, memberships.expires_at, memberships.active)
+    memberships.practitioner, memberships.expires_at, memberships.scopes, memberships.active)
   IS DISTINCT FROM (excluded.role, excluded.name, excluded.duties, excluded.wards, excluded.clearances,
-    excluded.practitioner, excluded.expires_at, true)
+    excluded.practitioner, excluded.expires_at, excluded.scopes, true)
 RETURNING subject
 """
 
@@ -36,18 +36,29 @@ WHERE tenant_id = $1 AND subject = $2 AND active RETURNING role
 """
 
 _FIND: Final = """
-SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at
+SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at,
+  seen_on, scopes
 FROM directory.memberships
 WHERE tenant_id = $1 AND subject = $2 AND active AND (expires_at IS NULL OR expires_at > $3)
 """
 
+_GET: Final = """
+SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at,
+  seen_on, scopes
+FROM directory.memberships WHERE tenant_id = $1 AND subject = $2
+"""
+
+_SEEN: Final = "UPDATE directory.memberships SET seen_on = $3 WHERE tenant_id = $1 AND subject = $2"
+
 _OF_HOSPITAL: Final = """
-SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at
+SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at,
+  seen_on, scopes
 FROM directory.memberships WHERE tenant_id = $1 ORDER BY role, name, subject
 """
 
 _OF_SUBJECT: Final = """
-SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at
+SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at,
+  seen_on, scopes
 FROM directory.memberships
 WHERE subject = $1 AND active AND (expires_at IS NULL OR expires_at > $2) ORDER BY tenant_id
 """
@@ -63,7 +74,8 @@ class Membership:
     """One person or machine in one hospital. `subject` is the provider's `sub`; `name` is what pages show.
 
     `duties`, `wards`, `clearances` and `practitioner` are what `Principal` says of them. From `expires_at` on (None:
-    never) the membership is none.
+    never) the membership is none. `seen_on`: the last day (UTC) on which the member was here. `scopes`: SMART scopes
+    that limit a machine's role; none: no limit.
     """
 
     tenant_id: str
@@ -76,6 +88,8 @@ class Membership:
     clearances: frozenset[str] = frozenset()
     practitioner: str | None = None
     expires_at: datetime | None = None
+    seen_on: date | None = None
+    scopes: frozenset[str] = frozenset()
 
     def principal(self) -> Principal:
         """The member, asking in this hospital."""
@@ -117,6 +131,7 @@ class Memberships:
                 sorted(membership.clearances),
                 membership.practitioner,
                 membership.expires_at,
+                sorted(membership.scopes),
                 granted_by,
                 name="membership.grant",
             )
@@ -136,6 +151,21 @@ class Memberships:
         async with self._directory.connection() as connection:
             row = await connection.fetchrow(_FIND, tenant_id, subject, self._clock(), name="membership.find")
         return None if row is None else _membership(row)
+
+    async def get(self, tenant_id: str, subject: str) -> Membership:
+        """Someone who is or was a member; raises NotFound."""
+        async with self._directory.connection() as connection:
+            row = await connection.fetchrow(_GET, tenant_id, subject, name="membership.get")
+        if row is None:
+            raise NotFound("membership-unknown", "There is no such member.")
+        return _membership(row)
+
+    async def seen(self, tenant_id: str, subject: str, last: date | None) -> None:
+        """Note that a member is here, once a day; `last` is what the row said."""
+        today = self._clock().date()
+        if last != today:
+            async with self._directory.connection() as connection:
+                await connection.execute(_SEEN, tenant_id, subject, today, name="membership.seen")
 
     async def list_members(self, tenant_id: str) -> Sequence[Membership]:
         """Everyone who is or was a member of a hospital."""
@@ -162,6 +192,8 @@ def _membership(row: Row) -> Membership:
         clearances=frozenset(row["clearances"]),
         practitioner=row["practitioner"],
         expires_at=row["expires_at"],
+        seen_on=row["seen_on"],
+        scopes=frozenset(row["scopes"]),
     )
 
 

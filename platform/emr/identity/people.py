@@ -52,6 +52,10 @@ class People:
         """The account with this e-mail address."""
         return await self._realm.ask(lambda admin: _find(admin, email.lower()))
 
+    async def find_all(self, emails: Sequence[str]) -> Mapping[str, str]:
+        """The subjects of those e-mail addresses that have an account."""
+        return await self._realm.ask(lambda admin: _find_all(admin, emails))
+
     async def get(self, subject: str) -> Account:
         """The account of a subject; NotFound when the provider has none."""
         return _account(await self._realm.ask(lambda admin: _user(admin, subject)))
@@ -106,6 +110,11 @@ def join(admin: KeycloakAdmin, organization_id: str, subject: str) -> None:
 def _find(admin: KeycloakAdmin, email: str) -> Account | None:
     found = admin.get_users({"email": email, "exact": "true"})
     return next((_account(each) for each in found), None)
+
+
+def _find_all(admin: KeycloakAdmin, emails: Sequence[str]) -> dict[str, str]:
+    found = ((email, _find(admin, email.lower())) for email in emails)
+    return {email: account.subject for email, account in found if account is not None}
 
 
 def _user(admin: KeycloakAdmin, subject: str) -> dict[str, Any]:

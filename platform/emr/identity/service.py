@@ -154,6 +154,7 @@ class Identity:
         role = row["role"]
         if role is None or tenant.organization_id is None or tenant.organization_id not in row["organization_ids"]:
             raise NotAMember
+        await self.memberships.seen(tenant.id, row["subject"], row["seen_on"])
         principal = Principal(
             subject=row["subject"],
             name=row["member_name"] or row["name"],
@@ -261,10 +262,11 @@ class Identity:
         found = await self.memberships.find(tenant.id, said.subject)
         if found is None or tenant.organization_id is None or tenant.organization_id not in said.organization_ids:
             raise NotAMember
+        await self.memberships.seen(tenant.id, said.subject, found.seen_on)
         return replace(
             found.principal(),
             name=found.name or said.name,
-            scopes=said.scopes,
+            scopes=_limited(said.scopes, found.scopes),
             strong=said.strong,
             authenticated_at=said.authenticated_at,
         )
@@ -287,3 +289,8 @@ class Identity:
             # Running sessions go on while the provider is down; the claim lapses and a later request tries again.
             return
         await self._sessions.renew(row["id"], tokens)
+
+
+def _limited(said: frozenset[str], registered: frozenset[str]) -> frozenset[str]:
+    """A token's scopes where the hospital registered SMART scopes for the machine: those count, whatever it says."""
+    return said if not registered else frozenset(each for each in said if "/" not in each) | registered

@@ -18,7 +18,7 @@ from emr.settings import Identity
 _RESOLVE: Final = """
 SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, s.strong, s.authenticated_at,
   $2 = ANY (s.used_in) AS entered,
-  m.role, m.name AS member_name, m.duties, m.wards, m.clearances, m.practitioner
+  m.role, m.name AS member_name, m.duties, m.wards, m.clearances, m.practitioner, m.seen_on
 FROM directory.sessions s
 LEFT JOIN directory.memberships m ON m.tenant_id = $2 AND m.subject = s.subject AND m.active
   AND (m.expires_at IS NULL OR m.expires_at > $3)

@@ -18,9 +18,11 @@ from emr.web.paths import home_of
 from emr.web.preferences import language_of, theme_of
 from emr.web.rendering import Pages, Scene
 from emr.work.unit import UnitOfWork
+from emr.work.visit import Visit
 
 CSRF_FIELD: Final = "_csrf"
 _SMALL: Final = 700
+_WHILE_READING: Final = (":read", ":find", ":search", ":history", ":manage")
 _MOST_FIELDS: Final = 200
 ROLE_NAMES: Final = {
     "reception": mark("Tiếp đón"),
@@ -37,7 +39,9 @@ ROLE_NAMES: Final = {
 }
 
 
-def render(request: Request, work: UnitOfWork, template: str, *, status: int = 200, **context: object) -> Response:
+def render(
+    request: Request, work: UnitOfWork | Visit, template: str, *, status: int = 200, **context: object
+) -> Response:
     """A page of a hospital for the principal of the unit of work."""
     scene = scene_of(request, work.tenant, work.principal)
     return _answer(request, scene, template, status, context)
@@ -49,7 +53,7 @@ def render_public(request: Request, template: str, *, status: int = 200, **conte
     return _answer(request, scene, template, status, context)
 
 
-def saved(request: Request, work: UnitOfWork, path: str, notice: str) -> Response:
+def saved(request: Request, work: UnitOfWork | Visit, path: str, notice: str) -> Response:
     """Go on to `path` below the hospital after something was stored, and say so once there."""
     target = f"{home_of(work.tenant)}{path}"
     answer: Response
@@ -61,7 +65,7 @@ def saved(request: Request, work: UnitOfWork, path: str, notice: str) -> Respons
     return answer
 
 
-def say_once(answer: Response, request: Request, work: UnitOfWork, notice: str) -> None:
+def say_once(answer: Response, request: Request, work: UnitOfWork | Visit, notice: str) -> None:
     """Let the next page of the hospital say a notice; an answer that is given again says it again."""
     answer.set_cookie(
         NOTICE_COOKIE,
@@ -74,7 +78,7 @@ def say_once(answer: Response, request: Request, work: UnitOfWork, notice: str) 
     )
 
 
-async def read_form(request: Request, work: UnitOfWork) -> Form:
+async def read_form(request: Request, work: UnitOfWork | Visit) -> Form:
     """The submitted fields. Raises `ForeignForm` without the token that was served to this session here."""
     fields = await request.form(max_files=0, max_fields=_MOST_FIELDS)
     values = {name: value for name, value in fields.items() if isinstance(value, str)}
@@ -113,7 +117,7 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
 
 def _reading(role: str) -> frozenset[str]:
     """What a page offers while a hospital is read-only."""
-    return frozenset(verb for verb in GRANTS[role].verbs if verb.endswith((":read", ":find", ":search", ":history")))
+    return frozenset(verb for verb in GRANTS[role].verbs if verb.endswith(_WHILE_READING))
 
 
 def _answer(request: Request, scene: Scene, template: str, status: int, context: dict[str, object]) -> Response:

@@ -88,6 +88,10 @@ _DETAILS: Final = {
     "foreign-form": mark("Biểu mẫu đã cũ. Hãy mở lại trang rồi gửi lại."),
     "sign-in-refused": mark("Lần đăng nhập này không hoàn tất được. Hãy đăng nhập lại từ đầu."),
     "identity-provider-unavailable": mark("Dịch vụ đăng nhập chưa trả lời. Ai đang làm việc vẫn tiếp tục được."),
+    "identity-admin-unavailable": mark("Dịch vụ đăng nhập chưa trả lời nên chưa có gì thay đổi ở đó. Hãy thử lại."),
+    "identity-admin-refused": mark("Dịch vụ đăng nhập từ chối tài khoản của hệ thống. Hãy báo đơn vị vận hành."),
+    "identity-admin-rights": mark("Tài khoản của hệ thống thiếu quyền ở dịch vụ đăng nhập. Hãy báo đơn vị vận hành."),
+    "identity-not-administered": mark("Bản cài đặt này không quản lý dịch vụ đăng nhập; hãy làm việc này tại đó."),
     "audit-unavailable": mark("Không ghi được nhật ký truy cập, nên không có gì được hiển thị."),
 }
 

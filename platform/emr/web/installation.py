@@ -11,6 +11,7 @@ from emr.web.security import content_security_policy, page_headers
 
 NAVIGATION = (
     NavItem("/", mark("Người bệnh"), "patient:find", "f"),
+    NavItem("/admin", mark("Quản trị"), "member:manage"),
     NavItem("/imaging/unmatched", mark("Ảnh chờ ghép"), "imaging:store"),
 )
 

@@ -21,6 +21,7 @@ from emr.web.direct import plain
 from emr.web.sign_in import principal_of, runtime_of
 from emr.work.unit import Request as Asked
 from emr.work.unit import UnitOfWork, refused, unit_of_work
+from emr.work.visit import Visit
 
 _NAMES_A_TENANT: Final = re.compile(
     r"tenant|hospital|organi[sz]ation|(^|-)schema($|-)|(^|-)facility($|-)", re.IGNORECASE
@@ -90,6 +91,16 @@ async def _work_to_read(request: Request) -> AsyncIterator[UnitOfWork]:
 
 Work = Annotated[UnitOfWork, Depends(_work, scope="function")]
 """A unit of work that commits after the endpoint and before the answer leaves."""
+
+
+async def _visit(request: Request) -> Visit:
+    tenant = await hospital_of(request)
+    principal = await principal_in(request, tenant)
+    return Visit(runtime_of(request), tenant, principal, asked(request, tenant))
+
+
+Visiting = Annotated[Visit, Depends(_visit)]
+"""For an endpoint that asks another system between two units of work, which it begins itself."""
 
 
 async def _work_with_body(request: Request) -> AsyncIterator[UnitOfWork]:

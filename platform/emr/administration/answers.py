@@ -1,0 +1,48 @@
+"""What the pages of this room share: the provider that is administered, and refusals in the reader's words."""
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from fastapi import Request
+
+from emr.identity.administration import Administered
+from emr.kernel.errors import Refusal
+from emr.web.forms import Form
+from emr.web.i18n import mark
+
+CONFIRM: Final = mark("Đánh dấu ô xác nhận trước khi thực hiện")
+_SAID: Final[Mapping[str, str]] = {
+    "member-already": mark("Tài khoản này đã là nhân viên của bệnh viện"),
+    "member-oneself": mark("Không thể tự bỏ quyền của mình; hãy nhờ một quản trị viên khác"),
+    "member-left": mark("Người này đã thôi truy cập; hãy mở lại trước"),
+    "account-elsewhere": mark(
+        "Tài khoản này còn thuộc nơi khác hoặc không do bệnh viện tạo; chủ tài khoản tự đặt lại mật khẩu"
+    ),
+    "account-closed": mark("Tài khoản này đã bị khóa ở dịch vụ đăng nhập; hãy hỏi đơn vị vận hành"),
+    "hospital-without-organization": mark("Bệnh viện chưa có tổ chức ở dịch vụ đăng nhập; hãy hỏi đơn vị vận hành"),
+    "quota-users": mark("Bệnh viện đã đủ số nhân viên được phép"),
+    "provider-refused": mark("Dịch vụ đăng nhập không nhận dữ liệu này"),
+    "review-under-way": mark("Đang có một đợt rà soát chưa kết thúc"),
+    "review-undecided": mark("Còn người chưa được xác nhận hoặc cho thôi"),
+    "endpoint-form": mark("Địa chỉ phải là https đầy đủ, không dấu"),
+    "endpoint-scheme": mark("Địa chỉ phải bắt đầu bằng https://"),
+    "endpoint-host": mark("Tên máy chủ trong địa chỉ không đúng"),
+    "endpoint-http": mark("Địa chỉ phải bắt đầu bằng https://"),
+    "endpoint-private": mark("Địa chỉ nằm trong mạng nội bộ mà bệnh viện chưa khai báo"),
+    "discovery-failed": mark("Không đọc được tài liệu cấu hình ở địa chỉ này"),
+    "discovery-issuer": mark("Tài liệu cấu hình ghi một issuer khác"),
+    "discovery-incomplete": mark("Tài liệu cấu hình thiếu địa chỉ đăng nhập, mã hoặc khóa"),
+}
+
+
+def administered_of(request: Request) -> Administered:
+    """The provider, as far as this installation administers it."""
+    return cast("Administered", request.app.state.administered)
+
+
+def explain(form: Form, refusal: Refusal, name: str = "") -> None:
+    """Say at a field of the form, `name` or the refusal's own, why nothing was stored; raises what has no words."""
+    said = _SAID.get(refusal.code)
+    if said is None:
+        raise refusal
+    form.refuse(name or refusal.location or "form", said)
