@@ -53,7 +53,7 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
-class NotAllowed(OSError):
+class _NotAllowed(OSError):
     """An address of the host is not one that the hospital allows."""
 
 
@@ -66,7 +66,7 @@ class Outgoing:
 
     async def send(self, call: Call, endpoint: Endpoint) -> Answer:
         """Never raises for what the other side does or does not do."""
-        backend = Judged(self.fence, endpoint, self.resolver)
+        backend = _Judged(self.fence, endpoint, self.resolver)
         try:
             async with (
                 asyncio.timeout(call.seconds),
@@ -76,7 +76,7 @@ class Outgoing:
                 pool.stream(call.method, call.url, headers=list(_encoded(call)), content=call.body) as response,
             ):
                 return _answer(response.status, response.headers)
-        except NotAllowed:
+        except _NotAllowed:
             return Answer("address-not-allowed")
         except TimeoutError:
             return Answer("timeout")
@@ -106,7 +106,7 @@ class Outgoing:
             return None
 
 
-class Judged(httpcore.AsyncNetworkBackend):
+class _Judged(httpcore.AsyncNetworkBackend):
     """Connects to addresses that the fence lets through, whatever name is asked for."""
 
     def __init__(self, fence: Fence, endpoint: Endpoint, resolver: Resolver) -> None:
@@ -131,22 +131,22 @@ class Judged(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if last:
                     raise
-        raise NotAllowed
+        raise _NotAllowed
 
     async def connect_unix_socket(self, *_: typing.Any, **__: typing.Any) -> httpcore.AsyncNetworkStream:
         """There are none."""
-        raise NotAllowed
+        raise _NotAllowed
 
     async def sleep(self, seconds: float) -> None:
         """Wait between attempts of the library, of which there are none."""
         await asyncio.sleep(seconds)
 
     async def _addresses(self, host: str, port: int) -> list[Address]:
-        """Every address of the host; `NotAllowed` when one of them is not allowed, for then none is to be trusted."""
+        """Every address of the host; `_NotAllowed` when one of them is not allowed, for then none is to be trusted."""
         written = self._endpoint.address
         found = [written] if written is not None else [_parsed(each) for each in await self._resolver(host, port)]
         if not found or not all(self._fence.permits(self._endpoint, each) for each in found):
-            raise NotAllowed
+            raise _NotAllowed
         return found
 
 
