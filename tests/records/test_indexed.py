@@ -154,4 +154,4 @@ class TestIndexAgain:
         assert {name for name, found in everything(standing, stored.pk).items() if found} == {"present"}
         async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal()) as work:
             gone = Stored("Observation", stored.id, 2, stored.last_updated, b"", True, (), stored.pk)
-            assert (await index_of(work, [gone])).columns() == [[] for _ in range(30)]
+            assert (await index_of(work, [gone])).columns() == [[] for _ in range(31)]

@@ -33,12 +33,13 @@ from emr.records.keys import (
     key_of,
     of_type_path,
     path_key,
+    system_number,
     token_value,
     url_path,
 )
 from emr.records.lexemes import Lexemes
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the rows below. A hospital whose table `indexing` names another one for `record` has to be indexed again."""
 WORDS: Final = "Patient.name:words"
 """Where each word of a Patient's names stands, for finding people in any word order."""
@@ -48,33 +49,33 @@ LONGEST: Final = 200
 
 PUT_ROWS: Final = """
 , put_tokens AS (
-  INSERT INTO tokens (key, updated, pk) SELECT t.key, v.updated, v.pk
-    FROM unnest($1::bigint[], $2::bigint[]) AS t (key, pk) JOIN versions v ON v.pk = t.pk)
+  INSERT INTO tokens (key, updated, pk, system) SELECT t.key, v.updated, v.pk, t.system
+    FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS t (key, system, pk) JOIN versions v ON v.pk = t.pk)
 , put_links AS (
   INSERT INTO links (path, target, updated, pk) SELECT t.path, t.target, v.updated, v.pk
-    FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) AS t (path, target, pk) JOIN versions v ON v.pk = t.pk)
+    FROM unnest($4::bigint[], $5::bigint[], $6::bigint[]) AS t (path, target, pk) JOIN versions v ON v.pk = t.pk)
 , put_strings AS (
   INSERT INTO strings (key, value, raw, pk)
-  SELECT * FROM unnest($6::bigint[], $7::text[], $8::text[], $9::bigint[]))
+  SELECT * FROM unnest($7::bigint[], $8::text[], $9::text[], $10::bigint[]))
 , put_dates AS (
   INSERT INTO dates (key, low, high, pk)
-  SELECT * FROM unnest($10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::bigint[]))
+  SELECT * FROM unnest($11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::bigint[]))
 , put_quantities AS (
   INSERT INTO quantities (key, low, high, pk)
-  SELECT * FROM unnest($14::bigint[], $15::numeric[], $16::numeric[], $17::bigint[]))
+  SELECT * FROM unnest($15::bigint[], $16::numeric[], $17::numeric[], $18::bigint[]))
 , put_composites AS (
   INSERT INTO composites (key, low, high, value, pk)
-  SELECT * FROM unnest($18::bigint[], $19::numeric[], $20::numeric[], $21::text[], $22::bigint[]))
+  SELECT * FROM unnest($19::bigint[], $20::numeric[], $21::numeric[], $22::text[], $23::bigint[]))
 , put_words AS (
   INSERT INTO words (pk, content)
-  SELECT pk, content::tsvector FROM unnest($23::bigint[], $24::text[]) AS t (pk, content)
+  SELECT pk, content::tsvector FROM unnest($24::bigint[], $25::text[]) AS t (pk, content)
       ON CONFLICT (pk) DO UPDATE SET content = excluded.content WHERE words.content <> excluded.content)
 , put_identifiers AS (
   INSERT INTO identifiers (type, system, value, pk)
-  SELECT * FROM unnest($25::text[], $26::text[], $27::text[], $28::bigint[]))
+  SELECT * FROM unnest($26::text[], $27::text[], $28::text[], $29::bigint[]))
 , put_compartments AS (
   INSERT INTO compartments (patient, type, updated, pk) SELECT c.patient, v.type, v.updated, v.pk
-    FROM unnest($29::bigint[], $30::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk
+    FROM unnest($30::bigint[], $31::bigint[]) AS c (patient, pk) JOIN versions v ON v.pk = c.pk
    ORDER BY c.patient, v.type, v.updated, v.pk)
 """
 """Of a statement with a CTE `versions (pk, type, updated, …)` and `IndexRows.columns()` as its first values.
@@ -83,15 +84,15 @@ Words that are what they were stay as they are: they cost as much as all other r
 """
 
 DROP_ROWS: Final = """
-, drop_tokens AS (DELETE FROM tokens WHERE pk = ANY ($31))
-, drop_links AS (DELETE FROM links WHERE pk = ANY ($31))
-, drop_strings AS (DELETE FROM strings WHERE pk = ANY ($31))
-, drop_dates AS (DELETE FROM dates WHERE pk = ANY ($31))
-, drop_quantities AS (DELETE FROM quantities WHERE pk = ANY ($31))
-, drop_composites AS (DELETE FROM composites WHERE pk = ANY ($31))
-, drop_words AS (DELETE FROM words WHERE pk = ANY ($31) AND NOT pk = ANY ($23))
-, drop_identifiers AS (DELETE FROM identifiers WHERE pk = ANY ($31))
-, drop_compartments AS (DELETE FROM compartments WHERE pk = ANY ($31))
+, drop_tokens AS (DELETE FROM tokens WHERE pk = ANY ($32))
+, drop_links AS (DELETE FROM links WHERE pk = ANY ($32))
+, drop_strings AS (DELETE FROM strings WHERE pk = ANY ($32))
+, drop_dates AS (DELETE FROM dates WHERE pk = ANY ($32))
+, drop_quantities AS (DELETE FROM quantities WHERE pk = ANY ($32))
+, drop_composites AS (DELETE FROM composites WHERE pk = ANY ($32))
+, drop_words AS (DELETE FROM words WHERE pk = ANY ($32) AND NOT pk = ANY ($24))
+, drop_identifiers AS (DELETE FROM identifiers WHERE pk = ANY ($32))
+, drop_compartments AS (DELETE FROM compartments WHERE pk = ANY ($32))
 """
 """Takes away what was there of the resources whose pks are the value after those columns."""
 
@@ -105,6 +106,7 @@ class IndexRows:
 
     own: Own = NONE
     token_keys: list[int] = field(default_factory=list)
+    token_systems: list[int] = field(default_factory=list)
     token_pks: list[int] = field(default_factory=list)
     link_paths: list[int] = field(default_factory=list)
     link_targets: list[int] = field(default_factory=list)
@@ -136,7 +138,8 @@ class IndexRows:
     member_pks: list[int] = field(default_factory=list)
     present: dict[int, str] = field(default_factory=dict)
     """Pk to the numbers of the search parameters that have a value, joined by commas."""
-    _known: set[tuple[int, ...]] = field(default_factory=set)
+    _known: set[tuple[int, int, int]] = field(default_factory=set)
+    _systems: dict[tuple[int, int], list[int]] = field(default_factory=dict)
 
     def add(self, tenant: Tenant, resource: dict[str, Any], pk: int, targets: Mapping[tuple[str, str], int]) -> None:
         """Add the rows of one resource. Dates without a time are days of the hospital's time zone.
@@ -166,7 +169,7 @@ class IndexRows:
     def columns(self) -> list[list[Any]]:
         """The values of `PUT_ROWS`, in its order."""
         return [
-            self.token_keys, self.token_pks,
+            self.token_keys, self.token_systems, self.token_pks,
             self.link_paths, self.link_targets, self.link_pks,
             self.string_keys, self.string_values, self.string_raws, self.string_pks,
             self.date_keys, self.date_lows, self.date_highs, self.date_pks,
@@ -194,8 +197,7 @@ class IndexRows:
     def _add(self, key: bytes, value: IndexValue, pk: int, targets: Mapping[tuple[str, str], int]) -> None:
         match value:
             case Token():
-                for token in _token_keys(key, value.path, value.system, value.code):
-                    self._token(token, pk)
+                self._token(*_coded(key, value.path, value.system, value.code), pk)
             case Link():
                 self._link(key, value, pk, targets)
             case Date():
@@ -229,14 +231,12 @@ class IndexRows:
                 self.identifier_values.append(held_text(value.value))
                 self.identifier_pks.append(pk)
             case Uri():
-                self._token(key_of(key, value.path, value.url), pk)
+                self._token(*_coded(key, value.path, None, value.url), pk)
             case OfType():
                 whole = f"{token_value(value.system, value.code)}|{value.value}"
-                self._token(key_of(key, of_type_path(value.path), whole), pk)
+                self._token(*_coded(key, of_type_path(value.path), None, whole), pk)
             case Named():
-                path = identifier_path(value.path)
-                self._token(key_of(key, path, value.value), pk)
-                self._token(key_of(key, path, token_value(value.system, value.value)), pk)
+                self._token(*_coded(key, identifier_path(value.path), value.system, value.value), pk)
 
     def _add_words(self, key: bytes, patient: dict[str, Any], pk: int) -> None:
         names = [name for name in patient.get("name", ()) if isinstance(name, dict)]
@@ -244,12 +244,14 @@ class IndexRows:
         for word in dict.fromkeys(word for part in parts if part for word in words(part)):
             self._string(path_key(key, WORDS), word, word, pk)
 
-    def _token(self, key: int, pk: int) -> None:
-        """A code may stand in several systems, and must still be found once."""
-        if (key, pk) not in self._known:
-            self._known.add((key, pk))
+    def _token(self, key: int, system: int, pk: int) -> None:
+        """A code may stand in several systems, and must still be found once: there the others are negative."""
+        systems = self._systems.setdefault((key, pk), [])
+        if system not in systems:
             self.token_keys.append(key)
+            self.token_systems.append(-system if systems else system)
             self.token_pks.append(pk)
+            systems.append(system)
 
     def _link(self, key: bytes, value: Link, pk: int, targets: Mapping[tuple[str, str], int]) -> None:
         """What is here is known by its pk, what lies elsewhere by its address."""
@@ -273,9 +275,9 @@ class IndexRows:
 
 
 @functools.lru_cache(maxsize=32_768)
-def _token_keys(key: bytes, path: str, system: str | None, code: str) -> tuple[int, int]:
+def _coded(key: bytes, path: str, system: str | None, code: str) -> tuple[int, int]:
     """The same codes come again and again."""
-    return key_of(key, path, code), key_of(key, path, token_value(system, code))
+    return key_of(key, path, code), system_number(key, system)
 
 
 def folded(text: str) -> str:

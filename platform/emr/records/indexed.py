@@ -21,10 +21,10 @@ SELECT r.type, r.id, r.pk FROM unnest($1::text[], $2::text[]) AS t (type, id)
   JOIN resources r ON r.type = t.type AND r.id = t.id
 """
 _VERSIONS: Final = """
-WITH versions AS (SELECT pk, type, updated FROM resources WHERE pk = ANY ($31))
+WITH versions AS (SELECT pk, type, updated FROM resources WHERE pk = ANY ($32))
 , told AS (
   UPDATE resources r SET present = string_to_array(t.present, ',')::int[]
-    FROM unnest($31::bigint[], $32::text[]) AS t (pk, present) WHERE r.pk = t.pk)
+    FROM unnest($32::bigint[], $33::text[]) AS t (pk, present) WHERE r.pk = t.pk)
 """
 _AGAIN: Final = "".join((_VERSIONS, DROP_ROWS, PUT_ROWS, "SELECT 1"))  # noqa: FLY002 - no formatting near SQL
 

@@ -10,6 +10,7 @@ from typing import Final
 
 _SIGN: Final = 1 << 63
 _SPAN: Final = 1 << 64
+_LOW: Final = (1 << 31) - 1
 _WHOLE: Final = 255
 
 
@@ -23,6 +24,17 @@ def key_of(index_key: bytes, path: str, value: str = "") -> int:
 def path_key(index_key: bytes, path: str) -> int:
     """The key of a path alone, for tables that hold the value beside it."""
     return key_of(index_key, path)
+
+
+@lru_cache(maxsize=4_096)
+def system_number(index_key: bytes, system: str | None) -> int:
+    """What `tokens` holds of a code's system beside the key of path and code: 31 bits, never 0, also of no system."""
+    return key_of(index_key, "", system or "") & _LOW or 1
+
+
+def coded_key(key: int, system: int) -> int:
+    """One number for a key and the number of a system, where several pairs are asked for (`search.rows.coded_key`)."""
+    return key ^ (system << 32)
 
 
 def token_value(system: str | None, code: str) -> str:

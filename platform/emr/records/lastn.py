@@ -21,7 +21,7 @@ from emr.db.tables.tenant import dates, links, resources
 from emr.definitions.dates import FAR_PAST
 from emr.definitions.own import Own
 from emr.kernel.errors import Malformed, TooLarge
-from emr.records.keys import key_of, path_key, token_value
+from emr.records.keys import key_of, path_key, system_number
 from emr.records.own_parameters import demand_unchanged
 from emr.records.reindexing import demand_indexed
 from emr.records.search.bind import Binder
@@ -47,8 +47,12 @@ _CODE: Final = "Observation.code"
 _SUBJECT: Final = "Observation.subject"
 _BATCH: Final = 500
 
-_KEYS: Final = "SELECT key, max(pk) AS pk FROM tokens WHERE pk = ANY ($1::bigint[]) GROUP BY key"
-_CODED: Final = "SELECT pk, key FROM tokens WHERE pk = ANY ($1::bigint[]) AND key = ANY ($2::bigint[])"
+_KEYS: Final = """
+SELECT key, abs(system) AS system, max(pk) AS pk FROM tokens WHERE pk = ANY ($1::bigint[]) GROUP BY 1, 2
+"""
+_CODED: Final = """
+SELECT pk, key, abs(system) AS system FROM tokens WHERE pk = ANY ($1::bigint[]) AND key = ANY ($2::bigint[])
+"""
 _READ: Final = """
 SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE pk = ANY ($1::bigint[]) AND NOT deleted
 """
@@ -185,16 +189,16 @@ def _statement(lead: Condition, tests: tuple[Condition, ...]) -> Statement:
 async def _groups(work: UnitOfWork, pks: Sequence[int]) -> dict[int, object]:
     """The group of each observation by its codings, or by its text where it has none."""
     rows = await work.db.fetch(_KEYS, pks, name="lastn-keys")
-    held = {row["key"] for row in rows}
     examples = sorted({row["pk"] for row in rows})
-    keys: set[int] = set()
+    keys: set[tuple[int, int]] = set()
     for begin in range(0, len(examples), _BATCH):
         for each in (await _read(work, examples[begin : begin + _BATCH])).values():
             keys.update(_keys(work, each.resource()["code"]))
-    coded = await work.db.fetch(_CODED, pks, sorted(keys & held), name="lastn-codes")
+    coded = await work.db.fetch(_CODED, pks, sorted({key for key, _ in keys}), name="lastn-codes")
     codes: dict[int, list[object]] = {}
     for row in coded:
-        codes.setdefault(row["pk"], []).append(row["key"])
+        if (row["key"], row["system"]) in keys:
+            codes.setdefault(row["pk"], []).append((row["key"], row["system"]))
     bare = [pk for pk in pks if pk not in codes]
     for begin in range(0, len(bare), _BATCH):
         for pk, each in (await _read(work, bare[begin : begin + _BATCH])).items():
@@ -202,9 +206,9 @@ async def _groups(work: UnitOfWork, pks: Sequence[int]) -> dict[int, object]:
     return connected(codes)
 
 
-def _keys(work: UnitOfWork, concept: Mapping[str, Any]) -> list[int]:
-    codings = [each for each in concept.get("coding", ()) if "code" in each]
-    return [key_of(work.tenant.index_key, _CODE, token_value(each.get("system"), each["code"])) for each in codings]
+def _keys(work: UnitOfWork, concept: Mapping[str, Any]) -> list[tuple[int, int]]:
+    key, codings = work.tenant.index_key, [each for each in concept.get("coding", ()) if "code" in each]
+    return [(key_of(key, _CODE, each["code"]), system_number(key, each.get("system"))) for each in codings]
 
 
 async def _read(work: UnitOfWork, pks: Sequence[int]) -> dict[int, Stored]:

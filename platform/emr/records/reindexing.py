@@ -155,38 +155,38 @@ async def verify(work: UnitOfWork, after: int, most: int = BATCH) -> Compared:
 
 
 _COMPARE: Final = """
-WITH held AS (SELECT pk, type, updated, present FROM resources WHERE pk = ANY ($31))
+WITH held AS (SELECT pk, type, updated, present FROM resources WHERE pk = ANY ($32))
 , wanted AS (
-  SELECT 'tokens' AS name, v.pk, row(t.key, v.updated)::text AS content
-    FROM unnest($1::bigint[], $2::bigint[]) AS t (key, pk) JOIN held v ON v.pk = t.pk
+  SELECT 'tokens' AS name, v.pk, row(t.key, v.updated, t.system)::text AS content
+    FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS t (key, system, pk) JOIN held v ON v.pk = t.pk
   UNION ALL SELECT 'links', v.pk, row(t.path, t.target, v.updated)::text
-    FROM unnest($3::bigint[], $4::bigint[], $5::bigint[]) AS t (path, target, pk) JOIN held v ON v.pk = t.pk
+    FROM unnest($4::bigint[], $5::bigint[], $6::bigint[]) AS t (path, target, pk) JOIN held v ON v.pk = t.pk
   UNION ALL SELECT 'strings', pk, row(key, value, raw)::text
-    FROM unnest($6::bigint[], $7::text[], $8::text[], $9::bigint[]) AS t (key, value, raw, pk)
+    FROM unnest($7::bigint[], $8::text[], $9::text[], $10::bigint[]) AS t (key, value, raw, pk)
   UNION ALL SELECT 'dates', pk, row(key, low, high)::text
-    FROM unnest($10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::bigint[]) AS t (key, low, high, pk)
+    FROM unnest($11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::bigint[]) AS t (key, low, high, pk)
   UNION ALL SELECT 'quantities', pk, row(key, low, high)::text
-    FROM unnest($14::bigint[], $15::numeric[], $16::numeric[], $17::bigint[]) AS t (key, low, high, pk)
+    FROM unnest($15::bigint[], $16::numeric[], $17::numeric[], $18::bigint[]) AS t (key, low, high, pk)
   UNION ALL SELECT 'composites', pk, row(key, low, high, value)::text
-    FROM unnest($18::bigint[], $19::numeric[], $20::numeric[], $21::text[], $22::bigint[])
+    FROM unnest($19::bigint[], $20::numeric[], $21::numeric[], $22::text[], $23::bigint[])
       AS t (key, low, high, value, pk)
-  UNION ALL SELECT 'words', pk, content::tsvector::text FROM unnest($23::bigint[], $24::text[]) AS t (pk, content)
+  UNION ALL SELECT 'words', pk, content::tsvector::text FROM unnest($24::bigint[], $25::text[]) AS t (pk, content)
   UNION ALL SELECT 'identifiers', pk, row(type, system, value)::text
-    FROM unnest($25::text[], $26::text[], $27::text[], $28::bigint[]) AS t (type, system, value, pk)
+    FROM unnest($26::text[], $27::text[], $28::text[], $29::bigint[]) AS t (type, system, value, pk)
   UNION ALL SELECT 'compartments', v.pk, row(c.patient, v.type, v.updated)::text
-    FROM unnest($29::bigint[], $30::bigint[]) AS c (patient, pk) JOIN held v ON v.pk = c.pk
+    FROM unnest($30::bigint[], $31::bigint[]) AS c (patient, pk) JOIN held v ON v.pk = c.pk
   UNION ALL SELECT 'resources', t.pk, string_to_array(t.present, ',')::int[]::text
-    FROM unnest($31::bigint[], $32::text[]) AS t (pk, present))
+    FROM unnest($32::bigint[], $33::text[]) AS t (pk, present))
 , there AS (
-  SELECT 'tokens' AS name, pk, row(key, updated)::text AS content FROM tokens WHERE pk = ANY ($31)
-  UNION ALL SELECT 'links', pk, row(path, target, updated)::text FROM links WHERE pk = ANY ($31)
-  UNION ALL SELECT 'strings', pk, row(key, value, raw)::text FROM strings WHERE pk = ANY ($31)
-  UNION ALL SELECT 'dates', pk, row(key, low, high)::text FROM dates WHERE pk = ANY ($31)
-  UNION ALL SELECT 'quantities', pk, row(key, low, high)::text FROM quantities WHERE pk = ANY ($31)
-  UNION ALL SELECT 'composites', pk, row(key, low, high, value)::text FROM composites WHERE pk = ANY ($31)
-  UNION ALL SELECT 'words', pk, content::text FROM words WHERE pk = ANY ($31)
-  UNION ALL SELECT 'identifiers', pk, row(type, system, value)::text FROM identifiers WHERE pk = ANY ($31)
-  UNION ALL SELECT 'compartments', pk, row(patient, type, updated)::text FROM compartments WHERE pk = ANY ($31)
+  SELECT 'tokens' AS name, pk, row(key, updated, system)::text AS content FROM tokens WHERE pk = ANY ($32)
+  UNION ALL SELECT 'links', pk, row(path, target, updated)::text FROM links WHERE pk = ANY ($32)
+  UNION ALL SELECT 'strings', pk, row(key, value, raw)::text FROM strings WHERE pk = ANY ($32)
+  UNION ALL SELECT 'dates', pk, row(key, low, high)::text FROM dates WHERE pk = ANY ($32)
+  UNION ALL SELECT 'quantities', pk, row(key, low, high)::text FROM quantities WHERE pk = ANY ($32)
+  UNION ALL SELECT 'composites', pk, row(key, low, high, value)::text FROM composites WHERE pk = ANY ($32)
+  UNION ALL SELECT 'words', pk, content::text FROM words WHERE pk = ANY ($32)
+  UNION ALL SELECT 'identifiers', pk, row(type, system, value)::text FROM identifiers WHERE pk = ANY ($32)
+  UNION ALL SELECT 'compartments', pk, row(patient, type, updated)::text FROM compartments WHERE pk = ANY ($32)
   UNION ALL SELECT 'resources', pk, present::text FROM held)
 SELECT name, pk, count(*) FILTER (WHERE side = 'missing') AS missing, count(*) FILTER (WHERE side = 'extra') AS extra
   FROM (SELECT 'missing' AS side, * FROM (TABLE wanted EXCEPT ALL TABLE there) AS a

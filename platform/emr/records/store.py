@@ -50,8 +50,8 @@ _VERSIONS: Final = """
 WITH versions AS (
   SELECT v.pk, v.type, v.id, v.version, v.updated, v.deleted, v.body, string_to_array(v.patients, ' ') AS patients,
          string_to_array(v.present, ',')::int[] AS present
-    FROM unnest($31::bigint[], $32::text[], $33::text[], $34::int[], $35::timestamptz[], $36::bool[], $37::bytea[],
-                $38::text[], $39::text[]) AS v (pk, type, id, version, updated, deleted, body, patients, present))
+    FROM unnest($32::bigint[], $33::text[], $34::text[], $35::int[], $36::timestamptz[], $37::bool[], $38::bytea[],
+                $39::text[], $40::text[]) AS v (pk, type, id, version, updated, deleted, body, patients, present))
 """
 
 _PUT: Final = """

@@ -87,10 +87,16 @@ resource_versions = Table(
 tokens = Table(
     "tokens",
     metadata,
-    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of element path and value"),
+    Column("key", BigInteger, nullable=False, comment="keyed BLAKE2b of element path and code"),
     _instant("updated"),
     Column("pk", BigInteger, nullable=False),
-    Index("tokens_key", "key", text("updated DESC"), text("pk DESC")),
+    Column(
+        "system",
+        Integer,
+        nullable=False,
+        comment="31 bits of the keyed BLAKE2b of the code's system; negative where another stands for the code",
+    ),
+    Index("tokens_key", "key", text("updated DESC"), text("pk DESC"), "system"),
     Index("tokens_pk", "pk"),
 )
 

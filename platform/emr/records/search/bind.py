@@ -9,7 +9,16 @@ from emr.access.permissions import demand_sight, sight
 from emr.definitions.routes import Target
 from emr.definitions.search import Composite, SearchParameter
 from emr.records.index import LONGEST, folded
-from emr.records.keys import held_text, identifier_path, key_of, of_type_path, path_key, token_value, url_path
+from emr.records.keys import (
+    coded_key,
+    held_text,
+    identifier_path,
+    key_of,
+    of_type_path,
+    path_key,
+    system_number,
+    url_path,
+)
 from emr.records.search import question as asked
 from emr.records.search.conditions import (
     All,
@@ -172,13 +181,12 @@ class Binder:
         if leaf.parameter.name == "identifier" and any(each.type == "Identifier" for each in leaf.parameter.routes):
             return _any(self._identified(types, tokens))
         paths = leaf.parameter.paths
-        written = [_written(token) for token in tokens if token.code is not None]
         systems = [token.system or "" for token in tokens if token.code is None]
-        parts: list[Condition] = [self.keys(self.keyed(paths, written))] if written or not systems else []
+        parts: list[Condition] = self._codes(paths, tokens)
         if systems:
             marked = [of_system(self.index_key, path, system) for path in paths for system in systems]
             parts.append(Words(self.slot(q=marked)))
-        return _any(parts)
+        return _any(parts) if parts else self.keys([])
 
     def _identified(self, types: Sequence[str], tokens: Sequence[Token]) -> Iterable[Condition]:
         values = [held_text(each.code) for each in tokens if each.system is None and each.code is not None]
@@ -194,6 +202,23 @@ class Binder:
             yield Identified(self.slot(t=list(types), s=[p[0] for p in pairs], v=[p[1] for p in pairs]), "pair")
         if systems:
             yield Identified(self.slot(t=list(types), s=systems), "system")
+
+    def _codes(self, paths: Sequence[str], tokens: Sequence[Token]) -> list[Condition]:
+        """Codes in any system, and codes of a system each, which may be none."""
+        alone = [token.code for token in tokens if token.system is None and token.code is not None]
+        pairs = [(token.system, token.code) for token in tokens if token.system is not None and token.code is not None]
+        parts: list[Condition] = [self.keys(self.keyed(paths, alone))] if alone else []
+        return [*parts, self._coded(paths, pairs)] if pairs else parts
+
+    def _coded(self, paths: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Keys:
+        key = self.index_key
+        found = [(key_of(key, path, code), system_number(key, system)) for path in paths for system, code in pairs]
+        distinct = list(dict.fromkeys(found))
+        if len(distinct) == 1:
+            return Keys(self.slot(k=distinct[0][0], s=distinct[0][1]), one=True, coded=True)
+        keys, systems = [each[0] for each in distinct], [each[1] for each in distinct]
+        slot = self.slot(k=keys, s=systems, m=[coded_key(*each) for each in distinct])
+        return Keys(slot, one=False, coded=True)
 
     def keyed(self, paths: Iterable[str], values: Sequence[str]) -> list[int]:
         """The key of each value under each path."""
@@ -219,8 +244,8 @@ class Binder:
     def _reference(self, leaf: Leaf) -> Condition:
         narrowed = any(isinstance(route.steps[-1], Target) for route in leaf.parameter.routes)
         if leaf.modifier == "identifier":
-            written = [_written(value) for value in leaf.values if isinstance(value, Token)]
-            found: Condition = self.keys(self.keyed([identifier_path(path) for path in leaf.parameter.paths], written))
+            given = [value for value in leaf.values if isinstance(value, Token)]
+            found = _any(self._codes([identifier_path(path) for path in leaf.parameter.paths], given))
         else:
             found = self._links(leaf.parameter.paths, leaf.values)
             narrowed = narrowed and any(isinstance(value, Uri) for value in leaf.values)
@@ -324,8 +349,3 @@ def _moments(group: Sequence[Value]) -> dict[str, Anything]:
     if len(found) == 1:
         return {"l": found[0].low, "h": found[0].high}
     return {"l": [each.low for each in found], "h": [each.high for each in found]}
-
-
-def _written(token: Token) -> str:
-    """As the index writes a coded value: alone, or with its system, which may be none."""
-    return token.code or "" if token.system is None else token_value(token.system, token.code or "")

@@ -16,10 +16,11 @@ Reach = Literal["one", "elsewhere", "many"]
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """One of some keys in `tokens`."""
+    """One of some keys in `tokens`; coded: each with its system."""
 
     slot: int
     one: bool
+    coded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    Integer,
     Numeric,
     Text,
     and_,
@@ -119,14 +120,28 @@ def _others(condition: Dates | Quantities | Composites | Words | InPatient, hide
 
 def _keys(condition: Keys, hide: Hide) -> Rows:
     table = tokens.alias()
-    return Rows(table, table.c.pk, (keyed(hide(table.c.key), condition),), table.c.updated)
+    return Rows(table, table.c.pk, keyed(hide(table.c.key), table.c.system, condition), table.c.updated)
 
 
-def keyed(key: Element, condition: Keys) -> Fits:
-    """A key of `tokens` among those that are asked for."""
+def keyed(key: Element, system: Element, condition: Keys) -> tuple[Fits, ...]:
+    """A row of `tokens` among those that are asked for."""
+    slot = condition.slot
     if condition.one:
-        return key == bound("k", condition.slot, BigInteger)
-    return key == any_(bound("k", condition.slot, BigInteger, many=True))
+        system_asked = bound("s", slot, Integer) if condition.coded else None
+        return key == bound("k", slot, BigInteger), of_system(system, system_asked)
+    among = key == any_(bound("k", slot, BigInteger, many=True))
+    if not condition.coded:
+        return among, of_system(system, None)
+    pair = key.bitwise_xor(cast(func.abs(system), BigInteger).bitwise_lshift(literal_column("32")))
+    return among, pair == any_(bound("m", slot, BigInteger, many=True))
+
+
+def of_system(system: Element, asked: Element | None) -> Fits:
+    """A row of the system that is asked for; of any (None) the one row that stands for the code in its resource.
+
+    No index answers it, so that rows come in the order of their change whatever PostgreSQL takes to be cheaper.
+    """
+    return system > literal_column("0") if asked is None else func.abs(system) == asked
 
 
 def _links(condition: Links, hide: Hide) -> Rows:

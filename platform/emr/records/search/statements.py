@@ -33,7 +33,7 @@ from emr.db.tables.tenant import links, resources, tokens
 from emr.records.search.conditions import ROWS, Chained, Condition, Keys, Lead, Links, Referring, Shape, implies_type
 from emr.records.search.membership import At, array_of, source, test
 from emr.records.search.ordering import Order, along, in_index, order_of
-from emr.records.search.rows import MOMENT, Fits, bound, keyed, linked, rows_of, targets_of
+from emr.records.search.rows import MOMENT, Fits, bound, keyed, linked, of_system, rows_of, targets_of
 
 PROBED_MOST: Final = 1_000
 """How many resources of a condition a probe looks at before it calls the condition popular."""
@@ -121,7 +121,7 @@ def _newest(shape: Shape) -> Select[Any]:
         return _stretch(shape, *_resources(shape, lead))
     if isinstance(lead.condition, Keys) and lead.condition.one:
         table = tokens.alias("c")
-        return _stretch(shape, _ordered(table), [keyed(table.c.key, lead.condition)])
+        return _stretch(shape, _ordered(table), [*keyed(table.c.key, table.c.system, lead.condition)])
     if isinstance(lead.condition, Links) and lead.condition.reach != "many":
         table = links.alias("c")
         return _stretch(shape, _ordered(table), [*linked(table.c.path, table.c.target, lead.condition)])
@@ -166,10 +166,10 @@ def _merged(shape: Shape, outer: FromClause, at: At, fits: Sequence[Fits]) -> Se
 def _many(condition: Condition | None) -> tuple[FromClause, At, list[Fits]]:
     """Several lists: of keys, of links, or of types; one row of the first for each list."""
     match condition:
-        case Keys(slot=slot):
+        case Keys():
             table = tokens.alias("c")
-            keys = _unnested(bound("k", slot, BigInteger, many=True), "keys", "k", BigInteger())
-            return keys, _ordered(table), [table.c.key == keys.c.k]
+            keys, system = _keys(condition)
+            return keys, _ordered(table), [table.c.key == keys.c.k, of_system(table.c.system, system)]
         case Links(slot=slot):
             table = links.alias("c")
             paths = _unnested(bound("p", slot, BigInteger, many=True), "paths", "p", BigInteger())
@@ -186,6 +186,17 @@ def _many(condition: Condition | None) -> tuple[FromClause, At, list[Fits]]:
             table = resources.alias("c")
             types = _unnested(bindparam("types", type_=ARRAY(Text)), "kinds", "kind", Text())
             return types, _whole(table), [table.c.type == types.c.kind, not_(table.c.deleted)]
+
+
+def _keys(condition: Keys) -> tuple[Any, Any]:
+    """The keys that are asked for, a row each, and the system beside each, if it is asked for too."""
+    keys = bound("k", condition.slot, BigInteger, many=True)
+    if not condition.coded:
+        return _unnested(keys, "keys", "k", BigInteger()), None
+    columns = column("k", BigInteger), column("s", Integer)
+    systems = bound("s", condition.slot, Integer, many=True)
+    pairs: Any = func.unnest(keys, systems).table_valued(*columns, name="keys").render_derived()
+    return pairs, pairs.c.s
 
 
 def _unnested(array: Any, name: str, letter: str, kind: Any) -> Any:
