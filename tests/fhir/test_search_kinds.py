@@ -160,6 +160,19 @@ class TestTokens:
     def test_of_observations(self, world: World, asked: str, expected: list[str]) -> None:
         assert world.names(f"Observation?_tag={world.mark}&{asked.format(mark=world.mark)}") == expected
 
+    def test_a_code_of_several_systems_is_found_once_by_each_and_by_itself(self, world: World) -> None:
+        one, both = f"one{world.mark}", [{"system": system, "code": world.mark} for system in ("urn:a", "urn:b")]
+        world.add("both", observation(world.ids["an"], code={"coding": [*both, {"code": world.mark}]}))
+        world.add(one, observation(world.ids["an"], code={"coding": [both[1]]}))
+        code = f"Observation?code={world.mark}"
+        assert world.names(code) == world.names(f"{code},x") == ["both", one]
+        assert world.client.get(f"/{code}&_summary=count").json()["total"] == 2
+        for asked, expected in (("urn:a|", ["both"]), ("urn:b|", ["both", one]), ("|", ["both"]), ("urn:c|", [])):
+            named = f"Observation?code={asked}{world.mark}"
+            assert world.names(named) == expected
+            assert world.client.get(f"/{named}&_summary=count").json()["total"] == len(expected)
+        assert world.names(f"Observation?code=urn:a|{world.mark},urn:c|{world.mark}") == ["both"]
+
     def test_the_text_of_an_identifier_that_has_no_value(self, world: World) -> None:
         card = [{"type": {"text": "Thẻ bảo hiểm"}}]
         world.add("lost", patient(identifier=card, name=[{"family": f"q{world.mark}"}]))

@@ -5,6 +5,7 @@ from zlib import crc32
 
 import pytest
 
+from emr.fleet.migration import migrate
 from emr.kernel.errors import Conflict, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.records.create import create_resource
@@ -52,6 +53,16 @@ class FilledWard(Ward):
                 progress = await advance(work, most)
             if progress.complete:
                 return progress
+
+    async def worked(self) -> None:
+        """Let a worker do what there is to do."""
+        leases = Leases(self.parts.databases.cell(self.tenant.cell).relay, "test", 30.0)
+        (job,) = reindex_jobs(self.parts, {self.tenant.cell: leases})
+        lease = await leases.acquire(job.name)
+        assert lease is not None
+        while await job.turn(lease):
+            pass
+        await leases.release(lease)
 
     async def mended(self) -> None:
         async with self.work() as work:
@@ -151,16 +162,35 @@ class TestJob:
         for table in TABLES:
             ward.sql(f"TRUNCATE {{}}.{table}")
         ward.sql("UPDATE {}.indexing SET state = '{\"format\": 0}' RETURNING 1")
-        leases = Leases(ward.parts.databases.cell(ward.tenant.cell).relay, "test", 30.0)
-        (job,) = reindex_jobs(ward.parts, {ward.tenant.cell: leases})
-        lease = await leases.acquire(job.name)
-        assert lease is not None
-        while await job.turn(lease):
-            pass
-        await leases.release(lease)
+        await ward.worked()
         assert await ward.differences() == []
         async with ward.work() as work:
             await demand_indexed(work)
+
+
+class TestRevision:
+    async def test_a_hospital_of_the_revision_before_loses_nothing(self, ward: FilledWard) -> None:
+        before = {table: ward.sql(f"SELECT * FROM {{}}.{table} ORDER BY {table}") for table in TABLES}
+        for statement in (
+            "ALTER TABLE {}.tokens DROP COLUMN system",
+            "CREATE INDEX tokens_key ON {}.tokens (key, updated DESC, pk DESC)",
+            "INSERT INTO {}.tokens SELECT key + 1, updated, pk FROM {}.tokens",
+            """UPDATE {}.indexing SET state = '{"format": 1}' WHERE name = 'record'""",
+            "UPDATE {}.alembic_version SET version_num = 'tenant_0004'",
+        ):
+            ward.sql(
+                f"{statement.replace('{}', ward.tenant.schema)} RETURNING 1" if "UPDATE" in statement else statement
+            )
+        ward.standing.sql("UPDATE directory.tenants SET revision = 'tenant_0004' WHERE slug = %s", ward.tenant.slug)
+        steps = {each.target: each for each in await asyncio.to_thread(migrate, ward.standing.settings.database)}
+        assert steps[ward.tenant.slug].error is None
+        await ward.parts.registry.refresh()
+        async with ward.work() as work:
+            with pytest.raises(Unavailable):
+                await demand_indexed(work)
+        await ward.worked()
+        assert {table: ward.sql(f"SELECT * FROM {{}}.{table} ORDER BY {table}") for table in TABLES} == before
+        assert await ward.differences() == []
 
 
 class TestVerify:

@@ -24,6 +24,16 @@ QUESTIONS = (
     "Observation?code={s}|a",
     "Observation?code={s}|a,{s}|b,{s}|none",
     "Observation?code={s}|a&code={s}|b",
+    "Observation?code=a&_tag={s}|t",
+    "Observation?code=a,b&_tag={s}|t",
+    "Observation?code=a&_tag=t&_sort=_lastUpdated&status=final&code={s}|",
+    "Observation?code={s}:2|a",
+    "Observation?code={s}:2|a,{s}|b",
+    "Observation?code={s}:2|a&code={s}|a",
+    "Observation?code={s}:2|a,b&_tag={s}|t",
+    "Observation?_tag={s}|t&code:not={s}:2|a",
+    "Observation?_tag={s}|t&code:not=a",
+    "Patient?_has:Observation:patient:code={s}:2|a,{s}:2|b",
     "Observation?code={s}|a&_sort=_lastUpdated",
     "Observation?code={s}|a,{s}|b&_sort=-date",
     "Observation?code={s}|a,{s}|b&_sort=date",
@@ -83,6 +93,8 @@ async def fill(work: UnitOfWork) -> None:
         people.append(await put(work, person))
     for _ in range(70):
         codes = [{"system": SYSTEM, "code": code} for code in dice.sample("ab", dice.choice([1, 1, 2]))]
+        if dice.random() < 0.3:
+            codes.insert(dice.choice([0, 1]), {"system": f"{SYSTEM}:2", "code": "a"})
         reading: dict[str, Any] = {
             "resourceType": "Observation",
             "meta": {"tag": [{"system": SYSTEM, "code": "t"}]},
