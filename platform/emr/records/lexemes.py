@@ -1,8 +1,8 @@
 """The words of a resource, as its row in the table `words` holds them.
 
-Plain words are found by `_content`; those of the narrative carry the weight A and are found by `_text` too. Beside them
-stand the words of coded elements behind the mark of their path (`:text`), addresses behind the mark of theirs
-(`:below`), and the systems in which an element has a code (`system|`) as hashes. No word begins with `~` or `|`.
+Plain words are found by `_content`; those of the narrative stand behind a sign and are found by `_text` too. Beside
+them stand the words of coded elements behind the mark of their path (`:text`), addresses behind the mark of theirs
+(`:below`), and the systems in which an element has a code (`system|`) as hashes. No word begins with one of the signs.
 """
 
 import functools
@@ -14,7 +14,8 @@ from emr.definitions.values import IndexValue, Token, Uri, Words
 from emr.kernel.text import words
 from emr.records.keys import key_of, path_key
 
-_MASK: Final = (1 << 32) - 1
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
+_MARK_DIGITS: Final = 5
 LONGEST_WORD: Final = 60
 LONGEST_ADDRESS: Final = 500
 _MOST: Final = 400_000
@@ -25,26 +26,35 @@ _SHORT: Final = 100
 """Characters of a text that comes again and again, such as a display."""
 
 
+def short_mark(key: int) -> str:
+    """The lowest 30 bits of a key as text of always the same length."""
+    return "".join(_DIGITS[key >> 6 * place & 63] for place in range(_MARK_DIGITS))
+
+
+@functools.lru_cache(maxsize=8_192)
 def path_mark(index_key: bytes, path: str) -> str:
-    """What stands before the words of one element: a sign that no word has, and eight hexadecimal digits of its path's
-    key. Without the sign the beginning of a plain word could be that of a mark.
-    """
-    return f"~{path_key(index_key, path) & _MASK:08x}"
+    """What stands, after its sign, before the words and addresses of one element."""
+    return short_mark(path_key(index_key, path))
+
+
+def told_lexeme(word: str) -> str:
+    """A word of the narrative."""
+    return f">{word}"
 
 
 def coded_lexeme(index_key: bytes, path: str, word: str) -> str:
     """A word in the text of a coded element."""
-    return f"{path_mark(index_key, path)}:{word}"
+    return f"~{path_mark(index_key, path)}{word}"
 
 
 def system_lexeme(index_key: bytes, path: str, system: str) -> str:
     """That an element has a code of a system. Written out, systems would take more room than all words."""
-    return f"|{key_of(index_key, path, f'{system}|') & _MASK:08x}"
+    return f"|{short_mark(key_of(index_key, path, f'{system}|'))}"
 
 
 def address_lexeme(index_key: bytes, path: str, url: str) -> str:
     """An address, cut where it is too long for a lexeme."""
-    return f"{path_mark(index_key, path)}^{url[:LONGEST_ADDRESS]}"
+    return f"^{path_mark(index_key, path)}{url[:LONGEST_ADDRESS]}"
 
 
 @functools.lru_cache(maxsize=8_192)
@@ -60,7 +70,7 @@ def _short_coded(index_key: bytes, path: str, text: str) -> dict[str, None]:
 def _coded(index_key: bytes, path: str, text: str) -> dict[str, None]:
     """No word has a quotation mark."""
     mark = path_mark(index_key, path)
-    return dict.fromkeys([f"'{mark}:{word}'" for word in _words(text)])
+    return dict.fromkeys([f"'~{mark}{word}'" for word in _words(text)])
 
 
 class Lexemes:
@@ -96,10 +106,9 @@ class Lexemes:
     def content(self) -> str:
         """A `tsvector` as text; empty when there is no word."""
         told = self._told
-        parts = [f"'{word}':1A" for word in told]
+        parts = [f"'{told_lexeme(word)}'" for word in told]
         parts += self._marked
-        # A word without a place would fit a query for any weight; what stands under a mark is asked without one.
-        parts += [f"'{word}':1" for word in self._plain if word not in told]
+        parts += [f"'{word}'" for word in self._plain if word not in told]
         return " ".join(parts if len(parts) < _FEW else _within(parts))
 
 

@@ -161,7 +161,12 @@ words = Table(
     "words",
     metadata,
     Column("pk", BigInteger, primary_key=True, autoincrement=False),
-    Column("content", TSVECTOR, nullable=False, comment="folded words; weight A: narrative, D: the rest"),
+    Column(
+        "content",
+        TSVECTOR,
+        nullable=False,
+        comment="folded words; behind > those of the narrative, behind ~ ^ | what a path marks",
+    ),
     Index("words_content", "content", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
 )
 

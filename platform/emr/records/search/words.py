@@ -3,14 +3,16 @@
 from urllib.parse import urlsplit
 
 from emr.kernel.text import words
-from emr.records.lexemes import LONGEST_ADDRESS, LONGEST_WORD, address_lexeme, coded_lexeme, system_lexeme
+from emr.records.lexemes import LONGEST_ADDRESS, LONGEST_WORD, address_lexeme, coded_lexeme, system_lexeme, told_lexeme
 from emr.records.search.question import Scope
 
 
 def plain_text(text: str, scope: Scope) -> str:
     """All words, each as the beginning of a word; of the narrative alone, or anywhere."""
-    weight = "A" if scope == "narrative" else ""
-    return " & ".join(f"{_quoted(word)}:*{weight}" for word in _words(text))
+    told = [f"{_quoted(told_lexeme(word))}:*" for word in _words(text)]
+    if scope == "narrative":
+        return " & ".join(told)
+    return " & ".join(f"({_quoted(word)}:* | {each})" for word, each in zip(_words(text), told, strict=True))
 
 
 def coded_text(index_key: bytes, path: str, text: str) -> str:

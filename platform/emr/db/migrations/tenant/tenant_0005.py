@@ -1,7 +1,7 @@
-"""One row of `tokens` for a coded value, which knows its system.
+"""One row of `tokens` for a coded value, which knows its system; words of the narrative behind a sign.
 
-The rows before are dropped: none of them says which code and which system belong together. The table `indexing` says
-that what is stored has to be indexed again; the rest of the index stays, so no condition is answered wrongly meanwhile.
+The rows of `tokens` are dropped: none of them says which code and which system belong together. The table `indexing`
+says that what is stored has to be indexed again, its words too; the rest of the index stays as it is.
 
 Revision ID: tenant_0005
 Revises: tenant_0004
@@ -24,6 +24,8 @@ def upgrade() -> None:
     op.add_column("tokens", sa.Column("system", sa.Integer(), nullable=False, comment=comment))
     newest: list[sa.ColumnElement[object]] = [sa.literal_column("updated DESC"), sa.literal_column("pk DESC")]
     op.create_index("tokens_key", "tokens", ["key", *newest, "system"], unique=False)
+    comment = "folded words; behind > those of the narrative, behind ~ ^ | what a path marks"
+    op.alter_column("words", "content", comment=comment)
     op.execute(
         "UPDATE indexing SET updated = now(), state ="
         " jsonb_build_object('format', CASE WHEN EXISTS (SELECT 1 FROM resources) THEN 0 ELSE 2 END)"
