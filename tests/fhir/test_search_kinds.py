@@ -165,7 +165,7 @@ class TestTokens:
         world.add("both", observation(world.ids["an"], code={"coding": [*both, {"code": world.mark}]}))
         world.add(one, observation(world.ids["an"], code={"coding": [both[1]]}))
         code = f"Observation?code={world.mark}"
-        assert world.names(code) == world.names(f"{code},x") == ["both", one]
+        assert world.names(code) == world.names(f"{code},x{world.mark}") == ["both", one]
         assert world.client.get(f"/{code}&_summary=count").json()["total"] == 2
         for asked, expected in (("urn:a|", ["both"]), ("urn:b|", ["both", one]), ("|", ["both"]), ("urn:c|", [])):
             named = f"Observation?code={asked}{world.mark}"
