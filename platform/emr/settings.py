@@ -159,6 +159,9 @@ class Bulk(BaseModel):
         1, ge=0, description="Who asks after a running job sooner than after so many seconds gets 429."
     )
     upload_limit_mib: int = Field(20_480, ge=1, description="Largest NDJSON file that is taken, in MiB.")
+    import_processes: int = Field(
+        1, ge=0, le=16, description="Processes that read and check the lines of a large import beside the worker's own."
+    )
 
 
 class Telemetry(BaseModel):

@@ -13,9 +13,11 @@ from typing import Final
 from emr.identity.principal import Principal
 from emr.kernel.errors import Malformed
 from emr.kernel.tenant import Tenant
+from emr.records.bulk.beside import LARGE, Desks
+from emr.records.bulk.brought import Brought, Refused
+from emr.records.bulk.desk import Terms
 from emr.records.bulk.importer import Importing, Place, left_behind, remember, survey, was_brought
 from emr.records.bulk.lines import Source
-from emr.records.bulk.load import Brought, Refused
 from emr.records.bulk.names import Expected, reserve
 from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
@@ -74,12 +76,18 @@ async def import_lines(
     names = await survey(sources)
     async with opened() as work:
         runs = await reserve(work, len(names))
-    keeper = _Keeper(report)
-    importing = Importing(opened, principal, keeper.record, Expected(names, runs), set(), lambda: False)
-    for source in sources:
-        keeper.source = source
-        await importing.bring(source, Place())
-        advance()
+        terms = Terms(work.tenant, work.principal, work.request.base_url)
+    keeper, desks = _Keeper(report), Desks(parts.settings.bulk.import_processes)
+    importing = Importing(opened, terms, desks, keeper.record, Expected(names, runs), set(), lambda: False)
+    try:
+        if sum(source.size for source in sources) > LARGE:
+            await desks.open()
+        for source in sources:
+            keeper.source = source
+            await importing.bring(source, Place())
+            advance()
+    finally:
+        await desks.close()
     async for left in left_behind(sources, importing.refused):
         keeper.tell(left)
 
@@ -106,17 +114,18 @@ class _Keeper:
 
     def tell(self, refused: Refused) -> None:
         """Put a refusal into the report."""
-        first = refused.refusal.issues[0]
+        first = refused.reasons[0]
         if len(self.report.refused) < _TOLD:
             place = f"line {refused.number} {first.location or ''}".rstrip()
             self.report.refused.append(RefusedFile(refused.file, first.code, first.message, place))
 
 
 async def _source(path: Path) -> Source:
-    digest = sha256()
+    digest, size = sha256(), 0
     async for chunk in _chunks(path, 0):
         digest.update(chunk)
-    return Source(path.name, digest.digest(), partial(_chunks, path))
+        size += len(chunk)
+    return Source(path.name, digest.digest(), partial(_chunks, path), size)
 
 
 async def _chunks(path: Path, offset: int) -> AsyncGenerator[bytes, None]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from emr.definitions.compartment import patients_of
 from emr.kernel.ids import uuid7
+from emr.records.draft import Draft
 from emr.records.references import local_references
-from emr.records.store import Draft, prepare, put_as_if
+from emr.records.store import prepare, put_as_if
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 
@@ -63,9 +63,8 @@ async def as_if_current(work: UnitOfWork, stored: Stored) -> AsyncIterator[str]:
     value = stored.resource()
     try:
         async with work.db.savepoint():
-            known = await prepare(work, new=1, references=local_references(work, value))
+            known = await prepare(work, new=1, references=local_references(work.request.base_url, value))
             draft = Draft("create", stored.type, uuid7(), 1, stored.last_updated, value, stored.body, known.pks[0])
-            draft.patients = tuple(patients_of(stored.type, value))
             await put_as_if(work, draft, known.found)
             yield draft.id
             raise _Undone  # noqa: TRY301 - nothing has failed; it is how a savepoint is undone

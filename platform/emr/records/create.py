@@ -41,10 +41,10 @@ async def _create(work: UnitOfWork, resource_type: str, document: json.Document,
             work.trail.read(found.type, found.id, found.version)
             work.trail.concerns(*found.patients)
             return found
-    targets = local_references(work, value)
+    targets = local_references(work.request.base_url, value)
     known = await prepare(work, new=1, references=targets)
     refuse_missing(targets, known)
-    draft = draft_of(work, document, resource_type=resource_type, resource_id=uuid7())
+    draft = draft_of(work.clock(), document, resource_type=resource_type, resource_id=uuid7())
     draft.pk = known.pks[0]
     await store(work, [draft], known.found)
     return draft.stored()

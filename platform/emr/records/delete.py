@@ -5,9 +5,9 @@ from typing import Final
 
 from emr.access.permissions import demand_change
 from emr.records.condition import Condition, claim
-from emr.records.draft import checked_id
+from emr.records.draft import Draft, checked_id, moment_after
 from emr.records.errors import PatientHasData
-from emr.records.store import Draft, lock, next_moment, store
+from emr.records.store import lock, store
 from emr.records.stored import Stored
 from emr.records.update import refuse_moved
 from emr.work.unit import UnitOfWork
@@ -57,5 +57,5 @@ async def tombstone(work: UnitOfWork, before: Stored, *, beside: Collection[int]
     """
     if before.type == "Patient" and await work.db.fetchval(_OTHERS, before.pk, list(beside), name="others"):
         raise PatientHasData
-    moment = next_moment(work, before)
+    moment = moment_after(work.clock(), before)
     return Draft("delete", before.type, before.id, before.version + 1, moment, {}, b"", before.pk)

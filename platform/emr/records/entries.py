@@ -10,8 +10,8 @@ from typing import Any, Final
 from emr.definitions.findings import Path, location
 from emr.kernel.errors import Malformed, Refusal, TooLarge
 from emr.records.condition import Condition
+from emr.records.draft import Draft
 from emr.records.patch import Patch, json_patch, path_patch
-from emr.records.store import Draft
 from emr.records.stored import Stored
 
 ENTRIES_MOST: Final = 5_000

@@ -131,11 +131,11 @@ async def _change(
         work.trail.concerns(*before.patients)
         return before
     document.value["meta"] = _with(document.value["meta"], after)
-    targets = local_references(work, checked(document, before.type))
+    targets = local_references(work.request.base_url, checked(document, before.type))
     targets.pop(name, None)
     known = await prepare(work, new=0, references=targets)
     refuse_missing(targets, known)
-    draft = draft_after(work, document, before)
+    draft = draft_after(work.clock(), document, before)
     await store(work, [draft], known.found)
     return draft.stored()
 

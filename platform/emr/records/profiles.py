@@ -72,18 +72,23 @@ async def demand_profiles(work: UnitOfWork, resources: Sequence[tuple[str, Json]
 
     Costs nothing where nothing is claimed or demanded. Raises `ResourceInvalid` with the issues of all of them.
     """
-    concerned = [(place, each) for place, each in resources if claimed(each) or demanded(work, each)]
+    concerned = [(place, each) for place, each in resources if claimed(each) or demanded(work, each["resourceType"])]
     if not concerned:
         return
     library = await library_of(work)
     issues: list[Issue] = []
     for place, resource in concerned:
         found = Findings()
-        check_profiles(library, resource, (claimed(resource), demanded(work, resource)), found)
+        check_profiles(library, resource, (claimed(resource), demanded(work, resource["resourceType"])), found)
         kind = resource["resourceType"]
         issues += [_placed(issue, kind, place) for issue in found.issues]
     if issues:
         raise ResourceInvalid(issues)
+
+
+async def profiles_matter(work: UnitOfWork) -> bool:
+    """Whether there is any profile here that a resource could break: one of the record, or one that is demanded."""
+    return bool(work.tenant.profiles) or await library_of(work) is not _NONE
 
 
 def claimed(resource: Json) -> tuple[str, ...]:
@@ -93,10 +98,10 @@ def claimed(resource: Json) -> tuple[str, ...]:
     return tuple(url for url in urls if type(url) is str) if type(urls) is list else ()
 
 
-def demanded(work: UnitOfWork, resource: Json) -> tuple[str, ...]:
-    """The profiles that the hospital's file names for its type."""
+def demanded(work: UnitOfWork, resource_type: str) -> tuple[str, ...]:
+    """The profiles that the hospital's file names for a type."""
     for name, urls in work.tenant.profiles:
-        if name == resource["resourceType"]:
+        if name == resource_type:
             return urls
     return ()
 

@@ -2,26 +2,36 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from emr.definitions.compartment import referring
 from emr.definitions.findings import Path, location
 from emr.kernel.errors import Issue
 from emr.records.errors import ReferenceBroken, ResourceInvalid
-from emr.records.store import Targets
-from emr.work.unit import UnitOfWork
 
 _LOCAL: Final = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 
 
-def local_references(work: UnitOfWork, resource: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """Every local target of a resource with the path that names it. Raises as `local_targets`."""
-    return {target: location(place) for target, place in local_targets(work, referring(resource)).items()}
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What `prepare` found: unused pks, and the pk of each referenced resource that is here and not deleted."""
+
+    pks: list[int]
+    found: dict[tuple[str, str], int]
+
+
+def local_references(base_url: str, resource: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Every local target of a resource with the path that names it. Raises as `local_targets`.
+
+    base_url: where this hospital's resources are; empty for none.
+    """
+    return {target: location(place) for target, place in local_targets(base_url, referring(resource)).items()}
 
 
 def local_targets(
-    work: UnitOfWork, held: Iterable[tuple[Path, dict[str, Any]]], *, in_bundle: bool = False
+    base_url: str, held: Iterable[tuple[Path, dict[str, Any]]], *, in_bundle: bool = False
 ) -> dict[tuple[str, str], Path]:
     """Every local target of the References of a resource (`compartment.referring`) with the place that names it.
 
@@ -36,7 +46,7 @@ def local_targets(
         if in_bundle and reference.startswith("urn:"):
             raise ReferenceBroken("an entry that is not in this Bundle", location(path))
         if _SCHEME.match(reference):
-            _refuse_own_address(work, path, reference)
+            _refuse_own_address(base_url, path, reference)
             continue
         found = _LOCAL.fullmatch(reference)
         if found is None:
@@ -53,6 +63,6 @@ def refuse_missing(targets: dict[tuple[str, str], str], known: Targets) -> None:
             raise ReferenceBroken(f"{resource_type}/{resource_id}", path)
 
 
-def _refuse_own_address(work: UnitOfWork, path: Path, reference: str) -> None:
-    if work.request.base_url and reference.startswith(work.request.base_url + "/"):
+def _refuse_own_address(base_url: str, path: Path, reference: str) -> None:
+    if base_url and reference.startswith(base_url + "/"):
         raise ResourceInvalid([Issue("reference-own-address", "Refer to what is here as Type/id.", location(path))])

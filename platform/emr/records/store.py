@@ -1,27 +1,25 @@
 """Put new versions into the hospital's tables: rows, index, history and outbox in one statement each way."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from emr.access.permissions import demand_change
-from emr.definitions.compartment import patients_of
 from emr.kernel.errors import Forbidden
-from emr.records.codec import pack
 from emr.records.current import CURRENT
-from emr.records.index import DROP_ROWS, PUT_ROWS, IndexRows
+from emr.records.draft import Draft
+from emr.records.index import DROP_ROWS, PUT_ROWS
 from emr.records.indexed import index_again
 from emr.records.keys import lock_number
 from emr.records.own_parameters import MARK, TYPE, last_known, refuse_unusable, take_over
 from emr.records.profiles import demand_profiles
+from emr.records.references import Targets
+from emr.records.rows import Rows, rows_of
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 
 GUARDED: Final = frozenset({"Subscription"})
 """Types whose storing a room above the record has a say in (`Runtime.guards`); without that room they are refused."""
 _RIGHTS: Final = {"create": "c", "update": "u", "delete": "d"}
-_MILLISECOND: Final = timedelta(milliseconds=1)
 
 _PREPARE: Final = """
 WITH patients AS (
@@ -79,43 +77,6 @@ _CURRENT_CLAIMED: Final = CURRENT + " FOR UPDATE"
 _HOLD_NAME: Final = "SELECT pg_advisory_xact_lock($1)"
 
 
-@dataclass(slots=True)
-class Draft:
-    """A version that is about to be stored. `value` is the parsed body, `body` its complete text."""
-
-    verb: str
-    type: str
-    id: str
-    version: int
-    updated: datetime
-    value: dict[str, Any] = field(repr=False)
-    body: bytes = field(repr=False)
-    pk: int = 0
-    patients: tuple[str, ...] = ()
-    place: str = ""
-    """Where it stands in the Bundle that brought it, as a FHIRPath."""
-
-    @property
-    def deleted(self) -> bool:
-        """Whether this version says that the resource is gone."""
-        return self.verb == "delete"
-
-    def stored(self) -> Stored:
-        """What the verb answers."""
-        return Stored(
-            self.type, self.id, self.version, self.updated, self.body, self.deleted, self.patients, self.pk,
-            created=self.verb == "create",
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """What `prepare` found: unused pks, and the pk of each referenced resource that is here and not deleted."""
-
-    pks: list[int]
-    found: dict[tuple[str, str], int]
-
-
 async def prepare(work: UnitOfWork, *, new: int, references: Iterable[tuple[str, str]]) -> Targets:
     """Reserve `new` pks and look up what is referred to, in one exchange."""
     wanted = sorted(set(references))
@@ -131,8 +92,7 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
 
     Raises `Forbidden` when the role may not change a type, or when the hospital is read-only.
     """
-    if not work.tenant.writable:
-        raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
+    _demand_writable(work)
     parameters = [draft for draft in drafts if draft.type == TYPE]
     await demand_profiles(work, [(draft.place, draft.value) for draft in drafts if not draft.deleted])
     refuse_unusable([(draft.place, draft.value) for draft in parameters if not draft.deleted])
@@ -140,34 +100,38 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
         demand_change(work.principal, draft.type, _RIGHTS[draft.verb])
         if draft.type in GUARDED:
             await _guard(work, draft)
-        draft.patients = () if draft.deleted else tuple(patients_of(draft.type, draft.value))
     targets = {**known, **{(draft.type, draft.id): draft.pk for draft in drafts}}
-    for statement, group in (
-        (_CREATE, [draft for draft in drafts if draft.version == 1]),
-        (_REPLACE, [draft for draft in drafts if draft.version > 1]),
-    ):
+    for group in ([draft for draft in drafts if draft.version == 1], [draft for draft in drafts if draft.version > 1]):
         if group:
-            await _put(work, statement, group, targets)
+            await store_rows(work, rows_of(work.tenant, group, last_known(work), targets))
     if parameters:
         await take_over(work, [(each.place, each.id, None if each.deleted else each.value) for each in parameters])
-    for draft in drafts:
-        work.trail.write(draft.verb, draft.type, draft.id, draft.version)
-        work.trail.concerns(*draft.patients)
+
+
+async def store_rows(work: UnitOfWork, rows: Rows) -> None:
+    """Store versions whose rows were made before, all first versions or all later ones: rows, index, history, outbox.
+
+    Indexed by the hospital's own parameters as whoever made them knew these; again if they are others by now. Raises
+    `Forbidden` as `store`. Profiles, and what else is to say about the content, are the caller's to ask.
+    """
+    _demand_writable(work)
+    for resource_type, verb in {(each.type, each.verb) for each in rows.written}:
+        demand_change(work.principal, resource_type, _RIGHTS[verb])
+    await _put(work, _REPLACE if rows.written[0].version > 1 else _CREATE, rows)
+    for each in rows.written:
+        work.trail.write(each.verb, each.type, each.id, each.version)
+        work.trail.concerns(*each.patients)
 
 
 async def put_as_if(work: UnitOfWork, draft: Draft, known: Mapping[tuple[str, str], int]) -> None:
     """Rows and index of a version without history, outbox or audit: for a savepoint that is about to be undone."""
-    await _put(work, _AS_IF, [draft], known)
+    await _put(work, _AS_IF, rows_of(work.tenant, [draft], last_known(work), known))
 
 
-async def _put(
-    work: UnitOfWork, statement: str, drafts: Sequence[Draft], targets: Mapping[tuple[str, str], int]
-) -> None:
-    """Store, indexed by the hospital's own parameters as this process knows them; again if they are others by now."""
-    own = last_known(work)
-    mark = await work.db.fetchval(statement, *_columns(work, drafts, IndexRows(own), targets), name="store")
-    if mark != own.mark:
-        await index_again(work, [draft.pk for draft in drafts])
+async def _put(work: UnitOfWork, statement: str, rows: Rows) -> None:
+    mark = await work.db.fetchval(statement, *rows.columns, name="store")
+    if mark != rows.mark:
+        await index_again(work, [each.pk for each in rows.written])
 
 
 async def lock(work: UnitOfWork, resource_type: str, resource_id: str, *, to_delete: bool = False) -> Stored | None:
@@ -184,11 +148,9 @@ async def lock(work: UnitOfWork, resource_type: str, resource_id: str, *, to_del
     return None if row is None else Stored.of(resource_type, row)
 
 
-def next_moment(work: UnitOfWork, before: Stored | None = None) -> datetime:
-    """The present in milliseconds, later than the version before."""
-    now = work.clock()
-    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return now if before is None else max(now, before.last_updated + _MILLISECOND)
+def _demand_writable(work: UnitOfWork) -> None:
+    if not work.tenant.writable:
+        raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
 
 
 async def _guard(work: UnitOfWork, draft: Draft) -> None:
@@ -196,26 +158,3 @@ async def _guard(work: UnitOfWork, draft: Draft) -> None:
     if guard is None:
         raise Forbidden("type-guarded", f"A {draft.type} cannot be stored this way.")
     await guard(work, draft)
-
-
-def _columns(
-    work: UnitOfWork, drafts: Sequence[Draft], rows: IndexRows, targets: Mapping[tuple[str, str], int]
-) -> list[list[Any]]:
-    for draft in drafts:
-        if not draft.deleted:
-            rows.add(work.tenant, draft.value, draft.pk, targets)
-            rows.add_member(
-                draft.pk, [targets[who] for each in draft.patients if (who := ("Patient", each)) in targets]
-            )
-    return [
-        *rows.columns(),
-        [draft.pk for draft in drafts],
-        [draft.type for draft in drafts],
-        [draft.id for draft in drafts],
-        [draft.version for draft in drafts],
-        [draft.updated for draft in drafts],
-        [draft.deleted for draft in drafts],
-        [pack(draft.body) for draft in drafts],
-        [" ".join(draft.patients) for draft in drafts],
-        [rows.present.get(draft.pk, "") for draft in drafts],
-    ]

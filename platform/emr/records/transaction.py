@@ -10,13 +10,13 @@ from emr.kernel import json
 from emr.kernel.errors import Conflict, Malformed
 from emr.records.current import refuse_deleted
 from emr.records.delete import tombstone
-from emr.records.draft import checked, draft_after, draft_of
+from emr.records.draft import Draft, checked, draft_after, draft_of
 from emr.records.entries import ORDER, Entry, inside, located, refuse_twice
 from emr.records.errors import IdTaken, ReferenceBroken, ResourceNotFound
 from emr.records.locking import lock_all
 from emr.records.naming import conditional_references, hold_conditions, name, resolve_references
-from emr.records.references import local_targets
-from emr.records.store import Draft, Targets, prepare, store
+from emr.records.references import Targets, local_targets
+from emr.records.store import prepare, store
 from emr.records.update import refuse_moved
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -87,7 +87,7 @@ async def _known(work: UnitOfWork, writing: Sequence[Entry]) -> Targets:
     for entry in writing:
         if entry.makes:
             with located(entry):
-                for target, place in local_targets(work, entry.referring, in_bundle=True).items():
+                for target, place in local_targets(work.request.base_url, entry.referring, in_bundle=True).items():
                     wanted[target] = entry, place
     missing = {target: named for target, named in wanted.items() if target not in own}
     gone = {(entry.type, entry.id) for entry in writing if entry.method == "DELETE"}
@@ -130,5 +130,5 @@ async def _draft(work: UnitOfWork, entry: Entry, leaving: Sequence[int]) -> Draf
         raise Malformed("id-mismatch", rule, location=f"{entry.location}.resource.id")
     document = json.compose(entry.resource)
     if before is None:
-        return draft_of(work, document, resource_type=entry.type, resource_id=entry.id)
-    return draft_after(work, document, before)
+        return draft_of(work.clock(), document, resource_type=entry.type, resource_id=entry.id)
+    return draft_after(work.clock(), document, before)

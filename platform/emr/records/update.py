@@ -8,10 +8,10 @@ from emr.kernel import json
 from emr.kernel.errors import Malformed
 from emr.kernel.ids import uuid7
 from emr.records.condition import Condition, claim
-from emr.records.draft import checked, checked_id, draft_after, draft_of
+from emr.records.draft import Draft, checked, checked_id, draft_after, draft_of
 from emr.records.errors import AlreadyThere, IdTaken, VersionMoved
 from emr.records.references import local_references, refuse_missing
-from emr.records.store import Draft, lock, prepare, store
+from emr.records.store import lock, prepare, store
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -97,16 +97,16 @@ async def succeed(work: UnitOfWork, document: json.Document, name: tuple[str, st
 
     Raises `ReferenceBroken`, `ResourceInvalid`.
     """
-    targets = local_references(work, document.value)
+    targets = local_references(work.request.base_url, document.value)
     targets.pop(name, None)
     known = await prepare(work, new=0 if before else 1, references=targets)
     refuse_missing(targets, known)
     draft: Draft
     if before is None:
-        draft = draft_of(work, document, resource_type=name[0], resource_id=name[1])
+        draft = draft_of(work.clock(), document, resource_type=name[0], resource_id=name[1])
         draft.pk = known.pks[0]
     else:
-        draft = draft_after(work, document, before)
+        draft = draft_after(work.clock(), document, before)
     await store(work, [draft], known.found)
     return draft.stored()
 

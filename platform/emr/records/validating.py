@@ -66,7 +66,7 @@ async def judge(work: UnitOfWork, wish: Wish) -> Verdict:
 
 
 async def _check_profiles(work: UnitOfWork, wish: Wish, resource: Json, found: Findings) -> None:
-    claims, demands = claimed(resource), demanded(work, resource)
+    claims, demands = claimed(resource), demanded(work, resource["resourceType"])
     if not (claims or demands or wish.profiles):
         return
     library = await library_of(work)
@@ -107,7 +107,7 @@ async def _against_change(work: UnitOfWork, wish: Wish, resource: Json, *, sound
 async def _broken_references(work: UnitOfWork, wish: Wish, resource: Json) -> list[Issue]:
     """Asked only for who may store it, and would be told the same by trying."""
     try:
-        targets = local_references(work, resource)
+        targets = local_references(work.request.base_url, resource)
     except Refusal as refusal:
         return list(refusal.issues)
     if wish.mode == "update":

@@ -10,8 +10,8 @@ from typing import Any, Final
 from emr.access.permissions import demand, demand_sight
 from emr.kernel import json
 from emr.kernel.errors import Forbidden
+from emr.records.draft import Draft
 from emr.records.search.find import search
-from emr.records.store import Draft
 from emr.subscriptions import repository
 from emr.subscriptions.addresses import Fence
 from emr.subscriptions.definition import Subscription, SubscriptionInvalid, headers_of, understood

@@ -57,6 +57,7 @@ async def _work(settings: Settings, slug: str, names: list[str]) -> None:
             await worker.turn(None)
             async with parts.databases.hospital(tenant) as connection:
                 state = await connection.fetchval("SELECT state FROM bulk_jobs WHERE id = $1", name)
+    await worker.close()
     await parts.close()
 
 

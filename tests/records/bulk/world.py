@@ -48,12 +48,15 @@ class Ward:
     async def done(self, name: str, worker: BulkWorker | None = None) -> jobs.Job:
         """Work until the job is at its end."""
         worker = worker or self.worker()
-        for _ in range(10_000):
-            await worker.turn(None)
-            job = await self.job(name)
-            if job.state not in jobs.OPEN:
-                return job
-            await asyncio.sleep(0.01)
+        try:
+            for _ in range(10_000):
+                await worker.turn(None)
+                job = await self.job(name)
+                if job.state not in jobs.OPEN:
+                    return job
+                await asyncio.sleep(0.01)
+        finally:
+            await worker.close()
         raise AssertionError("the job does not end")
 
     async def exported(self, **asked: Any) -> jobs.Job:

@@ -18,6 +18,7 @@ from emr.records.bulk.scope import Scope, Whose, patients_in
 from emr.records.codec import unpack
 from emr.storage.blobs import Blob
 from emr.storage.ports import key_named
+from emr.work.faults import Reached, nowhere
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
@@ -61,8 +62,8 @@ class Part:
 class Exporter:
     """Writes pieces of exports; remembers what a filter has chosen while its type is being written."""
 
-    def __init__(self, part_bytes: int) -> None:
-        self._part_bytes = part_bytes
+    def __init__(self, part_bytes: int, reached: Reached = nowhere) -> None:
+        self._part_bytes, self._reached = part_bytes, reached
         self._chosen: dict[tuple[str, str], Chosen] = {}
 
     async def piece(self, work: UnitOfWork, job: Job, runner: int) -> Piece:
@@ -77,8 +78,10 @@ class Exporter:
             made = await self._next_file(work, job, scope, progress)
             size += sum(file.size for file in made)
             files += made
+            self._reached("export-file-written")
         piece = Piece(progress, files, "running" if progress["at"] < len(scope.types) else "done")
         await advance(work, job.id, runner, piece)
+        self._reached("export-recorded")
         return piece
 
     async def _next_file(self, work: UnitOfWork, job: Job, scope: Scope, progress: dict[str, Any]) -> list[File]:

@@ -8,11 +8,15 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from emr.identity.principal import Principal
-from emr.kernel.errors import Invalid
+from emr.kernel.errors import Issue
+from emr.records.bulk.beside import Desks
+from emr.records.bulk.brought import Brought, Name, Refused
+from emr.records.bulk.desk import Terms
 from emr.records.bulk.lines import Batch, Reader, Source
-from emr.records.bulk.load import Among, Brought, Name, Refused, Turn, read_lines, store_lines
+from emr.records.bulk.load import read_lines, store_lines
 from emr.records.bulk.names import Expected, Names, name_of, note_lines
+from emr.records.bulk.turns import Among, Turn
+from emr.work.faults import Reached, nowhere
 from emr.work.unit import UnitOfWork
 
 _REFERENCE: Final = re.compile(rb'"reference"\s*:\s*"([A-Za-z]{1,64})/([A-Za-z0-9.-]{1,64})')
@@ -47,15 +51,17 @@ class Importing:
     """One import under way. `refused` grows with the names that were not stored; `stopping` is asked after a batch."""
 
     opened: Callable[[], AbstractAsyncContextManager[UnitOfWork]]
-    principal: Principal
+    terms: Terms
+    desks: Desks
     record: Record
     expected: Expected
     refused: set[Name]
     stopping: Callable[[], bool]
+    reached: Reached = nowhere
 
     async def bring(self, source: Source, place: Place) -> bool:
-        """Store the file from there on; False when it was stopped before its end. Two batches are under way at a time:
-        one is read and checked while the other is being stored.
+        """Store the file from there on; False when it was stopped before its end. Some batches are under way at a time:
+        one is being stored while others are read and checked.
         """
         reader = Reader(source.chunks(place.offset), place.offset, place.number)
         running: deque[asyncio.Task[None]] = deque()
@@ -65,7 +71,7 @@ class Importing:
                 async for batch in batches:
                     own = Turn()
                     alone = batch.long is not None
-                    await _settle(running, 0 if alone else 1)
+                    await _settle(running, 0 if alone else self.desks.ahead)
                     running.append(asyncio.create_task(self._batch(source, (batch, reader), before, own)))
                     before = own
                     if alone:
@@ -81,23 +87,28 @@ class Importing:
         return True
 
     async def _batch(self, source: Source, read: tuple[Batch, Reader], before: Turn | None, own: Turn) -> None:
-        (batch, reader), failed = read, True
+        (batch, reader), failed, pile = read, True, self.desks.pile()
         try:
             brought = Brought(source.name)
-            ready = await read_lines(self.principal, batch, brought)
+            lot = await read_lines(self.terms, batch, pile, brought)
+            self.reached("import-read")
             self.refused.update(each.name for each in brought.refused if each.name is not None)
             async with self.opened() as work:
-                await store_lines(work, ready, Among(self.expected, self.refused, before, own), brought)
+                await store_lines(work, lot, Among(self.expected, self.refused, before, own), brought)
                 if batch.long is not None:
                     await batch.long.drain()
                     batch.offset = reader.offset
                 if before is not None:
                     await before.committed.wait()
                     before.demand()
+                self.reached("import-stored")
                 await self.record(work, brought, Place(batch.offset, batch.number, batch.last))
+                self.reached("import-recorded")
+            self.reached("import-committed")
             failed = False
         finally:
             own.end(failed=failed)
+            await pile.clear()
 
 
 async def survey(sources: Sequence[Source]) -> Names:
@@ -128,7 +139,7 @@ async def left_behind(sources: Sequence[Source], refused: set[Name]) -> AsyncGen
                         said = (
                             f"It refers to {resource_type}/{resource_id}, which was refused; it is stored all the same."
                         )
-                        yield Refused(source.name, line.number, Invalid("reference-left", said))
+                        yield Refused(source.name, line.number, (Issue("reference-left", said),))
                 if batch.long is not None:
                     await batch.long.drain()
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from emr.kernel import json
+from emr.records.bulk.beside import LARGE, Desks
+from emr.records.bulk.brought import Brought, Refused
+from emr.records.bulk.desk import Terms
 from emr.records.bulk.export import NDJSON, RETENTION
 from emr.records.bulk.importer import Importing, Place, left_behind, remember, survey, was_brought
 from emr.records.bulk.jobs import File, Job, Piece, advance
 from emr.records.bulk.lines import Source
-from emr.records.bulk.load import Brought, Refused
 from emr.records.bulk.names import Expected, Names, reserve
+from emr.work.faults import Reached, nowhere
 from emr.work.unit import UnitOfWork
 
 _SECONDS: Final = 10.0
@@ -33,32 +36,39 @@ class Running:
 class Importer:
     """Does pieces of imports; keeps the names of the last one, so that its files are not read again for each piece."""
 
-    def __init__(self) -> None:
+    def __init__(self, desks: Desks, reached: Reached = nowhere) -> None:
         self._names: dict[str, Names] = {}
+        self._desks, self._reached = desks, reached
 
     async def piece(self, running: Running) -> None:
         """Go on for some seconds. Raises `JobMoved`, and `Unavailable` when a part does not answer."""
         progress = dict(running.job.progress) or await self._begun(running)
-        sources = await _sources(running, progress["known"])
+        sources, terms = await _sources(running, progress["known"])
+        if sum(source.size for source in sources) > LARGE:
+            await self._desks.open()
         names = await self._noted(running.job, sources)
         if "runs" not in progress:
             async with running.opened() as work:
                 progress["runs"] = await reserve(work, len(names))
                 await advance(work, running.job.id, running.runner, Piece(progress))
+        self._reached("import-begun")
         keeper = _Keeper(running, progress, sources)
         importing = Importing(
             opened=running.opened,
-            principal=running.job.principal,
+            terms=terms,
+            desks=self._desks,
             record=keeper.record,
             expected=Expected(names, progress["runs"]),
             refused={(name[0], name[1]) for name in progress["names"]},
             stopping=_after(_SECONDS),
+            reached=self._reached,
         )
         while progress["at"] < len(sources):
             place = Place(progress["offset"], progress["number"])
             if not await importing.bring(sources[progress["at"]], place):
                 return
         await keeper.finish(importing)
+        self._reached("import-finished")
 
     async def _begun(self, running: Running) -> dict[str, Any]:
         async with running.opened() as work:
@@ -118,16 +128,17 @@ class _Keeper:
         await advance(work, self._running.job.id, self._running.runner, Piece(self._progress, files, state))
 
 
-async def _sources(running: Running, known: Sequence[str]) -> list[Source]:
-    """The files of the job that were not imported before."""
+async def _sources(running: Running, known: Sequence[str]) -> tuple[list[Source], Terms]:
+    """The files of the job that were not imported before, and for whom they are read."""
     async with running.opened() as work:
         found = [await _source(work, each) for each in running.job.asked["inputs"]]
-    return [source for source in found if source.digest.hex() not in known]
+        terms = Terms(work.tenant, work.principal, work.request.base_url)
+    return [source for source in found if source.digest.hex() not in known], terms
 
 
 async def _source(work: UnitOfWork, given: dict[str, str]) -> Source:
     blob, blobs = await work.blobs.find(given["blob"]), work.blobs
-    return Source(given["name"], bytes.fromhex(blob.digest), lambda offset: blobs.open(blob, offset))
+    return Source(given["name"], bytes.fromhex(blob.digest), lambda offset: blobs.open(blob, offset), blob.size)
 
 
 async def _lines(outcomes: Sequence[dict[str, Any]]) -> AsyncIterator[bytes]:

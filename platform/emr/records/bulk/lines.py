@@ -15,11 +15,12 @@ BYTES: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file: `digest` is the SHA-256 of its bytes, `chunks` gives them from an offset on."""
+    """A file: `digest` is the SHA-256 of its bytes, `size` how many; `chunks` gives them from an offset on."""
 
     name: str
     digest: bytes
     chunks: Callable[[int], AsyncGenerator[bytes, None]] = field(repr=False)
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

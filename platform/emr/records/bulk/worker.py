@@ -11,10 +11,12 @@ from emr.db.pools import RolePool
 from emr.identity.principal import system_principal
 from emr.kernel.errors import Conflict, NotFound, Refusal, Unavailable
 from emr.kernel.tenant import Tenant
+from emr.records.bulk.beside import Desks
 from emr.records.bulk.export import Exporter
 from emr.records.bulk.importing import Importer, Running
 from emr.records.bulk.jobs import Job, JobMoved, Trouble, count_open, forget, late, next_open, take, trouble
 from emr.telemetry.logs import get_logger
+from emr.work.faults import kill_points
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job as LoopJob
 from emr.work.runtime import Runtime
@@ -83,7 +85,10 @@ class BulkWorker:
     def __init__(self, parts: Runtime, relay: RolePool, leases: Leases) -> None:
         self._parts, self._relay, self.leases = parts, relay, leases
         bulk = parts.settings.bulk
-        self._exporter, self._importer = Exporter(bulk.part_mib << 20), Importer()
+        self._desks = Desks(bulk.import_processes)
+        self._reached = kill_points(parts.settings)
+        self._exporter = Exporter(bulk.part_mib << 20, self._reached)
+        self._importer = Importer(self._desks, self._reached)
         self._kept = timedelta(hours=bulk.keep_hours)
 
     async def turn(self, lease: Lease | None) -> bool:
@@ -92,7 +97,12 @@ class BulkWorker:
         async with self._relay.connection() as connection:
             names = [row["name"] for row in await connection.fetch(_WISHES, name="bulk.wishes")]
         done = [await self._of_hospital(name) for name in names]
+        await self._desks.rest()
         return any(done)
+
+    async def close(self) -> None:
+        """End the processes that were started for imports."""
+        await self._desks.close()
 
     async def expire(self, cell: str) -> None:
         """Take away the files of jobs that are over, in every hospital."""
@@ -155,6 +165,7 @@ class BulkWorker:
             return
         async with self._opened(mine.tenant, job) as work:
             await self._exporter.piece(work, job, mine.lease.fence)
+        self._reached("export-committed")
 
     @asynccontextmanager
     async def _opened(self, tenant: Tenant, job: Job) -> AsyncIterator[UnitOfWork]:
