@@ -19,12 +19,12 @@ from emr.fhir import (
 from emr.web.work import Endpoint, in_hospital, in_hospital_to_read, in_hospital_with_body
 
 ROUTES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
-    ("GET", "/$export/{id}", bulk_export.status),
-    ("DELETE", "/$export/{id}", bulk_export.cancel),
-    ("GET", "/$export/{id}/{number}", bulk_export.download),
-    ("GET", "/$import/{id}", bulk_import.status),
-    ("DELETE", "/$import/{id}", bulk_import.cancel),
-    ("GET", "/$import/{id}/{number}", bulk_import.download),
+    ("GET", "/$export/{id}", bulk_export.JOBS.status),
+    ("DELETE", "/$export/{id}", bulk_export.JOBS.cancel),
+    ("GET", "/$export/{id}/{number}", bulk_export.JOBS.download),
+    ("GET", "/$import/{id}", bulk_import.JOBS.status),
+    ("DELETE", "/$import/{id}", bulk_import.JOBS.cancel),
+    ("GET", "/$import/{id}/{number}", bulk_import.JOBS.download),
     ("GET", "/{type}/_history", history.of_type),
     ("GET", "/_history", history.of_system),
     ("GET", "/{type}/{id}", single.read),

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
-from emr.fhir.bulk_export import answer_status, demand_async, file_number, listed
-from emr.fhir.bulk_streams import answer_file, is_ndjson, receive_file
+from emr.fhir.bulk_jobs import Jobs, demand_async, listed
+from emr.fhir.bulk_streams import is_ndjson, receive_file
 from emr.fhir.negotiate import refuse_other_bodies
 from emr.fhir.operation import Operation
 from emr.fhir.parameters import Input, inputs_of
@@ -56,25 +56,6 @@ async def upload(request: Request) -> Response:
     return await receive_file(request, _kept)
 
 
-async def status(request: Request, work: UnitOfWork) -> Response:
-    """202 while it runs; then how many lines were stored, found or refused, and the reports."""
-    job = await verbs.ask_after_import(work, request.path_params["id"])
-    base = f"{work.request.base_url}/$import/{job.id}"
-    return answer_status(request, job, lambda: _manifest(job, base))
-
-
-async def cancel(request: Request, work: UnitOfWork) -> Response:
-    """`DELETE` of the status address: no further line is stored."""
-    await verbs.cancel_import(work, request.path_params["id"])
-    return Response(None, 202)
-
-
-async def download(request: Request, work: UnitOfWork) -> Response:
-    """One report."""
-    path = request.path_params
-    return answer_file(request, work, await verbs.open_import_file(work, path["id"], file_number(path["number"])))
-
-
 async def _begin_with_file(request: Request, work: UnitOfWork, blob: Blob) -> Response:
     demand_async(request)
     return await _began(work, verbs.AskedImport(_address(work), upload=verbs.Upload(blob, "body")))
@@ -87,8 +68,7 @@ async def _kept(request: Request, work: UnitOfWork, blob: Blob) -> Response:
 
 
 async def _began(work: UnitOfWork, asked: verbs.AskedImport) -> Response:
-    name = await verbs.begin_import(work, asked)
-    return Response(None, 202, {"Content-Location": f"{work.request.base_url}/$import/{name}"})
+    return await JOBS.begun(work, await verbs.begin_import(work, asked))
 
 
 def _address(work: UnitOfWork) -> str:
@@ -149,6 +129,8 @@ def _manifest(job: Job, base: str) -> dict[str, Any]:
         "error": listed(job, base, "report"),
     }
 
+
+JOBS: Final = Jobs("$import", _manifest, verbs.ask_after_import, verbs.cancel_import, verbs.open_import_file)
 
 IMPORT: Final = Operation(
     name="import",

@@ -24,6 +24,21 @@ async def ward(standing: House, parts: Runtime) -> Ward:
     return made
 
 
+NAMED: dict[str, Any] = {
+    "resourceType": "StructureDefinition",
+    "id": "named",
+    "url": "https://hoasen.example/fhir/StructureDefinition/named",
+    "name": "Named",
+    "status": "active",
+    "kind": "resource",
+    "abstract": False,
+    "type": "Patient",
+    "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+    "derivation": "constraint",
+    "differential": {"element": [{"id": "Patient.name", "path": "Patient.name", "min": 1}]},
+}
+
+
 async def stored(ward: Ward) -> dict[tuple[str, str], str]:
     return content_of(await ward.lines(await ward.exported()))
 
@@ -94,6 +109,37 @@ class TestLines:
         job = await ward.imported(ndjson([patient("p")]))
         assert figures(job) == (0, 0, 0)
         assert len(job.progress["known"]) == 1
+
+    async def test_that_break_a_profile_are_refused_alone(self, ward: Ward) -> None:
+        async with ward.work() as work:
+            await update_resource(work, NAMED)
+        meta = {"profile": [NAMED["url"]]}
+        nameless = {"resourceType": "Patient", "id": "x", "meta": meta}
+        job = await ward.imported(ndjson([nameless, patient("p", meta=meta), observation("o", "x"), patient("q")]))
+        assert figures(job) == (2, 0, 2)
+        [first, second] = await ward.lines(job, "report")
+        assert first["issue"][0]["expression"] == ["Patient.name"]
+        assert second["issue"][0]["details"]["coding"][0]["code"] == "reference-broken"
+
+    async def test_of_a_search_parameter_that_cannot_be_used_are_refused_alone(self, ward: Ward) -> None:
+        unusable = {
+            "resourceType": "SearchParameter",
+            "id": "bad",
+            "url": "https://hoasen.example/fhir/SearchParameter/bad",
+            "name": "bad",
+            "status": "active",
+            "description": "It asks for what nobody has.",
+            "code": "bad",
+            "base": ["Patient"],
+            "type": "token",
+            "expression": "Patient.nothing",
+        }
+        job = await ward.imported(ndjson([patient("p"), unusable, patient("q")]))
+        assert figures(job) == (2, 0, 1)
+
+    async def test_that_follow_a_wrong_one_of_the_same_name_are_stored(self, ward: Ward) -> None:
+        job = await ward.imported(ndjson([patient("p", gender="neither"), patient("p")]))
+        assert figures(job) == (1, 0, 1)
 
     async def test_are_counted_right_over_many_batches(self, ward: Ward) -> None:
         people = [patient(f"p{number}") for number in range(1_300)]

@@ -159,6 +159,7 @@ class DeskBeside:
         """End the process."""
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
+        self._socket.close()
         await asyncio.to_thread(self._reap)
 
     async def _listen(self) -> None:

@@ -68,7 +68,6 @@ class Importer:
             if not await importing.bring(sources[progress["at"]], place):
                 return
         await keeper.finish(importing)
-        self._reached("import-finished")
 
     async def _begun(self, running: Running) -> dict[str, Any]:
         async with running.opened() as work:

@@ -1,0 +1,178 @@
+"""Reading lines beside the worker is reading them here, and a process that dies costs a piece and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from emr.definitions.own import Own, compiled
+from emr.kernel.errors import Unavailable
+from emr.records.bulk import verbs
+from emr.records.bulk.beside import DeskBeside, Desks, PileBeside, PileHere
+from emr.records.bulk.desk import Sheet, Terms, Wish
+from emr.records.reindexing import verify
+from emr.records.update import update_resource
+from emr.work.runtime import Runtime
+from tests.house import House
+from tests.records.bulk.world import Ward, ndjson, observation, patient
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
+OWN = {
+    "resourceType": "SearchParameter",
+    "id": "note",
+    "url": "https://hoasen.example/fhir/SearchParameter/note",
+    "name": "note",
+    "status": "active",
+    "description": "What is noted of an observation.",
+    "code": "noted",
+    "base": ["Observation"],
+    "type": "string",
+    "expression": "Observation.note.text",
+}
+NOTE = [{"text": "Mạch đều"}]
+
+
+@pytest.fixture
+async def ward(standing: House, parts: Runtime) -> Ward:
+    made = Ward(standing, parts)
+    await parts.registry.refresh()
+    return made
+
+
+@pytest.fixture
+async def beside() -> AsyncIterator[DeskBeside]:
+    desk = DeskBeside()
+    while not desk.usable:
+        assert not desk.over
+        await asyncio.sleep(0.02)
+    yield desk
+    await desk.close()
+
+
+def terms(ward: Ward) -> Terms:
+    own = Own("a-mark", {"Observation": {"noted": compiled(OWN)["Observation"]}})
+    return Terms(ward.tenant, ward.principal, "https://here.example/fhir", own)
+
+
+def sheets() -> list[Sheet]:
+    seen = [observation(f"o{number}", "p", note=NOTE) for number in range(50)]
+    wrong = [b"not json", b'{"resourceType":"Patient","id":"x","gender":"neither"}', b'{"resourceType":"Patient"}']
+    return [Sheet(line) for line in [*ndjson([patient("p"), *seen]).splitlines(), *wrong]]
+
+
+async def read_and_made(pile: PileHere | PileBeside, terms: Terms) -> tuple[Any, Any, str]:
+    read = await pile.read(terms, sheets())
+    wishes = [Wish(place, place + 1, None) for place, each in enumerate(read) if not each.issues]
+    known = {each.name: place + 1 for place, each in enumerate(read) if each.name is not None}
+    made = await pile.make(terms, wishes, known, NOW)
+    where = await pile.where(1, terms.base_url, ("Patient", "p"))
+    await pile.clear()
+    return read, made, where
+
+
+class TestBeside:
+    async def test_says_what_a_desk_here_says(self, ward: Ward, beside: DeskBeside) -> None:
+        pile = beside.pile()
+        there = await read_and_made(pile, terms(ward))
+        assert there == await read_and_made(PileHere(), terms(ward))
+        read, made, where = there
+        assert [each.issues[0].code for each in read if each.issues] == ["json-syntax", "code", "ndjson-line"]
+        assert (len(made.rows[0].written), where) == (51, "Observation.subject.reference")
+        assert beside.piles == 0
+
+    async def test_knows_the_hospitals_own_parameters(self, ward: Ward, beside: DeskBeside) -> None:
+        _, made, _ = await read_and_made(beside.pile(), terms(ward))
+        _, without, _ = await read_and_made(beside.pile(), Terms(ward.tenant, ward.principal, ""))
+        assert made.rows[0].mark == "a-mark"
+        assert sum(map(len, made.rows[0].columns)) > sum(map(len, without.rows[0].columns))
+
+    async def test_that_has_ended_is_unavailable(self, ward: Ward, beside: DeskBeside) -> None:
+        pile = beside.pile()
+        await pile.read(terms(ward), sheets())
+        beside._process.kill()
+        with pytest.raises(Unavailable):
+            await pile.make(terms(ward), [], {}, NOW)
+        assert beside.over
+        await pile.clear()
+
+    async def test_tells_a_fault_by_its_name_alone(self, ward: Ward, beside: DeskBeside) -> None:
+        with pytest.raises(Unavailable, match="KeyError"):
+            await beside.pile().make(terms(ward), [], {}, NOW)
+
+
+class TestDesks:
+    async def test_are_in_this_process_until_a_large_import(self) -> None:
+        desks = Desks(1)
+        assert isinstance(desks.pile(), PileHere)
+        await desks.open()
+        for _ in range(500):
+            if isinstance(pile := desks.pile(), PileBeside):
+                break
+            await asyncio.sleep(0.02)
+        assert isinstance(pile, PileBeside)
+        await desks.close()
+        assert isinstance(desks.pile(), PileHere)
+
+    async def test_that_ended_are_started_again(self) -> None:
+        desks = Desks(1)
+        await desks.open()
+        [first] = desks._beside
+        first._process.kill()
+        await asyncio.wait([first._listening])
+        await desks.open()
+        assert desks._beside != [first]
+        await desks.close()
+
+
+class TestImport:
+    async def test_goes_on_when_the_process_beside_it_is_killed(self, ward: Ward) -> None:
+        long = [{"text": "Ghi chú " * 400}]
+        lines = [observation(f"o{number}", "p", note=long) for number in range(2_500)]
+        upload = await ward.upload(ndjson([patient("p"), *lines]))
+        async with ward.work() as work:
+            name = await verbs.begin_import(work, verbs.AskedImport("test", upload=upload))
+        worker = ward.worker()
+        working = asyncio.create_task(worker.turn(None))
+        killed = await kill_one(worker._desks)
+        await working
+        job = await ward.done(name, worker)
+        assert killed
+        assert (job.state, job.progress["stored"], job.progress["refused"]) == ("done", 2_501, 0)
+        assert await faults(ward) == []
+
+    async def test_indexes_as_every_other_way_does(self, ward: Ward) -> None:
+        async with ward.work() as work:
+            await update_resource(work, OWN)
+            await update_resource(work, patient("p"))
+            await update_resource(work, observation("o0", "p"))
+        lines = [observation(f"o{number}", "p", note=NOTE) for number in range(600)]
+        job = await ward.imported(ndjson([patient("p"), *lines]))
+        assert (job.progress["stored"], job.progress["found"], job.progress["refused"]) == (600, 1, 0)
+        assert await faults(ward) == []
+
+
+async def kill_one(desks: Desks) -> bool:
+    """Kill the first process that has begun to read lines."""
+    for _ in range(2_000):
+        for desk in desks._beside:
+            if desk.usable and desk.piles:
+                desk._process.kill()
+                return True
+        await asyncio.sleep(0.005)
+    return False
+
+
+async def faults(ward: Ward) -> list[Any]:
+    """What `emr records verify` finds."""
+    found: list[Any] = []
+    last: int | None = 0
+    while last is not None:
+        async with ward.work() as work:
+            compared = await verify(work, last)
+        found += compared.differences
+        last = compared.last
+    return found
