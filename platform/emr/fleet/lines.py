@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -63,16 +63,7 @@ async def import_lines(
         async with unit_of_work(parts, tenant, principal) as work:
             yield work
 
-    sources = []
-    for source in [await _source(path) for path in paths]:
-        report.files += 1
-        async with opened() as work:
-            known = await was_brought(work, source)
-        report.known += int(known)
-        if known:
-            advance()
-        else:
-            sources.append(source)
+    sources = await _new_ones(opened, paths, report, advance)
     names = await survey(sources)
     async with opened() as work:
         runs = await reserve(work, len(names))
@@ -90,6 +81,26 @@ async def import_lines(
         await desks.close()
     async for left in left_behind(sources, importing.refused):
         keeper.tell(left)
+
+
+async def _new_ones(
+    opened: Callable[[], AbstractAsyncContextManager[UnitOfWork]],
+    paths: Sequence[Path],
+    report: Report,
+    advance: Callable[[], None],
+) -> list[Source]:
+    """The files that were not imported before."""
+    sources: list[Source] = []
+    for source in [await _source(path) for path in paths]:
+        report.files += 1
+        async with opened() as work:
+            known = await was_brought(work, source)
+        report.known += int(known)
+        if known:
+            advance()
+        else:
+            sources.append(source)
+    return sources
 
 
 @dataclass(slots=True)

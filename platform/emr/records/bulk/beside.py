@@ -143,7 +143,7 @@ class DeskBeside:
         return PileBeside(self, next(self._numbers))
 
     async def ask(self, verb: str, *arguments: Any) -> Any:
-        """What the desk answers. Raises `Unavailable` when the process has ended or failed."""
+        """What the desk answers. Raises `Unavailable` when the process has ended, as it does with a fault."""
         message = pickle.dumps((verb, arguments), pickle.HIGHEST_PROTOCOL)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         async with self._turn:
@@ -168,13 +168,9 @@ class DeskBeside:
             await _message(reader)
             self._writer = writer
             while True:
-                result, fault = await _message(reader)
+                result = await _message(reader)
                 answer = self._answers.get_nowait()
-                if answer.done():
-                    continue
-                if fault:
-                    answer.set_exception(Unavailable("import-desk-failed", f"Lines could not be read: {fault}."))
-                else:
+                if not answer.done():
                     answer.set_result(result)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

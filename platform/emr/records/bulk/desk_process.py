@@ -19,18 +19,15 @@ HEAD: Final = struct.Struct("!Q")
 
 
 def serve(connection: socket.socket) -> None:
-    """Say that it is ready (None). Then answer `(verb, arguments)` with `(result, "")`, or with `(None, name)` of an
-    error that is a fault of ours.
+    """Say that it is ready (None). Then answer each `(verb, arguments)` with its result.
+
+    A fault ends the process: the worker then does the lines itself, and meets it where it is logged.
     """
     desk = Desk()
     _send(connection, None)
     while (asked := _receive(connection)) is not None:
         verb, arguments = asked
-        try:
-            answer = getattr(desk, verb)(*arguments), ""
-        except Exception as fault:  # noqa: BLE001 - told to the worker, which ends this process
-            answer = None, type(fault).__name__
-        _send(connection, answer)
+        _send(connection, getattr(desk, verb)(*arguments))
 
 
 def _send(connection: socket.socket, message: Any) -> None:
