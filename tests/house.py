@@ -138,7 +138,7 @@ def house(cluster: Cluster, folder: Path, *, tenants: Path = ROOT / "tenants") -
     for name in ("objects", "warehouse", "spool"):
         (folder / name).mkdir(exist_ok=True)
     make_hospitals(settings)
-    _in_a_loop(make_members, settings)
+    in_a_loop(make_members, settings)
     provider = ProviderConfig(
         profile="test",
         issuer=settings.identity.issuer,
@@ -194,10 +194,10 @@ def standing_tenants(settings: Settings) -> dict[str, Tenant]:
         await pools.directory.close()
         return found
 
-    return {tenant.slug: tenant for tenant in _in_a_loop(read, settings)}
+    return {tenant.slug: tenant for tenant in in_a_loop(read, settings)}
 
 
-def _in_a_loop(function: Any, *arguments: Any) -> Any:
+def in_a_loop(function: Any, *arguments: Any) -> Any:
     """Run a coroutine function to its end, also from inside a test that has a loop of its own."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(function(*arguments))).result()

@@ -1,5 +1,7 @@
 """One page of roles: what each may do, see and change."""
 
+from dataclasses import replace
+
 import pytest
 
 from emr.access.permissions import GRANTS, demand, demand_change, demand_sight, may, sight
@@ -39,6 +41,18 @@ class TestGrants:
         assert GRANTS["warehouse"].changes == frozenset()
         changing = {"record:create", "record:update", "record:delete", "record:transaction", "record:import"}
         assert not GRANTS["warehouse"].verbs & changing
+
+
+class TestDuties:
+    def test_only_the_privacy_officer_reads_the_trail_whatever_the_role(self) -> None:
+        for role in GRANTS:
+            assert not may(who(role), "audit:read")
+            assert may(replace(who(role), duties=frozenset({"privacy"})), "audit:read")
+
+    def test_a_duty_gives_nothing_else(self) -> None:
+        officer = replace(who("archivist"), duties=frozenset({"privacy"}))
+        assert not may(officer, "note:write")
+        assert sight(officer) == sight(who("archivist"))
 
 
 class TestDemands:

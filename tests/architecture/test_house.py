@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 import pytest
 from fastapi.routing import APIRoute
 
-from emr.access.permissions import GRANTS
+from emr.access.permissions import DUTIES, GRANTS
 from emr.app import ROUTERS
 from emr.db.migrate import History, head
 from emr.db.revisions import newest_hospital_revision
@@ -79,14 +79,14 @@ class TestUseCases:
         assert not bare
 
     def test_every_permission_is_demanded_somewhere(self) -> None:
-        granted = set().union(*(grant.verbs for grant in GRANTS.values()))
+        granted = set().union(*(grant.verbs for grant in GRANTS.values()), *DUTIES.values())
         said = "\n".join(path.read_text("utf-8") for path in (PLATFORM / "emr").rglob("*.py"))
         templates = "\n".join(path.read_text("utf-8") for path in (PLATFORM / "emr").rglob("*.html"))
         unused = {each for each in granted if said.count(f'"{each}"') < 2 and f'"{each}"' not in templates}
         assert not unused
 
     def test_every_demanded_permission_is_granted(self) -> None:
-        granted = set().union(*(grant.verbs for grant in GRANTS.values()))
+        granted = set().union(*(grant.verbs for grant in GRANTS.values()), *DUTIES.values())
         demanded = {
             match
             for module in modules()
@@ -133,6 +133,13 @@ class TestDocuments:
         row = re.search(rf"^\| `{role}` \| (.*) \|$", page, re.MULTILINE)
         assert row is not None, f"{role} has no row"
         assert set(re.findall(r"`([a-z]+:[a-z-]+)`", row[1])) == set(GRANTS[role].verbs)
+
+    @pytest.mark.parametrize("duty", sorted(DUTIES))
+    def test_it_says_what_each_duty_gives(self, duty: str) -> None:
+        page = (PLATFORM / "docs" / "access-and-audit.md").read_text("utf-8")
+        row = re.search(rf"^\| `{duty}` \| (.*) \|$", page, re.MULTILINE)
+        assert row is not None, f"{duty} has no row"
+        assert set(re.findall(r"`([a-z]+:[a-z-]+)`", row[1])) == set(DUTIES[duty])
 
     @pytest.mark.parametrize("folder", ["platform", "tenants", "helm", "terraform", "tests", "ops"])
     def test_every_top_level_folder_has_a_readme_of_a_screen(self, folder: str) -> None:

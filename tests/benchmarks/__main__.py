@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import mixes, single
+from tests.benchmarks.auditing import auditing
 from tests.benchmarks.bulk import bulk
 from tests.benchmarks.ingest import ingest
 from tests.benchmarks.load import Result, drive
@@ -111,6 +112,7 @@ _RUNS: dict[str, Callable[[Service], list[Result]]] = {
     "B9": _conditional,
     "validate": lambda _standing: validating(),
     "B2": _mixed,
+    "audit": auditing,
 }
 """In this order: what only reads stands before what writes."""
 

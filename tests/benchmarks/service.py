@@ -60,7 +60,7 @@ def service(*, workers: int = 2, hospitals: int = 2) -> Iterator[Service]:
                     stderr=(folder / "serve.log").open("wb"),
                 )
                 try:
-                    _wait(standing.url, process, folder / "serve.log")
+                    wait_until_ready(standing.url, process, folder / "serve.log")
                     yield Service(standing, process, time.monotonic() - begun)
                 finally:
                     process.terminate()
@@ -106,7 +106,8 @@ def environment(standing: House) -> dict[str, str]:
     }
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Ask until it answers; raises `RuntimeError` with the end of its log."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -84,9 +84,13 @@ GRANTS: Final[dict[str, Grant]] = {
 }
 
 
+DUTIES: Final[dict[str, frozenset[str]]] = {"privacy": frozenset({"audit:read"})}
+"""What a duty gives beside the role: verbs, and sight of nothing else."""
+
+
 def demand(principal: Principal, permission: str) -> None:
-    """Raise `Forbidden` unless the principal's role has the permission and a token's scopes do not leave it out."""
-    if permission not in GRANTS[principal.role].verbs:
+    """Raise `Forbidden` unless role or duty give the permission and a token's scopes do not leave it out."""
+    if not _has(principal, permission):
         raise Forbidden("role-may-not", f"The role {principal.role} may not do this ({permission}).")
     demand_verb(principal, permission)
 
@@ -107,7 +111,7 @@ def demand_sight(principal: Principal, resource_type: str, rights: str = "rs") -
 
 def may(principal: Principal, permission: str) -> bool:
     """Whether a page should offer the verb."""
-    return permission in GRANTS[principal.role].verbs and may_verb(principal, permission)
+    return _has(principal, permission) and may_verb(principal, permission)
 
 
 def sight(principal: Principal, rights: str = "rs") -> list[str] | None:
@@ -120,6 +124,12 @@ def sight(principal: Principal, rights: str = "rs") -> list[str] | None:
     if ANY_TYPE in given:
         return None if sees == EVERYTHING else sorted(sees)
     return sorted(given if sees == EVERYTHING else given & sees)
+
+
+def _has(principal: Principal, permission: str) -> bool:
+    if permission in GRANTS[principal.role].verbs:
+        return True
+    return any(permission in DUTIES[duty] for duty in principal.duties)
 
 
 def _holds(types: frozenset[str], resource_type: str) -> bool:

@@ -46,6 +46,7 @@ VERBS: Final[Mapping[str, Need]] = {
     "record:validate": Need(RIGHTS),
     "terminology:read": Need("rs"),
     "bulk:export": Need("rs"),
+    "audit:read": Need("rs", "AuditEvent"),
     "imaging:read": Need("rs", "ImagingStudy"),
     "imaging:store": Need("c", "ImagingStudy"),
 }

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from emr.definitions.model import FHIR_VERSION, resource_types
 from emr.definitions.own import NONE, Own
 from emr.definitions.search import SearchParameter, parameters
+from emr.fhir import audit_events
 from emr.fhir.negotiate import FORMATS, MEDIA_TYPE, refuse_other_answers, refuse_parameters
 from emr.fhir.operations import OPERATIONS, operations_of
 from emr.fhir.patching import JSON_PATCH
@@ -134,6 +135,7 @@ def _resource(resource_type: str, own: Own, back: Mapping[str, list[str]]) -> di
         "searchInclude": ["*", *sorted(followed)] if followed else [],
         "searchRevInclude": list(back.get(resource_type, ())),
     }
+    said |= {"documentation": audit_events.SAID} if resource_type == "AuditEvent" else {}
     said |= SUPPORTED if resource_type == "Subscription" else {}
     return {name: value for name, value in said.items() if value != []} | _operations(resource_type)
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
+from emr.fhir import audit_events
 from emr.fhir.bundles import bundle, found_entry
 from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers, resource_type_of
 from emr.fhir.prefer import preferences_of
@@ -54,6 +55,8 @@ async def search_member_by_post(request: Request, work: WorkWithBody) -> Respons
 async def _of_type(request: Request, work: UnitOfWork, pairs: Sequence[tuple[str, str]]) -> Response:
     refuse_other_answers(request)
     name = resource_type_of(request)
+    if audit_events.asked_for(work, name):
+        return await audit_events.search(work, pairs)
     page = await search(work, name, pairs, lenient=preferences_of(request).lenient)
     return _answer(searchset(work, page, name))
 

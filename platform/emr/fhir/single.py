@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import Request, Response
 
 from emr.definitions.model import resource_types
+from emr.fhir import audit_events
 from emr.fhir.negotiate import (
     FORMATS,
     answer_read,
@@ -37,6 +38,8 @@ _WHOLE: Final = Shown()
 
 async def read(request: Request, work: Work) -> Response:
     """`GET [base]/Type/id`; 304 when the client says that it has the current version."""
+    if audit_events.asked_for(work, request.path_params["type"], request.path_params["id"]):
+        return await audit_events.read(request, work)
     refuse_other_answers(request)
     refuse_parameters(request, _SUBSET)
     shown = _shown(request)

@@ -210,6 +210,7 @@ audit_events = Table(
     Column("patients", ARRAY(Text), nullable=False),
     Column("row", Text, nullable=False, comment="canonical JSON; its UTF-8 bytes are what a seal covers"),
     Index("audit_events_at", "at"),
+    Index("audit_events_actor", "actor", text("number DESC")),
     Index("audit_events_patients", "patients", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
 )
 

@@ -1,0 +1,97 @@
+"""Searching the hospital's own trail. What was done in the last seconds may not be sealed yet and is not found."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from emr.audit.reading import Wanted, row, rows
+from emr.audit.rows import Event
+from emr.kernel.errors import NotFound
+from emr.work.unit import UnitOfWork
+from emr.work.use_case import use_case
+
+MOST: Final = 200
+_PIECE: Final = 500
+_LOOKED_THROUGH: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: its number, and what its text says (see platform/docs/audit-format.md)."""
+
+    number: int
+    text: dict[str, Any]
+
+
+Fits = Callable[[Entry], bool]
+"""What no column tells, asked of each row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Entries, the newest first. `before` is where the next page begins; None when there is nothing older.
+
+    A page may be short, or empty, and have a next one: at most 10,000 rows are looked through for one page.
+    """
+
+    entries: tuple[Entry, ...]
+    before: int | None
+
+
+@use_case("audit:read", "audit.searched")
+async def search_trail(work: UnitOfWork, wanted: Wanted, *, count: int = 50, fits: Fits | None = None) -> Found:
+    """A page of the hospital's trail. Whose data the rows tell of is in this search's own row."""
+    found = await _page(work, wanted, min(max(count, 1), MOST), fits)
+    _told(work, found)
+    return found
+
+
+@use_case("audit:read", "audit.patient-reported")
+async def report_on_patient(work: UnitOfWork, patient: str, wanted: Wanted, *, count: int = MOST) -> Found:
+    """Who looked at or changed this patient's data: a page of every row that concerns them, the newest first."""
+    found = await _page(work, replace(wanted, patient=patient), min(max(count, 1), MOST), None)
+    work.trail.concerns(patient)
+    work.trail.note(shown=len(found.entries))
+    return found
+
+
+@use_case("audit:read", "audit.read")
+async def read_entry(work: UnitOfWork, number: int) -> Entry:
+    """One row. Raises `NotFound`."""
+    found = await row(work.db, number)
+    if found is None:
+        raise NotFound("not-found", "There is no such entry in the trail.")
+    entry = _entry(found)
+    _told(work, Found((entry,), None))
+    return entry
+
+
+async def _page(work: UnitOfWork, wanted: Wanted, count: int, fits: Fits | None) -> Found:
+    """Piece after piece, for what no column tells can only be asked of the rows themselves."""
+    entries: list[Entry] = []
+    looked = 0
+    while looked < _LOOKED_THROUGH:
+        most = _PIECE if fits else count + 1
+        piece = await rows(work.db, wanted, most)
+        for each in piece:
+            if len(entries) == count:
+                return Found(tuple(entries), entries[-1].number)
+            entry = _entry(each)
+            if fits is None or fits(entry):
+                entries.append(entry)
+        if len(piece) < most:
+            return Found(tuple(entries), None)
+        looked += len(piece)
+        wanted = replace(wanted, before=piece[-1][0])
+    return Found(tuple(entries), wanted.before)
+
+
+def _entry(event: Event) -> Entry:
+    return Entry(event[0], json.loads(event[5]))
+
+
+def _told(work: UnitOfWork, found: Found) -> None:
+    for entry in found.entries:
+        work.trail.concerns(*entry.text["patients"])
+    work.trail.note(shown=len(found.entries))

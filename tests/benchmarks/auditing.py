@@ -1,0 +1,128 @@
+"""What the audit trail costs: the same mixes with and without it in turns; and how fast a trail is verified."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from emr.audit import seals
+from emr.audit.rows import AuditRow, Touched, event_of
+from emr.identity.principal import Principal
+from emr.kernel.ids import uuid7
+from tests.benchmarks import mixes
+from tests.benchmarks.load import Result, drive
+from tests.benchmarks.service import Service, environment, wait_until_ready
+from tests.house import ROOT, free_port
+
+_ROUNDS = 3
+_ROWS = 500_000
+_BATCH = 5_000
+
+
+def auditing(standing: Service) -> list[Result]:
+    """Reads and the mix of B2, with the trail and without it in turns, and `emr audit verify`."""
+    with _without(standing) as bare:
+        compared = [
+            _compared("read one resource by id", standing, bare, mixes.reads(standing.house)),
+            _compared("create 10, read 60, update 25, delete 5", standing, bare, mixes.mixed(standing.house)),
+        ]
+    return [*compared, _verified(standing)]
+
+
+def _compared(what: str, audited: Service, bare: Service, mix: Any) -> Result:
+    """Medians of the rates and of their ratio: a neighbour who comes and goes meets both of a round."""
+    rounds = [
+        (drive("audit", what, audited, mix).figures, drive("audit", what, bare, mix).figures) for _ in range(_ROUNDS)
+    ]
+    figures: dict[str, Any] = {}
+    for rate in ("per_second", "per_cpu_second"):
+        figures[f"{rate}_with"] = statistics.median(with_[rate] for with_, _ in rounds)
+        figures[f"{rate}_without"] = statistics.median(without[rate] for _, without in rounds)
+        figures[f"{rate}_ratio"] = round(statistics.median(a[rate] / b[rate] for a, b in rounds), 3)
+    return Result("audit", f"{what}: with audit and without", figures)
+
+
+@contextmanager
+def _without(standing: Service) -> Iterator[Service]:
+    """A second web service on the same database that writes no trail."""
+    port = free_port()
+    log = Path(standing.house.folder) / "unaudited.log"
+    options = ["--workers", "2", "--port", str(port), "--management-port", str(free_port())]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.unaudited", "serve", *options],
+        env=os.environ | environment(standing.house) | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=log.open("wb"),
+    )
+    http = standing.house.settings.http.model_copy(update={"base_url": f"http://127.0.0.1:{port}"})
+    house = replace(standing.house, settings=standing.house.settings.model_copy(update={"http": http}))
+    try:
+        wait_until_ready(house.url, process, log)
+        yield replace(standing, house=house, process=process)
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+def _verified(standing: Service) -> Result:
+    """`emr audit verify` over a hospital's trail of half a million rows more."""
+    _fill(standing, "cau-vong")
+    command = [
+        Path(sys.executable).with_name("emr"),
+        "audit",
+        "verify",
+        "--no-anchors",
+        "--tenant",
+        "cau-vong",
+        "--json",
+    ]
+    found = []
+    for _ in range(_ROUNDS):
+        begun = time.monotonic()
+        done = subprocess.run(
+            command, env=os.environ | environment(standing.house), capture_output=True, text=True, check=True
+        )
+        [stream] = json.loads(done.stdout)["streams"]
+        found.append((stream["rows"] / stream["seconds"], time.monotonic() - begun))
+    figures = {"rows": stream["rows"], "rows_per_second": round(statistics.median(rate for rate, _ in found))}
+    return Result("audit", "emr audit verify", figures | {"command_seconds": round(min(each for _, each in found), 1)})
+
+
+def _fill(standing: Service, slug: str) -> None:
+    """Sealed rows of the usual size behind the hospital's own."""
+    schema = standing.house.tenants[slug].schema
+    who = Principal(uuid7(), "Bác sĩ Nguyễn Thị Đào", "doctor", "person", uuid7(), session_id=uuid7())
+    with psycopg.connect(standing.house.cluster.url(database="emr")) as db:
+        found = db.execute(f"SELECT batch, last, hash FROM {schema}.audit_seals ORDER BY batch DESC LIMIT 1").fetchone()
+        head = seals.Head(*found) if found else seals.Head()
+        for _ in range(_ROWS // _BATCH):
+            now = datetime.now(UTC)
+            rows = [
+                event_of(number, AuditRow(
+                    schema, now, "record.read", "success", who, uuid7(), (Touched("read", "Observation", uuid7(), 1),),
+                    (uuid7(),),
+                ).canonical())
+                for number in range(head.last + 1, head.last + 1 + _BATCH)
+            ]  # fmt: skip
+            columns = "number, at, action, actor, patients, row"
+            with db.cursor().copy(f"COPY {schema}.audit_events ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            made = seals.seal(schema, head, [seals.leaf(row[0], row[5]) for row in rows], now)
+            db.execute(
+                f"INSERT INTO {schema}.audit_seals (batch, first, last, root, previous, hash, sealed_at, format)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                (made.batch, made.first, made.last, made.root, made.previous, made.hash(), made.sealed_at, made.format),
+            )
+            head = seals.Head(made.batch, made.last, made.hash())

@@ -1,0 +1,36 @@
+"""The privacy officer of Hoa Sen, and a trail that is sealed up to now."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from emr.audit.sealing import Sealer
+from emr.kernel.clock import utc_now
+from emr.settings import Settings
+from emr.work.faults import nowhere
+from emr.work.runtime import runtime
+from tests.house import HOA_SEN, House, in_a_loop
+
+
+@pytest.fixture
+def officer(live: House) -> Iterator[httpx.Client]:
+    """archivist@hoa-sen, who has the duty for as long as the test lasts."""
+    duty = "UPDATE directory.memberships SET duties = %s WHERE role = 'archivist' AND tenant_id = %s"
+    live.sql(duty, ["privacy"], live.tenants[HOA_SEN].id)
+    with live.client("archivist") as client:
+        yield client
+    live.sql(duty, [], live.tenants[HOA_SEN].id)
+
+
+@pytest.fixture
+def seal(live: House) -> Callable[[], None]:
+    """Moves what is in the journal into the hospitals' trails, as a worker does each second."""
+
+    async def turn(settings: Settings) -> None:
+        parts = runtime(settings)
+        await parts.open()
+        await Sealer("default", parts.databases.cell("default"), utc_now, lambda _: None, nowhere).turn()
+        await parts.close()
+
+    return lambda: in_a_loop(turn, live.settings)
