@@ -210,4 +210,4 @@ class TestCache:
 
 
 def tokens_bearer() -> Any:
-    return Bearer("s", "n", frozenset(), frozenset(), time.time() + 60)
+    return Bearer("s", "n", frozenset(), frozenset(), time.time() + 60, None, strong=False)

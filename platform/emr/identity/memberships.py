@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 from emr.db.connection import Connection, Row
 from emr.db.pools import RolePool
 from emr.identity.principal import DUTIES, HOSPITAL_ROLES, MACHINE_ROLES, Principal, kind_of
+from emr.identity.together import Together
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.errors import Invalid, NotFound
 
@@ -38,8 +39,9 @@ WHERE tenant_id = $1 AND subject = $2 AND active RETURNING role
 _FIND: Final = """
 SELECT tenant_id, subject, role, name, active, duties, wards, clearances, practitioner, expires_at,
   seen_on, scopes
-FROM directory.memberships
-WHERE tenant_id = $1 AND subject = $2 AND active AND (expires_at IS NULL OR expires_at > $3)
+FROM unnest($1::text[], $2::text[]) AS asked (tenant_id, subject)
+JOIN directory.memberships USING (tenant_id, subject)
+WHERE active AND (expires_at IS NULL OR expires_at > $3)
 """
 
 _GET: Final = """
@@ -112,6 +114,7 @@ class Memberships:
     def __init__(self, directory: RolePool, clock: Clock = utc_now) -> None:
         self._directory = directory
         self._clock = clock
+        self._found = Together(self._look)
 
     async def grant(self, membership: Membership, *, granted_by: str) -> None:
         """Make someone a member, or change what is said of one; doing so twice changes nothing.
@@ -147,10 +150,14 @@ class Memberships:
             await _note(connection, Membership(tenant_id, subject, role, ""), revoked_by, "revoked")
 
     async def find(self, tenant_id: str, subject: str) -> Membership | None:
-        """The membership of someone who belongs to the hospital now."""
+        """The membership of someone who belongs to the hospital now, read after this was asked."""
+        return await self._found.ask((tenant_id, subject))
+
+    async def _look(self, asked: Collection[tuple[str, str]]) -> dict[tuple[str, str], Membership]:
+        tenants, subjects = [tenant for tenant, _ in asked], [subject for _, subject in asked]
         async with self._directory.connection() as connection:
-            row = await connection.fetchrow(_FIND, tenant_id, subject, self._clock(), name="membership.find")
-        return None if row is None else _membership(row)
+            rows = await connection.fetch(_FIND, tenants, subjects, self._clock(), name="membership.find")
+        return {(row["tenant_id"], row["subject"]): _membership(row) for row in rows}
 
     async def get(self, tenant_id: str, subject: str) -> Membership:
         """Someone who is or was a member; raises NotFound."""
