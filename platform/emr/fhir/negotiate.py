@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from email.utils import format_datetime
 from typing import Final
 
 from fastapi import Request, Response
@@ -18,6 +17,8 @@ FORMATS: Final = frozenset({"_format", "_pretty"})
 """Parameters of every interaction (http.html#parameters)."""
 _JSON: Final = frozenset({"application/fhir+json", "application/json", "text/json", "application/json+fhir", "json"})
 _ANY: Final = frozenset({"*/*", "application/*", ""})
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FORMAT: Final = re.compile(r"[a-z]+(/[a-z0-9.+ -]+)?(;.*)?", re.ASCII)
 _ETAG: Final = re.compile(r'(?:W/)?"(\d{1,9})"')
 
@@ -32,10 +33,12 @@ def resource_type_of(request: Request) -> str:
 
 def refuse_other_answers(request: Request) -> None:
     """Raise `NotAcceptable` when the client takes no JSON, `Malformed` when `_format` is the name of nothing."""
-    named = request.query_params.get("_format")
+    named = request.query_params.get("_format") if request.scope["query_string"] else None
     if named and not _FORMAT.fullmatch(named):
         raise Malformed("format-unknown", "_format is json, or the name of a media type.", location="_format")
     wanted = named or request.headers.get("accept", "*/*")
+    if wanted in _JSON:
+        return
     kinds = {part.split(";")[0].strip().replace(" ", "+") for part in wanted.split(",")}
     if not kinds & (_JSON | _ANY):
         raise NotAcceptable("format-unknown", "Answers are application/fhir+json.", location="Accept")
@@ -75,6 +78,8 @@ def must_be_new(request: Request) -> bool:
 
 def refuse_parameters(request: Request, known: frozenset[str] = FORMATS) -> None:
     """Raise `Malformed` for a parameter of the address that is not known here."""
+    if not request.scope["query_string"]:
+        return
     for name in request.query_params:
         if name not in known:
             raise Malformed("parameter-unknown", f"There is no parameter {name[:64]} here.", location=name[:64])
@@ -132,8 +137,8 @@ def version_headers(stored: Stored) -> dict[str, str]:
 
 
 def http_date(moment: datetime) -> str:
-    """A moment as HTTP writes it (RFC 9110, section 5.6.7)."""
-    return format_datetime(moment, usegmt=True)
+    """A moment in UTC as HTTP writes it (RFC 9110, section 5.6.7)."""
+    return f"{_DAYS[moment.weekday()]}, {moment.day:02} {_MONTHS[moment.month - 1]} {moment:%Y %H:%M:%S} GMT"
 
 
 ALL_OK: Final = (

@@ -117,7 +117,7 @@ async def unknown(request: Request, work: Work) -> Response:
 
 def _shown(request: Request) -> Shown:
     """How much of the resource is asked for (search.html#summary). Raises `SearchRefused`."""
-    if not request.url.query:
+    if not request.scope["query_string"]:
         return _WHOLE
     shown = shown_of((resource_type_of(request),), request.query_params)
     if shown.summary == "count":

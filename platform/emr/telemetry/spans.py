@@ -68,7 +68,7 @@ def chosen(*, continued: bool = False) -> bool:
 
 def span(name: str, **attributes: Attribute) -> AbstractContextManager[object]:
     """A child of the current span if that one is recorded, else nothing at all. Attributes hold no patient data."""
-    if not trace.get_current_span().is_recording():
+    if _Process.tracer is _IDLE or not trace.get_current_span().is_recording():
         return _NOTHING
     return _Recorded(name, SpanKind.INTERNAL, attributes)
 
@@ -89,6 +89,8 @@ def describe(**attributes: Attribute) -> None:
 
 def trace_id() -> str | None:
     """32 hex digits of the current trace, recorded or not; None outside of any."""
+    if _Process.tracer is _IDLE:
+        return None
     found = trace.get_current_span().get_span_context()
     return f"{found.trace_id:032x}" if found.is_valid else None
 

@@ -38,39 +38,39 @@ class Address:
     `endpoint` is None where the application itself answers.
     """
 
-    methods: frozenset[str]
     segments: tuple[str, ...]
     names: tuple[str | None, ...]
     path_format: str
     endpoint: Endpoint | None
 
-    def fits(self, method: str, segments: Sequence[str]) -> bool:
-        """Whether a request of this method and these segments is meant; their number has been compared."""
-        return method in self.methods and all(
-            segment.startswith(own) and segment != own if name else segment == own
-            for segment, own, name in zip(segments, self.segments, self.names, strict=True)
-        )
+    def fits(self, segments: Sequence[str]) -> bool:
+        """Whether a request of these segments is meant; method and number have been compared."""
+        for segment, own, name in zip(segments, self.segments, self.names, strict=True):
+            if not (segment.startswith(own) and segment != own if name else segment == own):
+                return False
+        return True
 
 
-def addresses(routes: Iterable[BaseRoute]) -> dict[int, tuple[Address, ...]]:
-    """The addresses of routers in their order, by number of segments. A path of open length is nobody's here."""
-    found: dict[int, list[Address]] = {}
+def addresses(routes: Iterable[BaseRoute]) -> dict[tuple[str, int], tuple[Address, ...]]:
+    """The addresses of routers in their order, by method and number of segments. A path of open length is none."""
+    found: dict[tuple[str, int], list[Address]] = {}
     for route in routes:
         path = getattr(route, "path_format", None)
         methods = getattr(route, "methods", None)
         if path is None or methods is None or ":path}" in getattr(route, "path", ""):
             continue
-        address = _address(path, frozenset(methods), route)
-        found.setdefault(len(address.segments), []).append(address)
-    return {count: tuple(group) for count, group in found.items()}
+        address = _address(path, route)
+        for method in methods:
+            found.setdefault((method, len(address.segments)), []).append(address)
+    return {key: tuple(group) for key, group in found.items()}
 
 
-def _address(path: str, methods: frozenset[str], route: BaseRoute) -> Address:
+def _address(path: str, route: BaseRoute) -> Address:
     parts = [(each, _VARIES.fullmatch(each)) for each in path.split("/")]
     segments = tuple(varies[1] if varies else each for each, varies in parts)
     names = tuple(varies[2] if varies else None for _, varies in parts)
     endpoint = route.endpoint if isinstance(route, Route) else None
-    return Address(methods, segments, names, path, endpoint if hasattr(endpoint, _PLAIN) else None)
+    return Address(segments, names, path, endpoint if hasattr(endpoint, _PLAIN) else None)
 
 
 class DirectRoutes:
@@ -87,8 +87,8 @@ class DirectRoutes:
         """One request."""
         if scope["type"] == "http":
             segments = scope["path"].split("/")
-            for address in self._addresses.get(len(segments), ()):
-                if address.fits(scope["method"], segments):
+            for address in self._addresses.get((scope["method"], len(segments)), ()):
+                if address.fits(segments):
                     if address.endpoint is not None:
                         scope["app"], scope["route"], scope["endpoint"] = self._app, address, address.endpoint
                         scope["path_params"] = {

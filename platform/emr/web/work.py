@@ -81,14 +81,6 @@ async def _work(request: Request) -> AsyncIterator[UnitOfWork]:
         yield work
 
 
-async def _work_to_read(request: Request) -> AsyncIterator[UnitOfWork]:
-    tenant = await hospital_of(request)
-    principal = await principal_in(request, tenant)
-    request_ = asked(request, tenant)
-    async with unit_of_work(runtime_of(request), tenant, principal, request_, to_read=True) as work:
-        yield work
-
-
 Work = Annotated[UnitOfWork, Depends(_work, scope="function")]
 """A unit of work that commits after the endpoint and before the answer leaves."""
 
@@ -137,7 +129,19 @@ def in_hospital(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 
 def in_hospital_to_read(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """The same for an endpoint that writes nothing, not even a lock: an exchange with PostgreSQL less."""
-    return _plain(endpoint, asynccontextmanager(_work_to_read))
+
+    @plain
+    @functools.wraps(endpoint)
+    async def run(request: Request) -> Response:
+        tenant = await hospital_of(request)
+        principal = await principal_in(request, tenant)
+        own = asked(request, tenant)
+        async with unit_of_work(runtime_of(request), tenant, principal, own, to_read=True) as work:
+            answer = await endpoint(request, work)
+        # Outside of the unit of work, so that what it read has been audited.
+        return answer  # noqa: RET504 - the line above says why
+
+    return run
 
 
 def in_hospital_with_body(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
