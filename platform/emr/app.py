@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from emr.administration import pages as administration_pages
 from emr.chart import pages as chart_pages
 from emr.consultation import pages as consultation_pages
+from emr.definitions.extract import HO_CHI_MINH_CITY
 from emr.definitions.warm import warm
 from emr.dicomweb import api as dicomweb_api
 from emr.documents import api as documents_api
@@ -118,6 +119,12 @@ def create() -> FastAPI:
         int(os.environ[MANAGEMENT_PORT]), int(os.environ[MANAGEMENT_PORT]) + int(os.environ[MANAGEMENT_PORTS])
     )
     return app
+
+
+def preload() -> None:
+    """Make what every process of the service holds alike: a process that is forked from here on shares its memory."""
+    warm({HO_CHI_MINH_CITY.key})
+    leave_old_objects_alone()
 
 
 @asynccontextmanager

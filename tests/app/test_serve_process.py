@@ -13,18 +13,19 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.benchmarks.machine import children
 from tests.benchmarks.service import environment
 from tests.house import House, free_port
 
 EMR = Path(sys.executable).with_name("emr")
 
 
-def start(standing: House, **more: str) -> "tuple[subprocess.Popen[bytes], str]":
+def start(standing: House, *options: str, **more: str) -> "tuple[subprocess.Popen[bytes], str]":
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     own = {"EMR_HTTP__BASE_URL": url} | more
     process = subprocess.Popen(
-        [EMR, "serve", "--port", str(port), "--management-port", str(free_port())],
+        [EMR, "serve", "--port", str(port), "--management-port", str(free_port()), *options],
         env=os.environ | environment(standing) | own,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -35,6 +36,12 @@ def start(standing: House, **more: str) -> "tuple[subprocess.Popen[bytes], str]"
 @pytest.fixture
 def serving(standing: House) -> "Iterator[tuple[subprocess.Popen[bytes], str]]":
     process, url = start(standing)
+    await_ready(process, url)
+    yield process, url
+    end(process)
+
+
+def await_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -44,7 +51,9 @@ def serving(standing: House) -> "Iterator[tuple[subprocess.Popen[bytes], str]]":
             assert process.poll() is None, process.stderr and process.stderr.read().decode()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    yield process, url
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
     process.wait()
     if process.stderr:
@@ -74,6 +83,33 @@ class TestStop:
             answer = line.makefile("rb").readline()
         assert answer.startswith(b"HTTP/1.1 201")
         assert process.wait(30) in (0, -signal.SIGTERM)
+
+
+class TestWorkers:
+    @pytest.fixture
+    def shared(self, standing: House) -> "Iterator[tuple[subprocess.Popen[bytes], str]]":
+        process, url = start(standing, "--workers", "2")
+        await_ready(process, url)
+        yield process, url
+        end(process)
+
+    def test_one_that_dies_is_replaced_and_all_end_with_the_first(
+        self, standing: House, shared: "tuple[subprocess.Popen[bytes], str]"
+    ) -> None:
+        process, url = shared
+        first, second = children(process.pid)
+        os.kill(first, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while len(now := set(children(process.pid)) - {first}) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert second in now
+        # Connections are new each time, so that both take some; copies of one process give no name twice.
+        told = [httpx.get(f"{url}/readyz", trust_env=False, timeout=30).headers["x-request-id"] for _ in range(40)]
+        assert len(set(told)) == len(told)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) in (0, -signal.SIGTERM)
+        assert not any(Path(f"/proc/{each}").exists() for each in now)
 
 
 class TestStart:

@@ -1,6 +1,6 @@
 """What this task is doing at the moment, for everything that tells operators about it."""
 
-import random
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,8 +21,6 @@ class Activity:
     name: str | None = None
 
 
-_IDS: Final = random.Random()  # noqa: S311 - names of requests, not secrets
-"""A generator of our own: seeding the common one, as tests do, must not repeat the names of requests."""
 _current: Final[ContextVar[Activity | None]] = ContextVar("emr_activity", default=None)
 
 
@@ -39,7 +37,7 @@ def request_id() -> str:
 
 def new_id() -> str:
     """32 hex digits that mean nothing."""
-    return f"{_IDS.getrandbits(128):032x}"
+    return os.urandom(16).hex()
 
 
 def note_hospital(slug: str) -> None:
