@@ -84,9 +84,9 @@ class TestLend:
 
     @in_loop
     async def test_who_waits_too_long_is_told(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(keeping, "_WAIT_SECONDS", 0.05)
         pool = await opened(url, size=1)
         lent = await pool.lend()
+        monkeypatch.setattr(keeping, "_WAIT_SECONDS", 0.05)
         with pytest.raises(Unavailable):
             await pool.lend()
         await pool.take_back(lent)
@@ -184,7 +184,9 @@ class TestTakeBackOpen:
         lent = await pool.lend()
         await lent.execute("BEGIN READ ONLY")
         pool.take_back_open(lent)
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(20):
+            while lent.is_in_transaction() or not pool.idle_connections():
+                await asyncio.sleep(0.01)
         assert (pool.open_connections(), pool.idle_connections()) == (1, 1)
         assert await pool.lend() is lent
         assert not lent.is_in_transaction()
