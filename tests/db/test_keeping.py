@@ -184,9 +184,7 @@ class TestTakeBackOpen:
         lent = await pool.lend()
         await lent.execute("BEGIN READ ONLY")
         pool.take_back_open(lent)
-        async with asyncio.timeout(20):
-            while lent.is_in_transaction() or not pool.idle_connections():
-                await asyncio.sleep(0.01)
+        await asyncio.sleep(1)
         assert (pool.open_connections(), pool.idle_connections()) == (1, 1)
         assert await pool.lend() is lent
         assert not lent.is_in_transaction()
