@@ -1,17 +1,27 @@
 """One connection inside one transaction, with a span around each statement."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import asyncpg
 
+from emr.kernel.errors import Refusal
 from emr.telemetry.spans import span
 
 Row = asyncpg.Record
 Driver = asyncpg.Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """How a transaction of limited sight becomes the hospital itself, and limited again; `mark`: of the hospital."""
+
+    mark: str
+    become_whole: str
+    become_seen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,26 @@ class Connection:
 
     driver: Driver
     mark: str = ""
+    limited: Limited | None = None
+
+    @asynccontextmanager
+    async def whole(self) -> AsyncIterator["Connection"]:
+        """The same transaction as the hospital itself, for writes, and for what must be right whoever is looking.
+
+        Nothing that is found so may reach the one whose sight is limited.
+        """
+        if self.limited is None:
+            yield self
+            return
+        await self.driver.execute(self.limited.become_whole)
+        try:
+            yield replace(self, mark=self.limited.mark, limited=None)
+        except Refusal:
+            with suppress(asyncpg.InFailedSQLTransactionError):
+                await self.driver.execute(self.limited.become_seen)
+            raise
+        # After any other failure the transaction, or its savepoint, is undone, and the role with it.
+        await self.driver.execute(self.limited.become_seen)
 
     async def fetch(self, sql: str, *args: object, name: str = "query") -> Sequence[Row]:
         """All rows."""

@@ -15,8 +15,9 @@ from typing import Final
 
 import asyncpg
 
-from emr.db.connection import Connection, Driver
+from emr.db.connection import Connection, Driver, Limited
 from emr.db.keeping import Pool
+from emr.db.seen import SETTLE, Sight, seen_of
 from emr.kernel.errors import Unavailable
 from emr.kernel.tenant import SCHEMA, Tenant
 from emr.settings import Database
@@ -75,6 +76,7 @@ class Cell:
         for pool in self._slices:
             watch_pool("hospital", pool)
         self._prologues: dict[tuple[str, str, bool], str] = {}
+        self._limited: dict[str, Limited] = {}
 
     async def open(self) -> None:
         await asyncio.gather(self.relay.open(), self.audit.open(), *(pool.open() for pool in self._slices))
@@ -83,14 +85,20 @@ class Cell:
         await asyncio.gather(self.relay.close(), self.audit.close(), *(pool.close() for pool in self._slices))
 
     @asynccontextmanager
-    async def hospital(self, schema: str) -> AsyncIterator[Connection]:
-        """A transaction as the hospital's role, seeing only its schema; commits unless an exception passes."""
+    async def hospital(self, schema: str, sight: Sight | None = None) -> AsyncIterator[Connection]:
+        """A transaction as the hospital's role, seeing only its schema, and with `sight` only what that shows of it;
+        commits unless an exception passes.
+        """
         pool = self._pool_of(schema)
         driver = await pool.lend()
         try:
             await driver.execute(self._prologue(schema, _BEGIN, driver))
             try:
-                yield Connection(driver, f"/*{schema}*/")
+                yield (
+                    Connection(driver, f"/*{schema}*/")
+                    if sight is None
+                    else await self._limited_to(sight, driver, schema)
+                )
             except BaseException:
                 await _roll_back(driver)
                 raise
@@ -100,7 +108,7 @@ class Cell:
             await pool.take_back(driver)
 
     @asynccontextmanager
-    async def hospital_to_read(self, schema: str) -> AsyncIterator[Connection]:
+    async def hospital_to_read(self, schema: str, sight: Sight | None = None) -> AsyncIterator[Connection]:
         """The same in a transaction in which PostgreSQL lets nothing be written or locked.
 
         There is nothing to commit, so it is ended by the connection's next statement.
@@ -109,7 +117,9 @@ class Cell:
         driver = await pool.lend()
         try:
             await driver.execute(self._prologue(schema, _BEGIN_TO_READ, driver))
-            yield Connection(driver, f"/*{schema}*/")
+            yield (
+                Connection(driver, f"/*{schema}*/") if sight is None else await self._limited_to(sight, driver, schema)
+            )
         except BaseException:
             try:
                 await _roll_back(driver)
@@ -132,9 +142,20 @@ class Cell:
             if not SCHEMA.fullmatch(schema):
                 raise ValueError(f"not a hospital schema name: {schema!r}")
             steps = ("COMMIT",) if asked[2] else ()
-            text = ";".join((*steps, begin, "SET LOCAL ROLE " + schema, "SET LOCAL search_path TO " + schema))
+            text = ";".join((*steps, begin, _becoming(schema, schema)))
             self._prologues[asked] = text
         return text
+
+    async def _limited_to(self, sight: Sight, driver: Driver, schema: str) -> Connection:
+        """From here on the transaction shows what `sight` does."""
+        seen = seen_of(schema)
+        limited = self._limited.get(schema)
+        if limited is None:
+            limited = Limited(f"/*{schema}*/", _becoming(schema, schema), _becoming(seen, seen + ", " + schema))
+            self._limited[schema] = limited
+        await driver.execute(limited.become_seen)
+        await driver.fetchrow(SETTLE, *sight.settings())
+        return Connection(driver, f"/*{seen}*/", limited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +174,13 @@ class Databases:
         except KeyError as error:
             raise Unavailable("cell-unknown", "The database of this hospital is not configured here.") from error
 
-    def hospital(self, tenant: Tenant) -> AbstractAsyncContextManager[Connection]:
-        """A transaction as this hospital."""
-        return self.cell(tenant.cell).hospital(tenant.schema)
+    def hospital(self, tenant: Tenant, sight: Sight | None = None) -> AbstractAsyncContextManager[Connection]:
+        """A transaction as this hospital, or as one who sees only a part of it."""
+        return self.cell(tenant.cell).hospital(tenant.schema, sight)
 
-    def hospital_to_read(self, tenant: Tenant) -> AbstractAsyncContextManager[Connection]:
-        """A transaction as this hospital that can only read."""
-        return self.cell(tenant.cell).hospital_to_read(tenant.schema)
+    def hospital_to_read(self, tenant: Tenant, sight: Sight | None = None) -> AbstractAsyncContextManager[Connection]:
+        """The same in a transaction that can only read."""
+        return self.cell(tenant.cell).hospital_to_read(tenant.schema, sight)
 
     async def open(self) -> None:
         own = (self.directory.open(), self.directory_audit.open())
@@ -178,6 +199,10 @@ def databases(settings: Database) -> Databases:
         directory_audit=RolePool(settings.url, "emr_audit", size=1),
         cells={name: Cell(url, settings) for name, url in urls.items()},
     )
+
+
+def _becoming(role: str, path: str) -> str:
+    return ";".join(("SET LOCAL ROLE " + role, "SET LOCAL search_path TO " + path))
 
 
 async def _roll_back(driver: asyncpg.Connection) -> None:

@@ -9,9 +9,10 @@ subscriptions it may also read and change, and nobody else's.
 from typing import Final, LiteralString
 
 import psycopg
-from psycopg import sql
 from sqlalchemy import Connection
 
+from emr.db import seen
+from emr.db.owning import make_role, run
 from emr.db.tables import tenant as tenant_tables
 
 PLATFORM_ROLES: Final = ("emr_directory", "emr_cell", "emr_audit", "emr_hospital")
@@ -88,74 +89,58 @@ def refuse_powerful_login(url: str) -> None:
 def make_platform_roles(connection: Connection, login: str) -> None:
     """The group roles, and the login's right to become the three that it works as. Idempotent."""
     for role in PLATFORM_ROLES:
-        _make_role(connection, role)
+        make_role(connection, role)
     for role in PLATFORM_ROLES[:3]:
-        _run(connection, "GRANT {role} TO {login}", role=role, login=login)
+        run(connection, "GRANT {role} TO {login}", role=role, login=login)
 
 
 def make_schema(connection: Connection, schema: str) -> None:
     """An empty schema that nobody but its owner can use."""
-    _run(connection, "CREATE SCHEMA IF NOT EXISTS {schema}", schema=schema)
+    run(connection, "CREATE SCHEMA IF NOT EXISTS {schema}", schema=schema)
 
 
 def make_hospital_role(connection: Connection, schema: str, login: str) -> None:
     """The NOLOGIN role of a hospital, its place among the hospitals, and the login's right to become it."""
-    _make_role(connection, schema)
-    _run(connection, "GRANT emr_hospital TO {role}", role=schema)
-    _run(connection, "GRANT {role} TO {login}", role=schema, login=login)
+    make_role(connection, schema)
+    run(connection, "GRANT emr_hospital TO {role}", role=schema)
+    run(connection, "GRANT {role} TO {login}", role=schema, login=login)
 
 
 def grant_directory(connection: Connection) -> None:
     """Rights on the directory's tables."""
     for statement in _DIRECTORY_GRANTS:
-        _run(connection, statement)
+        run(connection, statement)
 
 
 def grant_cell(connection: Connection) -> None:
     """Rights on the cell's tables."""
     for statement in _CELL_GRANTS:
-        _run(connection, statement)
+        run(connection, statement)
 
 
 def grant_hospital(connection: Connection, schema: str) -> None:
     """A hospital's rights on its own tables: versions and audit are append-only, a resource is never deleted."""
-    _run(connection, "GRANT USAGE ON SCHEMA {schema} TO {schema}", schema=schema)
+    run(connection, "GRANT USAGE ON SCHEMA {schema} TO {schema}", schema=schema)
     names = set(tenant_tables.metadata.tables) | _READ_ONLY
     for name in sorted(names):
         if name in _READ_ONLY:
-            _run(connection, "GRANT SELECT ON {schema}.{table} TO {schema}", schema=schema, table=name)
+            run(connection, "GRANT SELECT ON {schema}.{table} TO {schema}", schema=schema, table=name)
         elif name in _APPEND_ONLY:
-            _run(connection, "GRANT SELECT, INSERT ON {schema}.{table} TO {schema}", schema=schema, table=name)
+            run(connection, "GRANT SELECT, INSERT ON {schema}.{table} TO {schema}", schema=schema, table=name)
         elif name in _NO_DELETE:
-            _run(connection, "GRANT SELECT, INSERT, UPDATE ON {schema}.{table} TO {schema}", schema=schema, table=name)
+            run(connection, "GRANT SELECT, INSERT, UPDATE ON {schema}.{table} TO {schema}", schema=schema, table=name)
         else:
-            _run(
+            run(
                 connection,
                 "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.{table} TO {schema}",
                 schema=schema,
                 table=name,
             )
-    _run(connection, "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {schema}", schema=schema)
+    run(connection, "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {schema}", schema=schema)
 
 
 def drop_hospital(connection: Connection, schema: str) -> None:
     """Remove a hospital's schema and role and everything in them. Nothing of it comes back."""
-    _run(connection, "DROP SCHEMA IF EXISTS {schema} CASCADE", schema=schema)
-    _run(connection, "DROP ROLE IF EXISTS {schema}", schema=schema)
-
-
-def _make_role(connection: Connection, role: str) -> None:
-    cursor = _driver(connection).execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-    if cursor.fetchone() is None:
-        _run(connection, "CREATE ROLE {role} NOLOGIN", role=role)
-
-
-def _run(connection: Connection, statement: LiteralString, **names: str) -> None:
-    identifiers = {key: sql.Identifier(value) for key, value in names.items()}
-    _driver(connection).execute(sql.SQL(statement).format(**identifiers))
-
-
-def _driver(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    return driver
+    seen.drop(connection, schema)
+    run(connection, "DROP SCHEMA IF EXISTS {schema} CASCADE", schema=schema)
+    run(connection, "DROP ROLE IF EXISTS {schema}", schema=schema)

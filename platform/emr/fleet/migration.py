@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from emr.db import roles
+from emr.db import roles, seen
 from emr.db.migrate import History, Target, current, head, owner_engine, upgrade
 from emr.settings import Database
 
@@ -74,8 +74,10 @@ def login_of(settings: Database) -> str:
 
 def migrate_hospital(connection: Connection, schema: str) -> str:
     """Bring one hospital's schema to the newest revision inside the caller's transaction."""
+    seen.remove(connection, schema)
     revision = upgrade(connection, Target(History.TENANT, schema))
     roles.grant_hospital(connection, schema)
+    seen.establish(connection, schema)
     connection.execute(_STAND, {"revision": revision, "schema": schema})
     connection.execute(_STATUS, {"schema": schema, "revision": revision, "error": None})
     return revision

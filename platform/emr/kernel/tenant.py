@@ -36,6 +36,68 @@ class Quotas:
 
 
 @dataclass(frozen=True, slots=True)
+class Codes:
+    """Codes of one system, each from `low` to `high` by what they begin with: B20 to B24 has B24.9 in it."""
+
+    system: str
+    spans: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRule:
+    """Which resources bear a label: those with one of some codes, or that are marked so.
+
+    types: that are looked at; empty: all. codes: in any Coding of the resource. marks: system and code of a security
+    label or tag in its meta. identifiers: systems of identifiers. roles: that are cleared for the label. treating:
+    whether who treats the patient in person is.
+    """
+
+    label: str
+    types: frozenset[str] = frozenset()
+    codes: tuple[Codes, ...] = ()
+    marks: frozenset[tuple[str, str]] = frozenset()
+    identifiers: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    treating: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When roles may work: on these days (Monday is 0), from one minute of the day until before another, local time."""
+
+    roles: frozenset[str]
+    days: frozenset[int]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How strict a hospital is beyond roles.
+
+    care: `open`, or which care relationship the roles in `bound` need: `ward` (named, or on the ward), `encounter`
+    (named). grace_days: how long a relationship outlasts its end. catalogue: labels whose rules are those of the
+    platform's catalogue; labels: rules of the hospital's own.
+    """
+
+    care: str = "open"
+    grace_days: int = 30
+    bound: frozenset[str] = frozenset()
+    windows: tuple[Window, ...] = ()
+    catalogue: frozenset[str] = frozenset()
+    labels: tuple[LabelRule, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        """Whether relationships and labels are written down at all."""
+        return self.care != "open" or bool(self.catalogue or self.labels)
+
+
+OPEN: Final = Access()
+"""Roles decide alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """One hospital.
 
@@ -65,6 +127,7 @@ class Tenant:
     retention_years: int = 10
     profiles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Resource type, and the canonical URLs of the profiles that every resource of the type keeps."""
+    access: Access = OPEN
     revision: str = ""
     """The migration that the hospital's schema stands at."""
 

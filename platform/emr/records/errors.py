@@ -63,6 +63,13 @@ class IdTaken(Conflict):
         super().__init__("id-taken", "The criteria fit nothing, and the id belongs to another resource.", location="id")
 
 
+class IdHeld(Conflict):
+    """The id that a client chose belongs to a resource already, of which nothing is shown to the one who writes."""
+
+    def __init__(self) -> None:
+        super().__init__("id-held", "A resource cannot be stored under this id.", location="id")
+
+
 class PatientHasData(Conflict):
     """A Patient whose record is not empty cannot be deleted."""
 

@@ -7,6 +7,7 @@ from emr.access.permissions import demand_change
 from emr.kernel.errors import Forbidden
 from emr.records.current import CURRENT
 from emr.records.draft import Draft
+from emr.records.errors import IdHeld
 from emr.records.index import DROP_ROWS, PUT_ROWS
 from emr.records.indexed import index_again
 from emr.records.keys import lock_number
@@ -14,8 +15,9 @@ from emr.records.own_parameters import MARK, TYPE, last_known, refuse_unusable, 
 from emr.records.profiles import demand_profiles
 from emr.records.references import Targets
 from emr.records.rows import Rows, rows_of
+from emr.records.sights import keep_sights
 from emr.records.stored import Stored
-from emr.work.unit import UnitOfWork
+from emr.work.unit import UnitOfWork, as_whole
 
 GUARDED: Final = frozenset({"Subscription"})
 """Types whose storing a room above the record has a say in (`Runtime.guards`); without that room they are refused."""
@@ -64,7 +66,10 @@ _SUCCEED: Final = """
   SELECT r.pk, r.version, r.updated, r.xid, r.deleted, r.body FROM resources r JOIN versions v ON v.pk = r.pk)
 , replaced AS (
   UPDATE resources r SET version = v.version, updated = v.updated, deleted = v.deleted, body = v.body,
-    patients = v.patients, present = v.present, xid = pg_current_xact_id() FROM versions v WHERE r.pk = v.pk)
+    patients = v.patients, present = v.present, xid = pg_current_xact_id(),
+    concerns = CASE WHEN r.concerns IS NOT NULL OR NOT r.patients <@ v.patients THEN
+      ARRAY(SELECT DISTINCT unnest(coalesce(r.concerns, r.patients) || v.patients)) END
+    FROM versions v WHERE r.pk = v.pk)
 """
 
 _CREATE: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002 - constants, and no formatting near SQL
@@ -74,6 +79,10 @@ _AS_IF: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, MARK))  # noqa: FLY002 - the
 
 _CURRENT_LOCKED: Final = CURRENT + " FOR NO KEY UPDATE"
 _CURRENT_CLAIMED: Final = CURRENT + " FOR UPDATE"
+_HELD: Final = """
+SELECT EXISTS (SELECT 1 FROM unnest($1::text[], $2::text[]) AS t (type, id)
+                 JOIN resources r ON r.type = t.type AND r.id = t.id)
+"""
 _HOLD_NAME: Final = "SELECT pg_advisory_xact_lock($1)"
 
 
@@ -90,7 +99,7 @@ async def prepare(work: UnitOfWork, *, new: int, references: Iterable[tuple[str,
 async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[str, str], int]) -> None:
     """Store new versions. `known`: the pk of every resource that a draft refers to, as `prepare` has found it.
 
-    Raises `Forbidden` when the role may not change a type, or when the hospital is read-only.
+    Raises `Forbidden` when the role may not change a type, or when the hospital is read-only, `IdHeld`.
     """
     _demand_writable(work)
     parameters = [draft for draft in drafts if draft.type == TYPE]
@@ -112,12 +121,18 @@ async def store_rows(work: UnitOfWork, rows: Rows) -> None:
     """Store versions whose rows were made before, all first versions or all later ones: rows, index, history, outbox.
 
     Indexed by the hospital's own parameters as whoever made them knew these; again if they are others by now. Raises
-    `Forbidden` as `store`. Profiles, and what else is to say about the content, are the caller's to ask.
+    `Forbidden` and `IdHeld` as `store`. Profiles, and what else is to say about the content, are the caller's to ask.
     """
     _demand_writable(work)
     for resource_type, verb in {(each.type, each.verb) for each in rows.written}:
         demand_change(work.principal, resource_type, _RIGHTS[verb])
-    await _put(work, _REPLACE if rows.written[0].version > 1 else _CREATE, rows)
+    first = rows.written[0].version == 1
+    async with as_whole(work) as own:
+        if first and own is not work:
+            await _refuse_held(own, rows)
+        await _put(own, _CREATE if first else _REPLACE, rows)
+        if work.tenant.access.kept:
+            await keep_sights(own, [each.pk for each in rows.written])
     for each in rows.written:
         work.trail.write(each.verb, each.type, each.id, each.version)
         work.trail.concerns(*each.patients)
@@ -125,7 +140,15 @@ async def store_rows(work: UnitOfWork, rows: Rows) -> None:
 
 async def put_as_if(work: UnitOfWork, draft: Draft, known: Mapping[tuple[str, str], int]) -> None:
     """Rows and index of a version without history, outbox or audit: for a savepoint that is about to be undone."""
-    await _put(work, _AS_IF, rows_of(work.tenant, [draft], last_known(work), known))
+    async with as_whole(work) as own:
+        await _put(own, _AS_IF, rows_of(work.tenant, [draft], last_known(work), known))
+
+
+async def _refuse_held(work: UnitOfWork, rows: Rows) -> None:
+    """Raise `IdHeld` for a new resource under an id that is held by one which was hidden from the writer's `lock`."""
+    names = [each.type for each in rows.written], [each.id for each in rows.written]
+    if await work.db.fetchval(_HELD, *names, name="held"):
+        raise IdHeld
 
 
 async def _put(work: UnitOfWork, statement: str, rows: Rows) -> None:

@@ -4,7 +4,10 @@ import ipaddress
 import zoneinfo
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from emr.tenancy.access_part import AccessPart
+from emr.tenancy.strict import Strict
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 AeTitle = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_.-]{1,16}$")]
@@ -26,25 +29,21 @@ def _zone(name: str) -> str:
     return name
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Peer(_Strict):
+class Peer(Strict):
     """A device that may send images."""
 
     ae_title: AeTitle
     cidr: Annotated[str, AfterValidator(_network)] = Field(description="network that it sends from, e.g. 10.20.0.0/24")
 
 
-class DicomPart(_Strict):
+class DicomPart(Strict):
     """The hospital's own AE title and the devices that are let in."""
 
     ae_title: AeTitle
     peers: tuple[Peer, ...] = Field((), strict=False)
 
 
-class Receiver(_Strict):
+class Receiver(Strict):
     """A place to which a Subscription may send although its address is not public, or not encrypted."""
 
     host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")] | None = Field(
@@ -62,13 +61,13 @@ class Receiver(_Strict):
         return self
 
 
-class SubscriptionPart(_Strict):
+class SubscriptionPart(Strict):
     """Where notifications may go besides public https addresses."""
 
     receivers: tuple[Receiver, ...] = Field((), strict=False, max_length=50)
 
 
-class QuotaPart(_Strict):
+class QuotaPart(Strict):
     """Limits; 0 means none."""
 
     storage_gib: int = Field(200, ge=0)
@@ -77,7 +76,7 @@ class QuotaPart(_Strict):
     concurrent_requests: int = Field(0, ge=0)
 
 
-class IdentityPart(_Strict):
+class IdentityPart(Strict):
     """The hospital's organization at the identity provider."""
 
     organization: Slug
@@ -86,19 +85,19 @@ class IdentityPart(_Strict):
     )
 
 
-class RetentionPart(_Strict):
+class RetentionPart(Strict):
     """How long records are kept (Law on medical examination and treatment 2023: at least 10 years)."""
 
     default_years: int = Field(10, ge=10, le=100)
 
 
-class GoLivePart(_Strict):
+class GoLivePart(Strict):
     """The first state; later ones are set by command or console and kept in the directory."""
 
     state: FirstState = "trial"
 
 
-class HospitalFile(_Strict):
+class HospitalFile(Strict):
     """Everything that a hospital's file may say."""
 
     slug: Slug
@@ -115,6 +114,7 @@ class HospitalFile(_Strict):
     subscriptions: SubscriptionPart = SubscriptionPart()
     identity: IdentityPart
     retention: RetentionPart = RetentionPart()
+    access: AccessPart = AccessPart()
     profiles: dict[ResourceType, Annotated[tuple[Canonical, ...], Field(strict=False, max_length=10)]] = Field(
         default_factory=dict, description="profiles that every resource of a type keeps, e.g. {Patient: [https://…]}"
     )

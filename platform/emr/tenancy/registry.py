@@ -11,6 +11,7 @@ from emr.db.connection import Connection, Row
 from emr.db.pools import RolePool
 from emr.kernel.errors import NotFound, Unavailable
 from emr.kernel.tenant import DicomPeer, Quotas, Receiver, Tenant
+from emr.tenancy.access_part import access_of
 
 REFRESH_SECONDS: Final = 1.0
 
@@ -108,6 +109,7 @@ def _tenant(row: Row) -> Tenant:
         receivers=tuple(Receiver(**each) for each in (definition.get("subscriptions") or {}).get("receivers", ())),
         retention_years=definition["retention"]["default_years"],
         profiles=tuple((name, tuple(urls)) for name, urls in (definition.get("profiles") or {}).items()),
+        access=access_of(definition.get("access")),
         revision=row["revision"],
     )
 

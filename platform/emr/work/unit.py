@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 import asyncpg
 
+from emr.access.care import sight_of
 from emr.audit.rows import AuditRow
 from emr.audit.trail import Trail
 from emr.audit.writer import IN_TRANSACTION
 from emr.db.connection import Connection
+from emr.db.seen import Sight
 from emr.identity.principal import Principal
 from emr.kernel.clock import Clock
 from emr.kernel.errors import Conflict, Refusal, Unavailable
@@ -74,7 +76,8 @@ async def unit_of_work(
     trail = Trail()
     keyring = await runtime.keyrings.of(tenant)
     try:
-        async with _in_our_words(_transaction(runtime, tenant, to_read=to_read)) as connection:
+        sight = sight_of(tenant, principal, runtime.clock)
+        async with _in_our_words(_transaction(runtime, tenant, sight, to_read=to_read)) as connection:
             blobs = runtime.stores.blobs(tenant.schema, keyring, connection)
             try:
                 yield UnitOfWork(tenant, principal, connection, blobs, trail, runtime.clock, request, runtime)
@@ -91,6 +94,13 @@ async def unit_of_work(
         raise
     if not trail.wrote:
         await runtime.audit.record(tenant.cell, trail.rows)
+
+
+@asynccontextmanager
+async def as_whole(work: UnitOfWork) -> AsyncIterator[UnitOfWork]:
+    """The same unit of work as the hospital itself, whoever is looking: see `Connection.whole`."""
+    async with work.db.whole() as own:
+        yield work if own is work.db else replace(work, db=own)
 
 
 @asynccontextmanager
@@ -121,8 +131,11 @@ def refused(*, work_of: tuple[Tenant | None, Principal | None, Request], refusal
     )
 
 
-def _transaction(runtime: Runtime, tenant: Tenant, *, to_read: bool) -> AbstractAsyncContextManager[Connection]:
-    return runtime.databases.hospital_to_read(tenant) if to_read else runtime.databases.hospital(tenant)
+def _transaction(
+    runtime: Runtime, tenant: Tenant, sight: Sight | None, *, to_read: bool
+) -> AbstractAsyncContextManager[Connection]:
+    databases = runtime.databases
+    return databases.hospital_to_read(tenant, sight) if to_read else databases.hospital(tenant, sight)
 
 
 @asynccontextmanager
@@ -144,6 +157,7 @@ async def _in_our_words(transaction: AbstractAsyncContextManager[Connection]) ->
 async def _journal(connection: Connection, rows: list[AuditRow]) -> None:
     texts = [row.canonical() for row in rows]
     try:
-        await connection.execute(IN_TRANSACTION, [row.at for row in rows], texts, name="audit")
+        async with connection.whole() as own:
+            await own.execute(IN_TRANSACTION, [row.at for row in rows], texts, name="audit")
     except _NO_JOURNAL as error:
         raise Unavailable("audit-unavailable", "The audit journal takes no rows; nothing was stored.") from error

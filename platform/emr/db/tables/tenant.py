@@ -67,8 +67,15 @@ resources = Table(
         server_default=text("'{}'"),
         comment="31-bit hashes of the search parameters that have a value",
     ),
+    Column(
+        "concerns",
+        ARRAY(Text),
+        comment="whose data all versions together may tell, where `patients` does not say it; NULL: where it does",
+    ),
+    Column("labels", ARRAY(Text), comment="labels of sensitive records; NULL: none"),
     Index("resources_identity", "id", "type", unique=True),
     Index("resources_newest", "type", text("updated DESC"), text("pk DESC")),
+    Index("resources_labelled", "type", postgresql_where=text("labels IS NOT NULL")),
 )
 
 resource_versions = Table(
@@ -329,6 +336,29 @@ bulk_jobs = Table(
     Column("finished_at", DateTime(timezone=True)),
     Index("bulk_jobs_open", "not_before", "id", postgresql_where=text("state IN ('waiting', 'running')")),
     Index("bulk_jobs_moment", "moment", postgresql_where=text("kind = 'export'")),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("patient", Text, nullable=False, comment="id of the Patient; *: everybody"),
+    Column("grantee", Text, nullable=False, comment="subject:…, practitioner:…, ward:…"),
+    Column(
+        "basis", Text, nullable=False, comment="encounter | appointment | referral | author | break-glass | support"
+    ),
+    Column("source", Text, nullable=False, comment="type/id of the resource that says so; empty: a person did"),
+    _instant("since"),
+    Column("until", DateTime(timezone=True), comment="NULL: open"),
+    Column("granted_by", Text, nullable=False, comment="subject of who wrote the source, or gave the grant"),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("reviewed_at", DateTime(timezone=True)),
+    Column("reviewed_by", Text, comment="subject"),
+    Column("verdict", Text, comment="justified | not-justified"),
+    Column("finding", Text, comment="the review in words"),
+    Index("grants_grantee", "grantee", "patient"),
+    Index("grants_source", "source"),
+    Index("grants_given", "basis", "since", postgresql_where=text("basis IN ('break-glass', 'support')")),
 )
 
 IMMUTABLE = frozenset({"resource_versions", "audit_events", "audit_seals"})
