@@ -129,9 +129,13 @@ _WRITTEN: Final[tuple[tuple[LiteralString, str], ...]] = (
     ("SELECT, INSERT, UPDATE, DELETE", "idempotency_keys"),
     ("SELECT, INSERT, UPDATE, DELETE", "bulk_jobs"),
     ("SELECT", "indexing"),
+    ("SELECT", "audit_events"),
+    ("SELECT", "audit_seals"),
 )
-"""Tables that tell of no patient to who does not know a name in them already: the role has them as they are."""
-HELD_BACK: Final = ("grants", "audit_events", "audit_seals")
+"""What the role has as it is: what tells of no patient to who does not know a name in it already, and the trail, which
+is read by those whose duty it is.
+"""
+HELD_BACK: Final = ("grants",)
 """Tables of which the role has nothing: what speaks of them does so as the hospital (`Connection.whole`)."""
 _LOGINS: Final = """
 SELECT m.rolname FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid

@@ -114,7 +114,8 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
         if group:
             await store_rows(work, rows_of(work.tenant, group, last_known(work), targets))
     if parameters:
-        await take_over(work, [(each.place, each.id, None if each.deleted else each.value) for each in parameters])
+        async with as_whole(work) as own:
+            await take_over(own, [(each.place, each.id, None if each.deleted else each.value) for each in parameters])
 
 
 async def store_rows(work: UnitOfWork, rows: Rows) -> None:
