@@ -16,7 +16,7 @@ from tests.house import CAU_VONG, HOA_SEN, House
 from tests.isolation.conftest import Planted
 
 ACCEPTS = {"fhir": "application/fhir+json", "dicomweb": "*/*", "page": "text/html"}
-FORM = {"when": "01/11/2026 08:00", "systolic": "120", "diastolic": "80", "text": "x", "title": "x", "patient": "x"}
+FORM = {"when": "01/11/2026 08:00", "systolic": "120", "diastolic": "80", "text": "xx", "title": "x", "patient": "x"}
 NEVER = "9" * 18
 RANDOM = {"study": f"1.2.{NEVER}", "series": f"1.2.{NEVER}.1", "instance": f"1.2.{NEVER}.1.1"}
 
@@ -62,7 +62,7 @@ PRIVATE = [each for each in ROUTES if not each[1].endswith((*PUBLIC, *APPS_OWN))
 
 def filled(path: str, slug: str, ids: dict[str, str]) -> str:
     parts = {"slug": slug, "type": "Patient", "version": "1", "number": "1", "page": "1", "frame": "1", "tag": "7FE00010",
-             "numbers": "1", "code": "8867-4", "operation": "meta", "member": "Observation"} | ids  # fmt: skip
+             "numbers": "1", "code": "8867-4", "subject": "nobody", "client": "nobody", "app": "nobody", "operation": "meta", "member": "Observation"} | ids  # fmt: skip
     return re.sub(r"\{(\w+)(?::path)?\}", lambda found: parts[found[1]], path)
 
 

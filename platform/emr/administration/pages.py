@@ -148,9 +148,10 @@ async def look_up(request: Request, visit: Visiting) -> Response:
     """Who is meant, before anything happens."""
     form = await read_form(request, visit)
     lines = policy.leavers_of(form)
-    found = await steps.look_up(visit, administered_of(request), lines) if form.ok else None
-    status = 200 if form.ok else 422
-    return render(request, visit, "administration/leavers.html", status=status, form=form, found=found, policy=policy)
+    if not form.ok:
+        return await _list_again(request, visit, form)
+    found = await steps.look_up(visit, administered_of(request), lines)
+    return render(request, visit, "administration/leavers.html", form=form, found=found, policy=policy)
 
 
 @router.post("/leavers/deactivate")
@@ -162,11 +163,18 @@ async def deactivate_leavers(request: Request, visit: Visiting) -> Response:
     ]
     if form.values.get("sure") != "yes" or not chosen:
         form.refuse("sure", CONFIRM)
-        return render(request, visit, "administration/leavers.html", status=422, form=form, found=None, policy=policy)
+        return await _list_again(request, visit, form)
     outcomes = await steps.deactivate_all(visit, administered_of(request), chosen)
     async with visit.begin() as work:
         names = {each.subject: each.name for each in await service.list_members(work)}
     return render(request, visit, "administration/left.html", outcomes=outcomes, names=names, now=visit.runtime.clock())
+
+
+async def _list_again(request: Request, visit: Visit, form: Form) -> Response:
+    """The form with what is wrong in it, for those alone who may see it."""
+    async with visit.begin() as work:
+        await service.list_members(work)
+    return render(request, visit, "administration/leavers.html", status=422, form=form, found=None, policy=policy)
 
 
 async def _again(request: Request, visit: Visit, subject: str, form: Form) -> Response:

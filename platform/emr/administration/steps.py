@@ -125,10 +125,10 @@ async def reactivate(visit: Visit, at: Administered, subject: str) -> None:
 
 async def reset_password(visit: Visit, at: Administered, subject: str) -> Invited:
     """A new link or one-time password for an account of this hospital alone. Raises AccountElsewhere, Unavailable."""
-    people = at.people
     async with visit.begin() as work:
         member = await service.get_member(work, subject)
         await service.may_reset(work, subject)
+    people = at.people
     mailed, password = await _let_in(at, subject, (PASSWORD,))
     await people.end_sessions(subject)
     return Invited(subject, member.name, mailed=mailed, password=password)
