@@ -24,7 +24,7 @@ from emr.fleet.files import read_hospitals
 from emr.fleet.onboarding import make_hospital
 from emr.identity.principal import Principal, kind_of
 from emr.kernel.tenant import Tenant
-from emr.settings import Database, Dicom, Http, Identity, Keys, Settings, Storage, Telemetry, Warehouse
+from emr.settings import Border, Database, Dicom, Http, Identity, Keys, Settings, Storage, Telemetry, Warehouse
 from emr.tenancy.registry import read_tenants
 from emr_demo.onboarding import make_hospitals, make_logins, make_members, provider_hospitals
 from emr_demo.postgres import Cluster
@@ -129,6 +129,7 @@ def house(cluster: Cluster, folder: Path, *, tenants: Path = ROOT / "tenants") -
         database=Database(url=logins.service, owner_url=logins.owner, pool_size=6, pool_slices=2),
         storage=Storage(folder=folder / "objects", endpoint=""),
         identity=Identity(issuer=f"http://127.0.0.1:{provider_port}", client_secret=web_secret(folder)),
+        border=Border(nightly=False, per_second=5_000),
         warehouse=Warehouse(url=str(folder / "warehouse")),
         telemetry=Telemetry(log_format="json"),
         http=Http(base_url=f"http://127.0.0.1:{port}"),

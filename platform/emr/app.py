@@ -24,6 +24,7 @@ from emr.identity.service import Identity
 from emr.imaging import pages as imaging_pages
 from emr.imaging.renderer import Renderer
 from emr.kernel.errors import NotFound
+from emr.light import pages as light_pages
 from emr.settings import Settings
 from emr.smart import discovery as smart_discovery
 from emr.smart import token as smart_token
@@ -58,6 +59,7 @@ ROUTERS: Final = (
     consultation_pages.router,
     chart_pages.router,
     administration_pages.router,
+    light_pages.router,
 )
 
 

@@ -24,6 +24,7 @@ _ROOMS: Final = {
     "profiles": "emr.fleet.profiles:profiles",
     "import": "emr.fleet.cli:import_",
     "audit": "emr.audit.cli:audit",
+    "border": "emr.border.cli:border",
     "subscriptions": "emr.subscriptions.cli:subscriptions",
     "warehouse": "emr.warehouse.cli:warehouse",
     "apps": "emr.smart.cli:apps",

@@ -131,6 +131,17 @@ class Worker(BaseModel):
     drain_seconds: float = Field(25, gt=0, description="The longest that a stopping worker finishes what it began.")
 
 
+class Border(BaseModel):
+    """The border light, which tries every hospital's doors from outside."""
+
+    nightly: bool = Field(True, description="Whether the worker sees to it, each night and when another build serves.")
+    url: str = Field("", description="Where the service is asked; empty: the address that browsers use.")
+    hour: int = Field(
+        2, ge=0, le=23, description="The hour of the night, in the hospital's own time, from which it is tried."
+    )
+    per_second: int = Field(100, ge=1, le=5_000, description="The most requests in a second.")
+
+
 class Subscriptions(BaseModel):
     """What is told to other systems when something changes."""
 
@@ -242,6 +253,7 @@ class Settings(BaseSettings):
     identity: Identity = Identity()
     warehouse: Warehouse = Warehouse()
     worker: Worker = Worker()
+    border: Border = Border()
     subscriptions: Subscriptions = Subscriptions()
     bulk: Bulk = Bulk()
     telemetry: Telemetry = Telemetry()

@@ -96,6 +96,7 @@ def environment(standing: House) -> dict[str, str]:
         "EMR_STORAGE__FOLDER": str(settings.storage.folder),
         "EMR_IDENTITY__ISSUER": settings.identity.issuer,
         "EMR_IDENTITY__CLIENT_SECRET": settings.identity.client_secret.get_secret_value(),
+        "EMR_BORDER__NIGHTLY": "false",
         "EMR_WAREHOUSE__URL": settings.warehouse.url,
         "EMR_HTTP__BASE_URL": settings.http.base_url,
         "EMR_DICOM__PORT": str(settings.dicom.port),

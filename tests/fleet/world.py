@@ -52,6 +52,8 @@ def emr(house: House, *arguments: str | Path, **more: str) -> subprocess.Complet
         "EMR_DATABASE__OWNER_URL": settings.database.owner_url,
         "EMR_STORAGE__FOLDER": str(settings.storage.folder),
         "EMR_IDENTITY__ISSUER": settings.identity.issuer,
+        "EMR_BORDER__NIGHTLY": "false",
+        "EMR_BORDER__PER_SECOND": str(settings.border.per_second),
         "EMR_WAREHOUSE__URL": settings.warehouse.url,
         "EMR_HTTP__BASE_URL": settings.http.base_url,
         "EMR_KEYS__MASTER": settings.keys.master.get_secret_value(),

@@ -23,7 +23,7 @@ _READ_ONLY: Final = frozenset({"alembic_version"})
 _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT USAGE ON SCHEMA directory TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.sessions, directory.memberships TO emr_directory",
-    "GRANT SELECT, INSERT ON directory.tenant_events TO emr_directory",
+    "GRANT SELECT, INSERT ON directory.tenant_events, directory.border_checks TO emr_directory",
     "GRANT INSERT ON directory.audit_journal TO emr_directory",
     "GRANT SELECT ON directory.audit_events, directory.audit_seals TO emr_directory",
     "GRANT USAGE ON SCHEMA directory TO emr_audit",

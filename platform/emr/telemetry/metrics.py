@@ -100,6 +100,13 @@ SUBSCRIPTION_CALLS: Final = Counter(
     "emr_subscription_calls", "Calls to endpoints; outcome is taken, or the class of the failure.",
     ("hospital", "kind", "outcome"), registry=REGISTRY,
 )  # fmt: skip
+BORDER_RED: Final = Gauge(
+    "emr_border_red_count", "1 for a hospital whose border light is red or not genuine, else 0.", ("hospital",),
+    registry=REGISTRY,
+)  # fmt: skip
+BORDER_AGE: Final = Gauge(
+    "emr_border_age_seconds", "Since a hospital's doors were last tried.", ("hospital",), registry=REGISTRY
+)
 STORAGE_SECONDS: Final = Histogram(
     "emr_storage_call_duration_seconds",
     "Time of one call of the object store.",

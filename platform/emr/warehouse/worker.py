@@ -11,6 +11,7 @@ import uvloop
 
 from emr.db.pools import Cell
 from emr.db.roles import refuse_powerful_login
+from emr.light.nightly import border_jobs
 from emr.records.bulk.worker import bulk_jobs
 from emr.records.reindexing_job import reindex_jobs
 from emr.settings import Settings
@@ -91,7 +92,7 @@ def worker_jobs(parts: Runtime) -> list[Job]:
     cells = parts.databases.cells
     leases = {name: Leases(cell.relay, holder, seconds) for name, cell in cells.items()}
     jobs = trail_jobs(parts, leases) + upkeep_jobs(parts, leases) + reindex_jobs(parts, leases)
-    jobs += bulk_jobs(parts, leases) + subscription_jobs(parts, leases)
+    jobs += bulk_jobs(parts, leases) + subscription_jobs(parts, leases) + border_jobs(parts, leases)
     for name, cell in cells.items():
         jobs.append(Job(f"backlog:{name}", _BACKLOG_SECONDS, _measuring(name, Outbox(cell.relay))))
         if parts.settings.warehouse.url:

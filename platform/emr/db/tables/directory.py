@@ -271,6 +271,17 @@ audit_seals = Table(
     Column("format", Integer, nullable=False),
 )
 
+border_checks = Table(
+    "border_checks",
+    metadata,
+    Column("tenant_id", Text, ForeignKey(tenants.c.id), primary_key=True),
+    Column("number", BigInteger, primary_key=True, comment="from 1, gapless within the hospital"),
+    Column("ended_at", DateTime(timezone=True), nullable=False),
+    Column("result", Text, nullable=False, comment="canonical JSON; its UTF-8 bytes are what is signed"),
+    Column("signature", LargeBinary, nullable=False, comment="Ed25519"),
+    Column("key_id", Text, nullable=False),
+)
+
 __all__ = [
     "access_review_lines",
     "access_reviews",
@@ -283,6 +294,7 @@ __all__ = [
     "audit_events",
     "audit_journal",
     "audit_seals",
+    "border_checks",
     "keys",
     "machine_clients",
     "memberships",

@@ -1,0 +1,155 @@
+"""One check of one hospital: plant, make sure that its own people see what is planted, then knock as everybody else."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from emr.border.canaries import Canary, plant
+from emr.border.doors import ACCEPTS, NOT_PLANTED, PUBLIC, Door, Kind, images, operations, queried
+from emr.border.judging import Told, told, why_red, why_told_apart
+from emr.border.knocking import Answer, Knock, Knocker
+from emr.border.secrets import marks_of
+from emr.identity.visits import Visit, Visits
+from emr.kernel.tenant import Tenant
+from emr.light.results import Findings
+
+NEIGHBOURS: Final = ("doctor", "admin", "his")
+"""Roles in another hospital, of a person, of its administrator and of a machine, in which its things are asked for."""
+_DOCTOR: Final = "neighbour-doctor"
+_KINDS: Final[dict[Kind, str]] = {"fhir": "/fhir/Patient", "dicomweb": "/dicomweb/studies", "page": "/"}
+_LETTER: Final = re.compile(r"[0-9a-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """Everything that a check needs: the service, who may be somebody for a while, and the doors.
+
+    `searches` are those by which a neighbour asks at home for what is another hospital's.
+    """
+
+    knocker: Knocker
+    visits: Visits
+    signing_key: bytes
+    doors: Sequence[Door]
+    searches: Sequence[Door]
+
+
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """Who knocks, as findings name it; `visit` is None for somebody without a session."""
+
+    name: str
+    visit: Visit | None
+
+
+async def check(border: Border, target: Tenant, other: Tenant | None) -> Findings:
+    """Try every door of `target` as nobody, as a stranger, as the department and as people and machines of `other`.
+
+    Raises `Unavailable` when the canaries cannot be planted or the service does not answer.
+    """
+    marks = marks_of(border.signing_key, target.schema)
+    async with _visitors(border.visits, target, ("doctor", "imaging")) as (doctor, device):
+        canary = await plant(border.knocker, f"/h/{target.slug}", marks, doctor, device)
+        checked = _Check(border, target, canary)
+        await checked.see(doctor, device)
+    await checked.knock(Outsider("nobody", None))
+    for role, name in (("doctor", "stranger"), ("ops", "department")):
+        async with _visitors(border.visits, None, (role,)) as (visit,):
+            await checked.knock(Outsider(name, visit))
+    if other is not None:
+        async with _visitors(border.visits, other, NEIGHBOURS) as visits:
+            for role, visit in zip(NEIGHBOURS, visits, strict=True):
+                await checked.knock(Outsider(f"neighbour-{role}", visit))
+                await checked.ask_at_home(other, Outsider(f"neighbour-{role}", visit))
+    return checked.findings
+
+
+@asynccontextmanager
+async def _visitors(visits: Visits, home: Tenant | None, roles: Sequence[str]) -> AsyncIterator[list[Visit]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(visits.during(role, home)) for role in roles]
+
+
+class _Check:
+    """One hospital under test."""
+
+    def __init__(self, border: Border, target: Tenant, canary: Canary) -> None:
+        self.findings = Findings()
+        self._border = border
+        self._target = target
+        self._canary = canary
+        self._marks = canary.marks
+        self._values = queried(canary.ids, canary.marks.word)
+
+    async def see(self, *own: Visit) -> None:
+        """The hospital's own people see every planted thing: else a shut door would prove nothing."""
+        seen: set[str] = set()
+        aimed = [each for each in self._border.doors if each.path not in NOT_PLANTED and _asks_for_planted(each)]
+
+        async def look(door: Door, visit: Visit) -> None:
+            answer = await self._ask(door, self._target, self._canary.ids, visit)
+            if answer.status == 200:
+                seen.add(door.name)
+
+        for visit in own:
+            await asyncio.gather(*(look(each, visit) for each in aimed if each.name not in seen))
+        for door in aimed:
+            self.findings.note("own", door.name, None if door.name in seen else "blind")
+
+    async def knock(self, outsider: Outsider) -> None:
+        """Try every door of the hospital."""
+        usual = await self._usual(outsider.visit) if outsider.visit else {}
+
+        async def judge(door: Door) -> None:
+            answer = await self._ask(door, self._target, self._canary.ids, outsider.visit)
+            why = why_red(answer, self._marks, usual=usual.get(door.kind), public=door.path in PUBLIC)
+            self.findings.note(outsider.name, door.name, why)
+
+        await asyncio.gather(*(judge(each) for each in (*self._border.doors, *operations(), *images())))
+
+    async def ask_at_home(self, home: Tenant, outsider: Outsider) -> None:
+        """Ask at one's own doors for the other hospital's things, and for things that never were."""
+        theirs = self._canary.ids
+        never = {name: _never(value) for name, value in theirs.items()}
+
+        async def compare(door: Door) -> None:
+            first = await self._ask(door, home, theirs, outsider.visit)
+            second = await self._ask(door, home, never, outsider.visit)
+            why = why_told_apart(first, second, self._marks, (theirs, never))
+            self.findings.note(outsider.name, f"{door.name} (at home)", why)
+
+        async def search(door: Door) -> None:
+            answer = await self._ask(door, home, theirs, outsider.visit)
+            why = "canary-seen" if self._marks.betrayed_by(answer.text) else None
+            self.findings.note(outsider.name, f"{door.name} (at home)", "failed" if answer.status >= 500 else why)
+
+        cursor = Door("GET", "/h/{slug}/fhir/DocumentReference", f"_cursor={self._canary.cursor}")
+        # A doctor may search most; what one finds nothing by, nobody does.
+        asked = self._border.searches if outsider.name == _DOCTOR else ()
+        await asyncio.gather(*(compare(each) for each in self._border.doors if _asks_for_planted(each)))
+        await asyncio.gather(*(search(each) for each in (*asked, *images(), cursor)))
+
+    async def _usual(self, visit: Visit) -> dict[str, Told]:
+        """What this visitor is told at a door of each kind behind which there is nothing."""
+        found: dict[str, Told] = {}
+        for kind, path in _KINDS.items():
+            knock = Knock("GET", f"/h/{self._target.slug}{path}", {"Accept": ACCEPTS[kind]})
+            found[kind] = told(await self._border.knocker.ask(knock, visit))
+        return found
+
+    async def _ask(self, door: Door, home: Tenant, ids: Mapping[str, str], visit: Visit | None) -> Answer:
+        return await self._border.knocker.ask(door.knock(home.slug, ids, self._values), visit)
+
+
+def _asks_for_planted(door: Door) -> bool:
+    return door.method == "GET" and door.planted
+
+
+def _never(value: str) -> str:
+    """An id of the same form that was never given."""
+    last = _LETTER.search(value[::-1])
+    place = len(value) - 1 - (last.start() if last else 0)
+    return value[:place] + ("1" if value[place] != "1" else "2") + value[place + 1 :]

@@ -1,0 +1,130 @@
+"""`emr border …`: try the doors of hospitals now, and show what was found."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import httpx
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from emr.app import ROUTERS
+from emr.border.checking import Border, check
+from emr.border.doors import routes, searches
+from emr.border.knocking import knocker
+from emr.identity.visits import Visits
+from emr.kernel.errors import NotFound, Unavailable
+from emr.kernel.tenant import Tenant
+from emr.light.nightly import build_id
+from emr.light.results import Result, Results, Signer
+from emr.settings import Settings
+from emr.telemetry.logs import configure_logs
+from emr.work.runtime import Runtime, runtime
+from emr.work.starting import ready_to_start, refuse
+
+border = typer.Typer(no_args_is_help=True, help="The border light: every hospital's doors, tried from outside.")
+Slugs = Annotated[list[str] | None, typer.Argument(help="Hospitals by slug; all that are open without any.")]
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+@border.command("check")
+def check_(slugs: Slugs = None, *, as_json: Json = False) -> None:
+    """Try every door of these hospitals over HTTP, sign and keep what was found; exit code 1 when a light is red."""
+    settings = ready_to_start()
+    configure_logs(settings.telemetry, "border")
+    _tell(_run(settings, slugs or (), _check), as_json=as_json)
+
+
+@border.command("show")
+def show(slugs: Slugs = None, *, as_json: Json = False) -> None:
+    """Show the last result of each hospital; exit code 1 when a light is red or a signature does not hold."""
+    settings = ready_to_start()
+    configure_logs(settings.telemetry, "border")
+    _tell(_run(settings, slugs or (), _newest), as_json=as_json)
+
+
+def _run(settings: Settings, slugs: Sequence[str], work: Any) -> list[tuple[Tenant, Result | None]]:
+    async def inside() -> list[tuple[Tenant, Result | None]]:
+        parts = runtime(settings)
+        await parts.open()
+        try:
+            registry = parts.registry
+            chosen = [registry.by_slug(slug) for slug in slugs] or [each for each in registry.all() if each.open]
+            return [(tenant, await work(parts, tenant)) for tenant in chosen]
+        finally:
+            await parts.close()
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(inside())
+    except (NotFound, Unavailable) as refusal:
+        refuse(refusal.message)
+    except httpx.HTTPError as error:
+        refuse(f"The service does not answer: {type(error).__name__}.")
+
+
+async def _check(parts: Runtime, tenant: Tenant) -> Result:
+    results = Results(parts.databases.directory, Signer(parts.signing_key))
+    last = next(iter(await results.newest(tenant)), None)
+    began_at = parts.clock()
+    async with asking(parts.settings) as client:
+        visits = Visits(parts.settings, parts.databases.directory, parts.clock)
+        tried = Border(client, visits, parts.signing_key, routes(ROUTERS), searches())
+        findings = await check(tried, tenant, neighbour(parts.registry.all(), tenant, last.number if last else 0))
+    return await results.add(tenant, findings, (began_at, parts.clock()), build_id())
+
+
+def asking(settings: Settings) -> AbstractAsyncContextManager[Any]:
+    """A client that asks the service where the settings say that it is."""
+    url = settings.border.url or settings.http.base_url
+    secure = settings.http.base_url.startswith("https://")
+    return knocker(url, "__Host-emr_session" if secure else "emr_session", settings.border.per_second)
+
+
+def neighbour(hospitals: Sequence[Tenant], tenant: Tenant, turn: int) -> Tenant | None:
+    """The hospital as whose people this one is tried: another one each time. None where there is no other."""
+    others = [each for each in hospitals if each.id != tenant.id and each.open and each.organization_id]
+    return others[turn % len(others)] if others else None
+
+
+async def _newest(parts: Runtime, tenant: Tenant) -> Result | None:
+    results = Results(parts.databases.directory, Signer(parts.signing_key))
+    return next(iter(await results.newest(tenant)), None)
+
+
+def _tell(found: Sequence[tuple[Tenant, Result | None]], *, as_json: bool) -> None:
+    if as_json:
+        rows = [{"hospital": tenant.slug, "result": _as_json(result)} for tenant, result in found]
+        typer.echo(json.dumps({"hospitals": rows}, ensure_ascii=False))
+    else:
+        _show(found)
+    if any(result is None or not result.green for _, result in found):
+        raise typer.Exit(1)
+
+
+def _as_json(result: Result | None) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    return (
+        asdict(result)
+        | {"green": result.green}
+        | {name: getattr(result, name).isoformat() for name in ("began_at", "ended_at")}
+    )
+
+
+def _show(found: Sequence[tuple[Tenant, Result | None]]) -> None:
+    table = Table("hospital", "light", "at", "tries", "red", "what")
+    for tenant, result in found:
+        if result is None:
+            table.add_row(tenant.slug, "never tried", "", "", "", "")
+            continue
+        light = "green" if result.green else "red" if result.genuine else "not genuine"
+        what = "; ".join(f"{each.outsider}: {each.door} ({each.why})" for each in result.red[:5])
+        table.add_row(tenant.slug, light, f"{result.ended_at:%Y-%m-%d %H:%M} UTC", str(sum(result.probes.values())),
+                      str(result.red_count), what)  # fmt: skip
+    Console().print(table)

@@ -1,0 +1,144 @@
+"""The results of checks: signed when they are written, and believed only when the signature holds."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from emr.db.pools import RolePool
+from emr.kernel.tenant import Tenant
+from emr.light import repository
+
+FORMAT: Final = 1
+_KEPT_RED: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Red:
+    """A door that was not shut, to whom, and why (a stable code: `canary-seen`, `not-shut`, `not-sent-away`,
+    `told-apart`, `failed`; `blind`: its own people see nothing behind it either).
+    """
+
+    door: str
+    outsider: str
+    why: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found. `probes`: outsider → how often a door was tried."""
+
+    probes: dict[str, int] = field(default_factory=dict)
+    red: list[Red] = field(default_factory=list)
+
+    def note(self, outsider: str, door: str, why: str | None) -> None:
+        """Count one probe, and keep what was wrong with it."""
+        self.probes[outsider] = self.probes.get(outsider, 0) + 1
+        if why is not None:
+            self.red.append(Red(door, outsider, why))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One check. probes: outsider → tries. red_count: of the findings, of which `red` keeps the first 200.
+
+    build: what was tried. genuine: the signature is ours and covers exactly this.
+    """
+
+    hospital: str
+    number: int
+    began_at: datetime
+    ended_at: datetime
+    build: str
+    probes: dict[str, int]
+    red: tuple[Red, ...]
+    red_count: int
+    genuine: bool
+
+    @property
+    def green(self) -> bool:
+        """Whether every door was shut and the result can be believed."""
+        return self.genuine and self.red_count == 0
+
+
+class Signer:
+    """Signs results with a key of its own, derived from the platform's signing key (RFC 5869, RFC 8032)."""
+
+    def __init__(self, signing_key: bytes) -> None:
+        seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"emr border light").derive(signing_key)
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = self._key.public_key().public_bytes_raw()
+        self.key_id = hashlib.sha256(self.public).hexdigest()[:16]
+
+    def sign(self, text: str) -> bytes:
+        """64 bytes over the UTF-8 of the text."""
+        return self._key.sign(text.encode())
+
+    def holds(self, text: str, signature: bytes) -> bool:
+        """Whether the signature is ours and over this text."""
+        try:
+            self._key.public_key().verify(signature, text.encode())
+        except InvalidSignature:
+            return False
+        return True
+
+
+class Results:
+    """Reads and writes results as `emr_directory`, which can add and read, and change nothing."""
+
+    def __init__(self, directory: RolePool, signer: Signer) -> None:
+        self._directory = directory
+        self._signer = signer
+
+    async def add(self, tenant: Tenant, findings: Findings, span: tuple[datetime, datetime], build: str) -> Result:
+        """Sign and keep what was found between two moments."""
+        async with self._directory.transaction() as connection:
+            number = await repository.next_number(connection, tenant.id)
+            text = _canonical(tenant, number, findings, span, build)
+            signature = self._signer.sign(text)
+            signed = repository.Signed(number, text, signature, self._signer.key_id)
+            await repository.add(connection, tenant.id, signed, ended_at=span[1])
+        return self._result(tenant, number, text, signature)
+
+    async def newest(self, tenant: Tenant, most: int = 1) -> Sequence[Result]:
+        """The last results, newest first."""
+        async with self._directory.connection() as connection:
+            rows = await repository.newest(connection, tenant.id, most)
+        return [self._result(tenant, row.number, row.text, row.signature) for row in rows]
+
+    def _result(self, tenant: Tenant, number: int, text: str, signature: bytes) -> Result:
+        said: dict[str, Any] = json.loads(text)
+        same = (said["format"], said["hospital"], said["number"]) == (FORMAT, tenant.id, number)
+        return Result(
+            hospital=tenant.id,
+            number=number,
+            began_at=datetime.fromisoformat(said["began_at"]),
+            ended_at=datetime.fromisoformat(said["ended_at"]),
+            build=said["build"],
+            probes=said["probes"],
+            red=tuple(Red(**each) for each in said["red"]),
+            red_count=said["red_count"],
+            genuine=same and self._signer.holds(text, signature),
+        )
+
+
+def _canonical(tenant: Tenant, number: int, findings: Findings, span: tuple[datetime, datetime], build: str) -> str:
+    said = {
+        "format": FORMAT,
+        "hospital": tenant.id,
+        "number": number,
+        "began_at": span[0].isoformat(),
+        "ended_at": span[1].isoformat(),
+        "build": build,
+        "probes": findings.probes,
+        "red": [asdict(each) for each in findings.red[:_KEPT_RED]],
+        "red_count": len(findings.red),
+    }
+    return json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
