@@ -35,7 +35,7 @@ from emr.telemetry.http import ObserveRequests
 from emr.telemetry.logs import configure_logs
 from emr.telemetry.management import ManagementServer, serve_management
 from emr.telemetry.tracing import configure_tracing
-from emr.web import errors, home, installation, sign_in
+from emr.web import errors, home, installation, me, sign_in
 from emr.web.body import Room
 from emr.web.direct import DirectRoutes
 from emr.web.work import in_hospital
@@ -54,6 +54,7 @@ ROUTERS: Final = (
     home.router,
     sign_in.router,
     smart_token.router,
+    me.router,
     documents_pages.router,
     imaging_pages.router,
     consultation_pages.router,

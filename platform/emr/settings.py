@@ -91,9 +91,14 @@ class Identity(BaseModel):
     admin_realm: str = Field("emr", description="The realm that holds organizations and users.")
     admin_client_id: str = Field("emr-admin", description="Service account that makes organizations.")
     admin_client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
-    session_idle_minutes: int = Field(30, ge=1, description="A session that nobody used for this long is over.")
+    session_idle_minutes: int = Field(
+        240, ge=1, description="A session that nobody used for this long is over; its hospital locks it much earlier."
+    )
     recheck_seconds: int = Field(
         40, ge=5, le=50, description="How long what the provider said of a session counts before it is asked again."
+    )
+    second_factor: Literal["enforced", "off"] = Field(
+        "enforced", description="`off`: administrators, privacy officers and operators may do without a second factor."
     )
     strong_acr: str = Field(
         "2", description="Values of the claim `acr` that prove a second factor, by spaces; the first is asked for."

@@ -61,8 +61,8 @@ async def _grant_all(directory: RolePool, hospitals: Sequence[Hospital]) -> None
     registry, memberships = Registry(directory), Memberships(directory)
     await registry.refresh()
     for account in accounts(hospitals):
-        if account.hospital is not None:
-            tenant = registry.by_slug(account.hospital.alias)
+        for place in account.hospitals:
+            tenant = registry.by_slug(place.alias)
             membership = Membership(
                 tenant.id,
                 account.subject,

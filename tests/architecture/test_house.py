@@ -25,6 +25,7 @@ PUBLIC = frozenset(
     {
         "/",
         "/auth/sign-in",
+        "/auth/step-up",
         "/auth/callback",
         "/auth/sign-out",
         "/auth/backchannel-logout",
@@ -35,11 +36,14 @@ PUBLIC = frozenset(
         "/static/{name}",
         "/preferences",
         "/design",
+        "/h/{slug}/me/lock",
+        "/h/{slug}/me/locked",
+        "/h/{slug}/me/unlock",
     }
 )
 """Routes without a unit of work: choosing a hospital, signing in and out, what the server can do; where apps prove
-who they are; built files of the
-pages, how a reader likes them, the components on one page (demo and test only)."""
+who they are; built files of the pages, how a reader likes them, the components on one page (demo and test only); the
+lock of a session."""
 STREAMED = re.compile(r"/h/\{slug\}/(dicomweb/|patients/\{patient\}/documents/new$)")
 """What streams in or out opens units of work of its own, so that a slow line holds no connection; their tests hold it."""
 

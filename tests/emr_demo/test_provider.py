@@ -116,6 +116,7 @@ class TestAuthorize:
     ) -> None:
         page = authorize(config).text
         people = [f"{role}@{slug}" for slug in ("hoa-sen", "cau-vong") for role in (*HOSPITAL_ROLES, "privacy")]
+        people.insert(len(HOSPITAL_ROLES) + 1, "visiting@hoa-sen")
         people += [f"{role}@city" for role in DEPARTMENT_ROLES]
         assert re.findall(r"<small>([^<]+)</small>", page) == people
 

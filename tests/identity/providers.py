@@ -20,6 +20,8 @@ from tests.servers.keycloak import KeycloakServer, free_port, keycloak_server
 
 HOSPITALS = {"hoa-sen": "Bệnh viện Hoa Sen", "cau-vong": "Trung tâm Y tế Cầu Vồng"}
 DOCTOR, NURSE, STRANGER = "doctor@hoa-sen", "nurse@cau-vong", "ops@city"
+WITH_CODE = "pharmacist@hoa-sen"
+"""Somebody who can prove a second factor: at Keycloak by a code of the telephone, at the demo's provider by the click."""
 
 
 class Browser(httpx.Client):
@@ -131,9 +133,10 @@ class KeycloakProvider:
             body = {"name": name, "alias": slug, "enabled": True, "domains": [{"name": f"{slug}.example"}]}
             self.organizations[slug] = str(admin.create_organization(body))
             self.machines[slug] = self.server.add_machine(f"lis-{slug}", self.organizations[slug])
-        for username in (DOCTOR, NURSE, STRANGER):
+        for username in (DOCTOR, NURSE, STRANGER, WITH_CODE):
             slug = username.partition("@")[2]
-            self.subjects[username] = self.server.add_person(username, self.organizations.get(slug, ""))
+            code = username == WITH_CODE
+            self.subjects[username] = self.server.add_person(username, self.organizations.get(slug, ""), code=code)
 
     def start(self) -> None:
         self.server.start()
@@ -157,8 +160,10 @@ class KeycloakProvider:
             form = re.search(r'<form[^>]*?action="([^"]+)"', page.text, re.DOTALL)
             if form is None or 'aria-invalid="true"' in page.text:
                 return ""
-            asked = set(re.findall(r'<input[^>]*name="(username|password)"', page.text))
+            asked = set(re.findall(r'<input[^>]*name="(username|password|otp)"', page.text))
             values = {"username": username, "password": self.server.password}
+            if "otp" in asked:
+                values["otp"] = self.server.one_time_code()
             page = browser.post(html.unescape(form[1]), data={name: values[name] for name in asked})
         return ""
 

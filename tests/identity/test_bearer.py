@@ -210,4 +210,4 @@ class TestCache:
 
 
 def tokens_bearer() -> Any:
-    return Bearer("s", "n", frozenset(), frozenset(), time.time() + 60, None, strong=False)
+    return Bearer("s", "n", frozenset(), frozenset(), time.time() + 60, authenticated_at=None, strong=False)

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from emr.identity.service import Identity
-from tests.identity.providers import Browser
+from tests.identity.providers import DOCTOR, Browser
 from tests.identity.test_bearer import signed
+from tests.identity.test_locks import PIN, WRONG, lock, try_pin, with_pin
 from tests.identity.world import World
 
 
@@ -53,6 +54,39 @@ class TestOutage:
         with down(demo):
             assert browser.get(back).status_code == 503
             assert demo.who(browser).status_code == 401
+
+    def test_a_locked_session_opens_with_its_pin_and_with_nothing_else(self, demo: World) -> None:
+        browser = with_pin(demo)
+        lock(demo, browser)
+        with down(demo):
+            assert demo.who(browser).status_code == 401
+            assert try_pin(demo, browser, WRONG) == "4"
+            assert demo.who(browser).status_code == 401
+            assert try_pin(demo, browser, PIN) == "open"
+            assert demo.who(browser).status_code == 200
+
+    def test_a_second_factor_is_not_forgiven_and_cannot_be_proved(self, demo: World) -> None:
+        browser = demo.sign_in()
+        demo.grant(DOCTOR, "hoa-sen", "admin")
+        with down(demo):
+            demo.clock.ahead += timedelta(seconds=6)
+            assert demo.who(browser).status_code == 403
+            assert browser.get(f"{demo.base_url}/auth/step-up").status_code == 503
+
+    def test_a_session_lives_no_longer_for_it(self, demo: World) -> None:
+        browser = demo.sign_in()
+        with down(demo):
+            codes = []
+            for _ in range(73):
+                demo.clock.ahead += timedelta(minutes=10)
+                codes.append(demo.who(browser).status_code)
+        assert codes == [200] * 71 + [401] * 2
+
+    def test_a_membership_that_is_taken_away_meanwhile_is_taken_away(self, demo: World) -> None:
+        browser = demo.sign_in()
+        with down(demo):
+            demo.revoke(DOCTOR, "hoa-sen")
+            assert demo.who(browser).status_code == 403
 
     def test_one_can_sign_out(self, demo: World) -> None:
         browser = demo.sign_in()

@@ -1,9 +1,13 @@
 """A real Keycloak on loopback, with the realm that the chart ships and people whom the tests add by its API."""
 
+import hashlib
+import hmac
+import json
 import os
 import secrets
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -37,6 +41,8 @@ class KeycloakServer:
     management_port: int
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    code_secret: str = field(default_factory=lambda: secrets.token_hex(10))
+    last_code: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -83,9 +89,20 @@ class KeycloakServer:
             server_url=self.url, username="root", password=self.secret, realm_name=REALM, user_realm_name="master"
         )
 
-    def add_person(self, username: str, organization_id: str) -> str:
-        """A user with a password, a member of an organization; answers the subject."""
+    def add_person(self, username: str, organization_id: str, *, code: bool = False) -> str:
+        """A user with a password, a member of an organization, with `code` able to give codes; answers the subject."""
         admin = self.administrator()
+        credentials: list[dict[str, Any]] = [{"type": "password", "value": self.password, "temporary": False}]
+        if code:
+            credentials.append(
+                {
+                    "type": "otp",
+                    "secretData": json.dumps({"value": self.code_secret}),
+                    "credentialData": json.dumps(
+                        {"subType": "totp", "digits": 6, "period": 30, "algorithm": "HmacSHA1", "counter": 0}
+                    ),
+                }
+            )
         subject = admin.create_user(
             {
                 "username": username,
@@ -94,12 +111,25 @@ class KeycloakServer:
                 "emailVerified": True,
                 "firstName": "Thử",
                 "lastName": username.split("@", maxsplit=1)[0].title(),
-                "credentials": [{"type": "password", "value": self.password, "temporary": False}],
+                "credentials": credentials,
             }
         )
         if organization_id:
             admin.organization_user_add(subject, organization_id)
         return str(subject)
+
+    def one_time_code(self) -> str:
+        """A code of the telephone (RFC 6238) that was not used before: Keycloak takes the next one already, too."""
+        while True:
+            now = int(time.time()) // 30
+            step = max(now, self.last_code + 1)
+            if step <= now + 1:
+                break
+            time.sleep(1)
+        self.last_code = step
+        digest = hmac.digest(self.code_secret.encode(), struct.pack(">Q", step), hashlib.sha1)
+        at = digest[-1] & 15
+        return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 10**6:06}"
 
     def add_machine(self, client_id: str, organization_id: str, *, audience: bool = True) -> str:
         """A machine client with a service account that is a member of an organization; answers the subject."""

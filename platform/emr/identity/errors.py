@@ -1,14 +1,16 @@
 """The refusals of this package. Their texts say nothing that an outsider could learn from.
 
-Unauthenticated ── NotSignedIn, TokenRefused, ClientRefused
-Forbidden       ── NotAMember, ForeignForm
+Unauthenticated ── NotSignedIn, SessionLocked, TokenRefused, ClientRefused
+Forbidden       ── NotAMember, ForeignForm, SecondFactorNeeded, SecondFactorMissing, RecentSignInNeeded
 Malformed       ── SignInRefused, LogoutTokenRefused, UnsafeReturn, GrantInvalid, ScopeInvalid
+Invalid         ── PinRefused, PinTooSimple
 Unavailable     ── ProviderUnavailable
 """
 
 from __future__ import annotations
 
-from emr.kernel.errors import Forbidden, Malformed, Unauthenticated, Unavailable
+from emr.identity.principal import Principal
+from emr.kernel.errors import Forbidden, Invalid, Malformed, Unauthenticated, Unavailable
 
 
 class NotSignedIn(Unauthenticated):
@@ -16,6 +18,30 @@ class NotSignedIn(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("not-signed-in", "Sign in first, or send a bearer token.")
+
+
+class SessionLocked(Unauthenticated):
+    """The session is locked. `fresh`: it was this request that found it idle; `principal`: whose it is."""
+
+    def __init__(self, principal: Principal, *, fresh: bool) -> None:
+        super().__init__("session-locked", "This session is locked; open it with the PIN, or sign in again.")
+        self.principal = principal
+        self.fresh = fresh
+
+
+class PinRefused(Invalid):
+    """A wrong PIN; `left` are the tries before the session ends."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__("pin-wrong", f"The PIN is wrong; {left} tries are left.", location="pin")
+        self.left = left
+
+
+class PinTooSimple(Invalid):
+    """A new PIN that is not six digits, or is one of those that are guessed first."""
+
+    def __init__(self) -> None:
+        super().__init__("pin-too-simple", "A PIN is six digits, not all alike and not in a row.", location="pin")
 
 
 class TokenRefused(Unauthenticated):
@@ -31,6 +57,29 @@ class NotAMember(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("not-a-member", "This account has no access to this hospital.")
+
+
+class SecondFactorNeeded(Forbidden):
+    """The role or duty asks for a second factor, and this session or token did not prove one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "second-factor-needed", "This account's role asks for a second factor; sign in with it and try again."
+        )
+
+
+class SecondFactorMissing(Forbidden):
+    """The provider was asked for a second factor and let the person in without one."""
+
+    def __init__(self) -> None:
+        super().__init__("second-factor-missing", "The sign-in service asked for no second factor.")
+
+
+class RecentSignInNeeded(Forbidden):
+    """The act asks that the person has just shown who they are."""
+
+    def __init__(self) -> None:
+        super().__init__("recent-sign-in-needed", "This asks for signing in anew; do so and try again.")
 
 
 class SignInRefused(Malformed):

@@ -12,23 +12,27 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
-from emr.identity.errors import SignInRefused, UnsafeReturn
+from emr.identity.errors import SecondFactorMissing, SignInRefused, UnsafeReturn
 from emr.identity.provider import GrantRefused, Metadata, Provider
 from emr.identity.sealing import Sealed
 from emr.identity.sessions import Person, TokenSet
-from emr.identity.tokens import BadToken, Tokens
+from emr.identity.tokens import BadToken, IdToken, Tokens
 from emr.kernel.clock import Clock
+
+Asked = Literal["sign-in", "second-factor", "again"]
+"""What the provider is to ask: who this is; for a second factor too; or everything anew, as strongly as before."""
 
 SCOPE: Final = "openid profile organization:*"
 PENDING_SECONDS: Final = 600
-_CONTEXT: Final = "sign-in"
+_CONTEXT: Final = "sign-in, and what was asked"
 _SAFE_PATH: Final = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@%][A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*)?")
 _LONGEST_PATH: Final = 1024
+_CLOCKS_DIFFER: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class _Pending:
     verifier: str
     return_to: str
     until: float
+    asked: Asked
 
 
 class Flow:
@@ -78,14 +83,18 @@ class Flow:
         self._redirect_uri = redirect_uri
         self._recheck = timedelta(seconds=recheck_seconds)
 
-    async def begin(self, client_id: str, return_to: str) -> Begun:
-        """Raises UnsafeReturn for an address that is not a path of our own, ProviderUnavailable."""
+    async def begin(self, client_id: str, return_to: str, asked: Asked, *, strong: bool = False) -> Begun:
+        """Raises UnsafeReturn for an address that is not a path of our own, ProviderUnavailable.
+
+        `strong`: the session that is there has proved a second factor, and the next one is to do so, too.
+        """
         pending = _Pending(
             state=secrets.token_urlsafe(24),
             nonce=secrets.token_urlsafe(24),
             verifier=secrets.token_urlsafe(48),
             return_to=safe_path(return_to),
             until=self._clock().timestamp() + PENDING_SECONDS,
+            asked=asked,
         )
         metadata = await self._provider.reachable_metadata()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(pending.verifier.encode()).digest()).rstrip(b"=")
@@ -99,6 +108,7 @@ class Flow:
                 "nonce": pending.nonce,
                 "code_challenge": challenge.decode(),
                 "code_challenge_method": "S256",
+                **self._wanted(asked, strong=strong),
             }
         )
         return Begun(f"{metadata.authorization_endpoint}?{query}", pending.state, self._close(pending))
@@ -126,14 +136,7 @@ class Flow:
             tokens = await self._token_set(granted, found.subject)
         except (GrantRefused, BadToken) as error:
             raise SignInRefused(str(error)) from error
-        person = Person(
-            found.subject,
-            found.name,
-            found.provider_session,
-            authenticated_at=found.authenticated_at or self._clock(),
-            strong=found.strong,
-        )
-        return Finished(person, tokens, pending.return_to)
+        return Finished(_person(found, pending), tokens, pending.return_to)
 
     async def refresh(self, refresh_token: str, subject: str) -> TokenSet:
         """New tokens for a running session; raises GrantRefused when it is over at the provider or has no token."""
@@ -146,6 +149,17 @@ class Flow:
             return await self._token_set(granted, subject)
         except BadToken as error:
             raise GrantRefused(str(error)) from error
+
+    def _wanted(self, asked: Asked, *, strong: bool) -> dict[str, str]:
+        """`prompt` and `acr_values` (OpenID Connect Core 1.0, 3.1.2.1).
+
+        A PC on a ward is everybody's: who was signed in at the provider an hour ago is no reason to let anybody in now.
+        Only who is signed in here already, and adds a second factor, need not say again who they are.
+        """
+        wanted = {} if asked == "second-factor" else {"prompt": "login"}
+        if asked == "second-factor" or strong:
+            wanted["acr_values"] = self._tokens.strength.acr[0]
+        return wanted
 
     async def _token_set(self, granted: Mapping[str, Any], subject: str) -> TokenSet:
         access = await self._tokens.bearer(_text(granted, "access_token"))
@@ -170,7 +184,7 @@ class Flow:
             raise SignInRefused("the answer names another issuer")
 
     def _close(self, pending: _Pending) -> str:
-        text = json.dumps([pending.state, pending.nonce, pending.verifier, pending.return_to, pending.until])
+        text = json.dumps(astuple(pending))
         return base64.urlsafe_b64encode(self._sealed.seal(text, context=_CONTEXT)).decode()
 
     def _open(self, sealed: str | None) -> _Pending | None:
@@ -183,6 +197,18 @@ class Flow:
             return None
         pending = _Pending(*json.loads(text))
         return pending if pending.until > self._clock().timestamp() else None
+
+
+def _person(found: IdToken, pending: _Pending) -> Person:
+    """Raises SignInRefused if the provider did not ask anew who this is, SecondFactorMissing."""
+    begun = datetime.fromtimestamp(pending.until - PENDING_SECONDS, UTC)
+    if found.authenticated_at is None:
+        raise SignInRefused("the provider does not say when it asked")
+    if pending.asked != "second-factor" and found.authenticated_at < begun - _CLOCKS_DIFFER:
+        raise SignInRefused("the provider did not ask anew")
+    if pending.asked == "second-factor" and not found.strong:
+        raise SecondFactorMissing
+    return Person(found.subject, found.name, found.provider_session, found.authenticated_at, found.strong)
 
 
 def safe_path(address: str) -> str:

@@ -33,6 +33,9 @@ SYSTEM_ROLE: Final = "system"
 DUTIES: Final = ("privacy",)
 """What someone may be charged with beside the role. `privacy`: the hospital's privacy officer."""
 
+_WITH_SECOND_FACTOR: Final = frozenset({"admin", *DEPARTMENT_ROLES})
+_DUTIES_WITH_SECOND_FACTOR: Final = frozenset({"privacy"})
+
 ROLES: Final = frozenset((*HOSPITAL_ROLES, *DEPARTMENT_ROLES, *MACHINE_ROLES, SYSTEM_ROLE))
 
 
@@ -47,8 +50,9 @@ class Principal:
     From the membership, as it stands at this request: `duties` (of `DUTIES`), `wards` (ids of Location resources),
     `clearances` (labels of sensitive records that this person may see), `practitioner` (the id that the person's
     Practitioner and PractitionerRole have). `strong`: a second factor was proved; `authenticated_at`: when the person
-    was last asked who they are (None for whoever never is). `patient`: the one Patient that a SMART token was issued
-    for, by id. `app`: the registered app that a token of our own was issued to.
+    was last asked who they are (None for whoever never is); `elsewhere`: the provider knows the person in another
+    organization, too. `patient`: the one Patient that a SMART token was issued for, by id. `app`: the registered app
+    that a token of our own was issued to.
     """
 
     subject: str
@@ -64,8 +68,16 @@ class Principal:
     practitioner: str | None = None
     strong: bool = False
     authenticated_at: datetime | None = None
+    elsewhere: bool = False
     patient: str | None = None
     app: str | None = None
+
+
+def needs_second_factor(principal: Principal) -> bool:
+    """Whether somebody with this role and these duties must have proved a second factor; machines have none."""
+    return principal.kind == "person" and (
+        principal.role in _WITH_SECOND_FACTOR or not _DUTIES_WITH_SECOND_FACTOR.isdisjoint(principal.duties)
+    )
 
 
 def kind_of(role: str) -> Kind:

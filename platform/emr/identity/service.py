@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -21,15 +21,21 @@ from emr.identity.errors import (
     NotAMember,
     NotSignedIn,
     ProviderUnavailable,
+    RecentSignInNeeded,
+    SecondFactorNeeded,
+    SessionLocked,
     TokenRefused,
 )
-from emr.identity.flow import Begun, Flow
-from emr.identity.memberships import Membership, Memberships
-from emr.identity.principal import Principal, kind_of
+from emr.identity.flow import Asked, Begun, Flow, safe_path
+from emr.identity.locks import Locks, is_locked
+from emr.identity.memberships import Memberships
+from emr.identity.pins import Pins
+from emr.identity.principal import Principal, kind_of, needs_second_factor
 from emr.identity.provider import GrantRefused, Provider
+from emr.identity.requests import Browser, Credentials, Resolved, SignedIn, SignedOut, Started
 from emr.identity.sealing import FormTokens, Sealed
 from emr.identity.session_lists import SessionLists
-from emr.identity.sessions import Ended, Person, Sessions
+from emr.identity.sessions import Ended, Sessions
 from emr.identity.tokens import BadToken, Tokens
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.tenant import Tenant
@@ -38,61 +44,7 @@ from emr.telemetry.logs import get_logger
 
 _SKEW: Final = timedelta(seconds=10)
 _REPLAYS: Final = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a request carries: the session cookie's value and the `Authorization` header, as they came.
-
-    A request with an `Authorization` header is judged by that alone.
-    """
-
-    cookie: str | None = None
-    authorization: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Browser:
-    """Where a sign-in ends: the session cookie that was there before, and the kind of browser and system."""
-
-    cookie: str | None = None
-    device: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """Who is asking, and whether this is the first time that the session is used in the hospital."""
-
-    principal: Principal
-    first: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A person's session without regard to a hospital, and where that person is a member."""
-
-    session_id: str
-    subject: str
-    name: str
-    memberships: Sequence[Membership]
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A session that has just begun: its id and its cookie's value, whose it is, and where the browser goes now."""
-
-    session_id: str
-    cookie: str
-    person: Person
-    return_to: str
-
-
-@dataclass(frozen=True, slots=True)
-class SignedOut:
-    """Where the browser goes to end the provider's own session, and the session that was ended here (None: none)."""
-
-    url: str
-    ended: Ended | None
+_RECENT: Final = timedelta(minutes=5)
 
 
 class Identity:
@@ -105,6 +57,7 @@ class Identity:
         chosen = settings.identity
         signing = settings.keys.signing.get_secret_value()
         self._client_id = chosen.client_id
+        self._second_factor = chosen.second_factor == "enforced"
         self._home = f"{settings.http.base_url.rstrip('/')}/"
         self.secure = self._home.startswith("https://")
         self.session_cookie = "__Host-emr_session" if self.secure else "emr_session"
@@ -123,6 +76,8 @@ class Identity:
         )
         sealed = Sealed(settings.keys.sealing.get_secret_value(), "sessions")
         self._sessions = Sessions(directory, chosen, sealed, clock)
+        self.pins = Pins(directory, settings.keys.sealing.get_secret_value(), clock)
+        self.locks = Locks(directory, self._sessions, self.pins, clock)
         self._forms = FormTokens(signing)
         self._seen_logouts: OrderedDict[str, int] = OrderedDict()
         self.memberships = Memberships(directory, clock)
@@ -141,48 +96,55 @@ class Identity:
         """Who is asking in this hospital.
 
         Raises NotSignedIn or TokenRefused when nobody is known, NotAMember when someone is who does not belong here,
-        ProviderUnavailable when a token cannot be verified at the moment.
+        SecondFactorNeeded when the role there asks for one that was not proved, ProviderUnavailable when a token cannot
+        be verified at the moment.
         """
         if credentials.authorization is not None:
-            return Resolved(await self._by_bearer(credentials.authorization, tenant))
+            principal = await self._by_bearer(credentials.authorization, tenant)
+            self._demand_strength(principal)
+            return Resolved(principal)
         if not credentials.cookie:
             raise NotSignedIn
         row = await self._sessions.find(credentials.cookie, tenant.id)
-        if row is None:
+        if row is None or row["created_at"] <= self._clock() - timedelta(hours=tenant.session_hours):
             raise NotSignedIn
-        await self._keep_alive(row)
-        role = row["role"]
-        if role is None or tenant.organization_id is None or tenant.organization_id not in row["organization_ids"]:
+        if row["role"] is None:
+            await self._renew(row)
+            raise NotAMember
+        principal = _principal(row, tenant.id)
+        if is_locked(row, tenant, self._clock()):
+            raise SessionLocked(principal, fresh=await self.locks.lock(row["id"]))
+        await self._sessions.touch(row["id"], row["seen_at"], row["lock_minutes"] or tenant.lock_minutes)
+        await self._renew(row)
+        if tenant.organization_id is None or tenant.organization_id not in row["organization_ids"]:
             raise NotAMember
         await self.memberships.seen(tenant.id, row["subject"], row["seen_on"])
-        principal = Principal(
-            subject=row["subject"],
-            name=row["member_name"] or row["name"],
-            role=role,
-            kind=kind_of(role),
-            tenant_id=tenant.id,
-            session_id=row["id"],
-            duties=frozenset(row["duties"]),
-            wards=frozenset(row["wards"]),
-            clearances=frozenset(row["clearances"]),
-            practitioner=row["practitioner"],
-            strong=row["strong"],
-            authenticated_at=row["authenticated_at"],
-        )
-        return Resolved(principal, first=not row["entered"] and await self._sessions.enter(row["id"], tenant.id))
+        self._demand_strength(principal)
+        return Resolved(principal, first=not row["entered"] and await self._sessions.enter(row["id"], tenant))
 
     async def signed_in(self, cookie: str | None) -> SignedIn | None:
-        """The person of a session, for pages that belong to no hospital; None if nobody is signed in."""
+        """The person of a session, for pages that belong to no hospital; None if nobody is signed in.
+
+        Looking at such a page is no use of the session: it keeps none from being locked.
+        """
         row = await self._sessions.find(cookie, "") if cookie else None
-        if row is None:
+        if row is None or row["locked_at"] is not None:
             return None
-        await self._sessions.touch(row["id"], row["seen_at"])
         memberships = await self.memberships.of_subject(row["subject"])
         return SignedIn(row["id"], row["subject"], row["name"], memberships)
 
-    async def begin_sign_in(self, return_to: str) -> Begun:
-        """Send a browser to the provider; raises UnsafeReturn, ProviderUnavailable."""
-        return await self._flow.begin(self._client_id, return_to)
+    async def begin_sign_in(self, return_to: str, asked: Asked = "sign-in", *, cookie: str | None = None) -> Begun:
+        """Send a browser to the provider; raises UnsafeReturn, ProviderUnavailable.
+
+        `cookie` is that of a session which is to be proved anew, and as strongly as it was.
+        """
+        row = await self._sessions.find(cookie, "") if cookie and asked == "again" else None
+        return await self._flow.begin(self._client_id, return_to, asked, strong=row is not None and row["strong"])
+
+    def demand_recent(self, principal: Principal) -> None:
+        """Raise RecentSignInNeeded unless the person has shown within five minutes who they are."""
+        if principal.authenticated_at is None or principal.authenticated_at < self._clock() - _RECENT:
+            raise RecentSignInNeeded
 
     async def finish_sign_in(self, answer: Mapping[str, str], sealed: str | None, *, browser: Browser) -> Started:
         """Take the provider's answer and start a session; the one that the browser had before ends.
@@ -195,22 +157,26 @@ class Identity:
         session_id, cookie = await self._sessions.start(finished.person, finished.tokens, browser.device)
         return Started(session_id, cookie, finished.person, finished.return_to)
 
-    async def sign_out(self, cookie: str | None) -> SignedOut:
-        """End the session here; the answer's address ends it at the provider and leads back home."""
+    async def sign_out(self, cookie: str | None, *, then: str = "") -> SignedOut:
+        """End the session here; the answer's address ends it at the provider and leads back home.
+
+        `then` is a path of ours that somebody else is to be signed in for at once. Raises UnsafeReturn.
+        """
+        back = f"/auth/sign-in?{urlencode({'to': safe_path(then)})}" if then else "/"
         ended = await self._sessions.end_by_cookie(cookie) if cookie else None
         if ended is None or ended.id_token is None:
-            return SignedOut("/", ended)
+            return SignedOut(back, ended)
         try:
             endpoint = (await self._provider.metadata()).end_session_endpoint
         except ProviderUnavailable:
             endpoint = None
         if endpoint is None:
-            return SignedOut("/", ended)
+            return SignedOut(back, ended)
         query = urlencode(
             {
                 "id_token_hint": ended.id_token,
                 "client_id": self._client_id,
-                "post_logout_redirect_uri": self._home,
+                "post_logout_redirect_uri": f"{self._home}{back[1:]}",
             }
         )
         return SignedOut(f"{endpoint}?{query}", ended)
@@ -271,9 +237,12 @@ class Identity:
             authenticated_at=said.authenticated_at,
         )
 
-    async def _keep_alive(self, row: Row) -> None:
-        """Note the use of a session and renew its tokens when they have aged; raises NotSignedIn if it has ended."""
-        await self._sessions.touch(row["id"], row["seen_at"])
+    def _demand_strength(self, principal: Principal) -> None:
+        if self._second_factor and not principal.strong and needs_second_factor(principal):
+            raise SecondFactorNeeded
+
+    async def _renew(self, row: Row) -> None:
+        """Renew a session's tokens when they have aged; raises NotSignedIn if it has ended at the provider."""
         if row["token_expires_at"] > self._clock():
             return
         refresh_token = await self._sessions.claim_refresh(row["id"], row["token_expires_at"])
@@ -294,3 +263,22 @@ class Identity:
 def _limited(said: frozenset[str], registered: frozenset[str]) -> frozenset[str]:
     """A token's scopes where the hospital registered SMART scopes for the machine: those count, whatever it says."""
     return said if not registered else frozenset(each for each in said if "/" not in each) | registered
+
+
+def _principal(row: Row, tenant_id: str) -> Principal:
+    role = row["role"]
+    return Principal(
+        subject=row["subject"],
+        name=row["member_name"] or row["name"],
+        role=role,
+        kind=kind_of(role),
+        tenant_id=tenant_id,
+        session_id=row["id"],
+        duties=frozenset(row["duties"]),
+        wards=frozenset(row["wards"]),
+        clearances=frozenset(row["clearances"]),
+        practitioner=row["practitioner"],
+        strong=row["strong"],
+        authenticated_at=row["authenticated_at"],
+        elsewhere=len(row["organization_ids"]) > 1,
+    )

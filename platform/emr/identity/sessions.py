@@ -13,11 +13,12 @@ from emr.db.pools import RolePool
 from emr.identity.sealing import Sealed
 from emr.kernel.clock import Clock
 from emr.kernel.ids import uuid7
+from emr.kernel.tenant import Tenant
 from emr.settings import Identity
 
 _RESOLVE: Final = """
 SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, s.strong, s.authenticated_at,
-  $2 = ANY (s.used_in) AS entered,
+  s.created_at, s.locked_at, s.lock_minutes, $2 = ANY (s.used_in) AS entered,
   m.role, m.name AS member_name, m.duties, m.wards, m.clearances, m.practitioner, m.seen_on
 FROM directory.sessions s
 LEFT JOIN directory.memberships m ON m.tenant_id = $2 AND m.subject = s.subject AND m.active
@@ -34,7 +35,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14)
 _TOUCH: Final = "UPDATE directory.sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2"
 
 _ENTER: Final = """
-UPDATE directory.sessions SET used_in = used_in || $2::text WHERE id = $1 AND NOT ($2 = ANY (used_in)) RETURNING id
+UPDATE directory.sessions SET used_in = used_in || $2::text, lock_minutes = least(lock_minutes, $3)
+WHERE id = $1 AND NOT ($2 = ANY (used_in)) RETURNING id
 """
 
 _CLAIM: Final = """
@@ -47,6 +49,8 @@ UPDATE directory.sessions
 SET organization_ids = $2, refresh_token = $3, id_token = coalesce($4, id_token), token_expires_at = $5
 WHERE id = $1 AND revoked_at IS NULL
 """
+
+_FORGET_TRIES: Final = "UPDATE directory.sessions SET unlock_tries = 0 WHERE id = $1"
 
 _REVOKE_ID: Final = """
 UPDATE directory.sessions SET revoked_at = $2, refresh_token = NULL, id_token = NULL
@@ -157,18 +161,20 @@ class Sessions:
             )
         return session_id, cookie
 
-    async def touch(self, session_id: str, seen_at: datetime) -> None:
+    async def touch(self, session_id: str, seen_at: datetime, lock_minutes: int) -> None:
         """Note that the session is in use, at most once a minute."""
         now = self._clock()
-        if now - seen_at < min(_SEEN_EVERY, self._idle / 4):
+        if now - seen_at < min(_SEEN_EVERY, timedelta(minutes=lock_minutes) / 4):
             return
         async with self._directory.connection() as connection:
             await connection.execute(_TOUCH, session_id, now, name="session.touch")
 
-    async def enter(self, session_id: str, tenant_id: str) -> bool:
+    async def enter(self, session_id: str, tenant: Tenant) -> bool:
         """Note that the session is used in this hospital; whether that was the first time."""
         async with self._directory.connection() as connection:
-            entered = await connection.fetchval(_ENTER, session_id, tenant_id, name="session.enter")
+            entered = await connection.fetchval(
+                _ENTER, session_id, tenant.id, tenant.lock_minutes, name="session.enter"
+            )
         return entered is not None
 
     async def claim_refresh(self, session_id: str, token_expires_at: datetime) -> str | None:
@@ -183,6 +189,11 @@ class Sessions:
         if row is None:
             return None
         return self._sealed.open(row["refresh_token"] or b"", context=session_id) or ""
+
+    async def forget_tries(self, session_id: str) -> None:
+        """The PIN was right: whoever mistypes it from now on has all tries again."""
+        async with self._directory.connection() as connection:
+            await connection.execute(_FORGET_TRIES, session_id, name="session.forget_tries")
 
     async def renew(self, session_id: str, tokens: TokenSet) -> None:
         """Keep what a refresh brought."""

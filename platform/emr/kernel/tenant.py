@@ -125,6 +125,10 @@ class Tenant:
     peers: tuple[DicomPeer, ...] = ()
     receivers: tuple[Receiver, ...] = ()
     retention_years: int = 10
+    lock_minutes: int = 15
+    """A session that nobody used for so long is locked."""
+    session_hours: int = 12
+    """The longest that a session may work here."""
     profiles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Resource type, and the canonical URLs of the profiles that every resource of the type keeps."""
     access: Access = OPEN

@@ -91,6 +91,13 @@ class RetentionPart(Strict):
     default_years: int = Field(10, ge=10, le=100)
 
 
+class SessionPart(Strict):
+    """How long people stay signed in at the hospital's PCs."""
+
+    lock_minutes: int = Field(15, ge=1, le=120, description="minutes without use after which a session is locked")
+    session_hours: int = Field(12, ge=1, le=24, description="hours after which one signs in again in any case")
+
+
 class GoLivePart(Strict):
     """The first state; later ones are set by command or console and kept in the directory."""
 
@@ -115,6 +122,7 @@ class HospitalFile(Strict):
     identity: IdentityPart
     retention: RetentionPart = RetentionPart()
     access: AccessPart = AccessPart()
+    sessions: SessionPart = SessionPart()
     profiles: dict[ResourceType, Annotated[tuple[Canonical, ...], Field(strict=False, max_length=10)]] = Field(
         default_factory=dict, description="profiles that every resource of a type keeps, e.g. {Patient: [https://…]}"
     )

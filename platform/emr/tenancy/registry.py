@@ -108,6 +108,7 @@ def _tenant(row: Row) -> Tenant:
         peers=tuple(DicomPeer(**peer) for peer in dicom.get("peers", ())),
         receivers=tuple(Receiver(**each) for each in (definition.get("subscriptions") or {}).get("receivers", ())),
         retention_years=definition["retention"]["default_years"],
+        **(definition.get("sessions") or {}),
         profiles=tuple((name, tuple(urls)) for name, urls in (definition.get("profiles") or {}).items()),
         access=access_of(definition.get("access")),
         revision=row["revision"],

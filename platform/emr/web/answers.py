@@ -47,6 +47,13 @@ def render(
     return _answer(request, scene, template, status, context)
 
 
+def render_in(
+    request: Request, tenant: Tenant, principal: Principal, template: str, *, status: int = 200, **context: object
+) -> Response:
+    """A page of a hospital that is shown without a unit of work: the lock."""
+    return _answer(request, scene_of(request, tenant, principal), template, status, context)
+
+
 def render_public(request: Request, template: str, *, status: int = 200, **context: object) -> Response:
     """A page that belongs to no hospital: choosing one, signing in, errors before a hospital is known."""
     scene = Scene(language=language_of(request), theme=theme_of(request), path=request.url.path)
@@ -112,6 +119,8 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         hidden=lambda: {CSRF_FIELD: token},
         notice=NOTICES.get(request.cookies.get(NOTICE_COOKIE, ""), ""),
         path=request.url.path.removeprefix(prefix),
+        lock_minutes=tenant.lock_minutes if principal.session_id else 0,
+        elsewhere=principal.elsewhere,
     )
 
 

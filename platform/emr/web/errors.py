@@ -68,6 +68,11 @@ _ISSUE_CODES: Final = {
     "code-system-incomplete": "incomplete",
 }
 _SIGN_IN: Final = "/auth/sign-in?to="
+_ASK_AGAIN: Final = {
+    "second-factor-needed": "/auth/step-up?ask=second-factor&to=",
+    "recent-sign-in-needed": "/auth/step-up?ask=again&to=",
+}
+"""What a page does about a refusal that proving oneself once more can mend."""
 _SAID: Final = {
     401: (mark("Cần đăng nhập"), mark("Phiên làm việc đã hết hoặc chưa bắt đầu. Hãy đăng nhập rồi thử lại.")),
     403: (mark("Không có quyền"), mark("Tài khoản này không được phép mở trang hoặc làm việc này.")),
@@ -85,6 +90,10 @@ _DETAILS: Final = {
     "hospital-being-upgraded": mark("Dữ liệu của bệnh viện này đang được nâng cấp."),
     "hospital-read-only": mark("Hồ sơ của bệnh viện này đang ở chế độ chỉ đọc."),
     "not-a-member": mark("Tài khoản này không thuộc bệnh viện này."),
+    "session-locked": mark("Phiên làm việc đang khóa. Hãy mở khóa bằng mã PIN hoặc đăng nhập lại."),
+    "second-factor-needed": mark("Vai trò này phải đăng nhập bằng hai lớp: mật khẩu và mã trên điện thoại."),
+    "second-factor-missing": mark("Dịch vụ đăng nhập không hỏi lớp xác thực thứ hai. Hãy báo người quản trị hệ thống."),
+    "recent-sign-in-needed": mark("Việc này cần bạn xác thực lại ngay trước khi làm."),
     "foreign-form": mark("Biểu mẫu đã cũ. Hãy mở lại trang rồi gửi lại."),
     "sign-in-refused": mark("Lần đăng nhập này không hoàn tất được. Hãy đăng nhập lại từ đầu."),
     "identity-provider-unavailable": mark("Dịch vụ đăng nhập chưa trả lời. Ai đang làm việc vẫn tiếp tục được."),
@@ -133,12 +142,19 @@ def install(app: FastAPI) -> None:
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    """The answer to a refusal; a browser without a session is sent to sign in."""
+    """The answer to a refusal; a browser is sent to where it can be mended: signing in, proving more, the lock."""
     assert isinstance(error, errors.Refusal)
     status = status_of(error)
-    if status == 401 and _wants_page(request) and request.method in ("GET", "HEAD"):
-        return RedirectResponse(_SIGN_IN + quote(request.url.path, safe="/"), status_code=303)
+    if _wants_page(request) and request.method in ("GET", "HEAD"):
+        where = _lock_of(request) if error.code == "session-locked" else _mended_at(request, error, status)
+        if where:
+            return RedirectResponse(where, 303, {"Cache-Control": "no-store"})
     return answer(request, error, status)
+
+
+def _mended_at(request: Request, refusal: errors.Refusal, status: int) -> str:
+    begin = _ASK_AGAIN.get(refusal.code, _SIGN_IN if status == 401 else "")
+    return begin and begin + quote(request.url.path, safe="/")
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -195,8 +211,12 @@ def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
     title, text = _SAID.get(status, _OTHERWISE)
     parts = request.url.path.split("/")
     steps: list[tuple[str, str]] = []
-    if status == 401:
+    if refusal.code == "session-locked":
+        steps.append((_lock_of(request), mark("Mở khóa")))
+    elif status == 401:
         steps.append((_SIGN_IN + quote(request.url.path, safe="/"), mark("Đăng nhập")))
+    elif refusal.code in _ASK_AGAIN:
+        steps.append((_ASK_AGAIN[refusal.code] + quote(request.url.path, safe="/"), mark("Xác thực lại")))
     elif len(parts) > 3 and parts[1] == "h" and refusal.code not in _ELSEWHERE:
         steps.append((f"/h/{parts[2]}/", mark("Về trang tìm người bệnh")))
     return render_public(
@@ -209,6 +229,11 @@ def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
         steps=[*steps, ("/", mark("Về trang chọn bệnh viện"))],
         request_id=request_id(),
     )
+
+
+def _lock_of(request: Request) -> str:
+    slug = request.url.path.split("/")[2]
+    return f"/h/{slug}/me/locked?to={quote(request.url.path, safe='/')}"
 
 
 def _entry(refusal: errors.Refusal) -> tuple[type[errors.Refusal], int, str]:

@@ -22,5 +22,6 @@ NOTICES = {
     "machine-removed": mark("Đã thu hồi hệ thống"),
     "provider-saved": mark("Đã lưu dịch vụ đăng nhập của bệnh viện"),
     "provider-removed": mark("Đã gỡ dịch vụ đăng nhập của bệnh viện"),
+    "pin-set": mark("Đã đặt mã PIN"),
     "study-matched": mark("Đã ghép hình ảnh vào bệnh án"),
 }

@@ -28,7 +28,8 @@ class Scene:
     """Who looks at a page, where, and how they like it.
 
     prefix: where the hospital's paths begin, "" outside a hospital. hidden: name → value of the fields that every form
-    carries. notice: a code of `notices.NOTICES` that is said once.
+    carries. notice: a code of `notices.NOTICES` that is said once. lock_minutes: after how many without use the page
+    locks itself; 0: never. elsewhere: the person works in another hospital, too.
     """
 
     language: Language = "vi"
@@ -41,6 +42,8 @@ class Scene:
     hidden: Callable[[], Mapping[str, str]] = field(default=dict)
     notice: str = ""
     path: str = ""
+    lock_minutes: int = 0
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,18 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from emr.audit.rows import AuditRow
-from emr.identity.errors import ForeignForm, SignInRefused
-from emr.identity.flow import PENDING_SECONDS
+from emr.identity.errors import ForeignForm, SessionLocked, SignInRefused
+from emr.identity.flow import PENDING_SECONDS, Begun
 from emr.identity.principal import Principal
-from emr.identity.service import Browser, Credentials, Identity
+from emr.identity.requests import Browser, Credentials
+from emr.identity.service import Identity
 from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import request_id
@@ -79,8 +80,13 @@ async def principal_of(request: Request, tenant: Tenant) -> Principal:
     """
     brought = credentials(request)
     if brought.authorization is None and request.method not in _SAFE:
-        _refuse_other_sites(request)
-    found = await identity_of(request).resolve(brought, tenant)
+        refuse_other_sites(request)
+    try:
+        found = await identity_of(request).resolve(brought, tenant)
+    except SessionLocked as refusal:
+        if refusal.fresh:
+            await _record(request, tenant, refusal.principal, "session.locked")
+        raise
     if found.first:
         await _record(request, tenant, found.principal, "session.entered")
     return found.principal
@@ -98,7 +104,19 @@ async def choices(request: Request) -> Choices:
 @router.get("/sign-in")
 async def sign_in(identity: Asker, to: str = "/") -> Response:
     """Send the browser to the provider; `to` is the path of ours that it comes back to."""
-    begun = await identity.begin_sign_in(to)
+    return _sent(identity, await identity.begin_sign_in(to))
+
+
+@router.get("/step-up")
+async def step_up(
+    request: Request, identity: Asker, to: str = "/", ask: Literal["second-factor", "again"] = "second-factor"
+) -> Response:
+    """Send who is signed in to the provider once more: to prove a second factor, or to show anew who they are."""
+    cookie = request.cookies.get(identity.session_cookie)
+    return _sent(identity, await identity.begin_sign_in(to, ask, cookie=cookie))
+
+
+def _sent(identity: Identity, begun: Begun) -> Response:
     answer = _redirect(begun.url)
     answer.set_cookie(
         identity.pending_cookie(begun.state),
@@ -134,11 +152,11 @@ async def callback(request: Request, identity: Asker, runtime: Parts) -> Respons
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, identity: Asker, runtime: Parts) -> Response:
-    """End the session here and at the provider, which sends the browser back to `/`."""
+async def sign_out(request: Request, identity: Asker, runtime: Parts, to: Annotated[str, Form()] = "") -> Response:
+    """End the session here and at the provider, which sends the browser back to `/`, or with `to` to signing in."""
     async with _refusals_noted(runtime):
-        _refuse_other_sites(request)
-        left = await identity.sign_out(request.cookies.get(identity.session_cookie))
+        refuse_other_sites(request)
+        left = await identity.sign_out(request.cookies.get(identity.session_cookie), then=to)
     if left.ended is not None:
         ended = left.ended
         await runtime.audit.record_directory(
@@ -178,8 +196,11 @@ async def _refusals_noted(runtime: Runtime) -> AsyncIterator[None]:
         raise
 
 
-def _refuse_other_sites(request: Request) -> None:
-    """A form of ours says so in `Sec-Fetch-Site`, or in older browsers in `Origin`; programs send neither."""
+def refuse_other_sites(request: Request) -> None:
+    """Raise ForeignForm for what another site's page caused.
+
+    A form of ours says so in `Sec-Fetch-Site`, or in older browsers in `Origin`; programs send neither.
+    """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     own = urlsplit(runtime_of(request).settings.http.base_url)

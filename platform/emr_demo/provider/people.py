@@ -24,6 +24,7 @@ TITLES: Final = {
     "archivist": "Lưu trữ hồ sơ",
     "admin": "Quản trị bệnh viện",
     "privacy": "Cán bộ bảo vệ dữ liệu",
+    "visiting": "Bác sĩ hội chẩn, hai bệnh viện",
     "ops": "Điều hành, Sở Y tế",
     "auditor": "Thanh tra, Sở Y tế",
 }
@@ -48,7 +49,8 @@ class Hospital:
 class Account:
     """A person or a machine that can be signed in. `hospital` is None for the department's people.
 
-    The other fields are those of `emr.identity.memberships.Membership`.
+    `also` are further hospitals where a person has the same role. The other fields are those of
+    `emr.identity.memberships.Membership`.
     """
 
     subject: str
@@ -59,11 +61,22 @@ class Account:
     duties: frozenset[str] = frozenset()
     wards: frozenset[str] = frozenset()
     practitioner: str | None = None
+    also: tuple[Hospital, ...] = ()
+
+    @property
+    def hospitals(self) -> tuple[Hospital, ...]:
+        """Where the account is known to work."""
+        return () if self.hospital is None else (self.hospital, *self.also)
+
+    @property
+    def acr(self) -> str:
+        """How surely the demo's click counts: "2", with a second factor, for those who may not come in without."""
+        return "2" if self.duties or self.role in ("admin", *DEPARTMENT_ROLES) else "1"
 
     @property
     def title(self) -> str:
         """What the account is there for, on the page to choose one."""
-        return TITLES[next(iter(self.duties), self.role)]
+        return TITLES["visiting" if self.also else next(iter(self.duties), self.role)]
 
     @property
     def machine(self) -> bool:
@@ -89,13 +102,17 @@ def hospital(alias: str, name: str) -> Hospital:
 def accounts(hospitals: Iterable[Hospital]) -> tuple[Account, ...]:
     """Every account of the demo, hospital by hospital in the order of the roles, then the department's.
 
-    Beside one for each role a hospital has its privacy officer, `privacy@<slug>`, who is an archivist by role.
+    Beside one for each role a hospital has its privacy officer, `privacy@<slug>`, who is an archivist by role. Where
+    there is a second hospital, a doctor of the first works there, too: `visiting@<slug>`.
     """
+    hospitals = tuple(hospitals)
     found: list[Account] = []
     for place in hospitals:
         found += [_account(role, place) for role in HOSPITAL_ROLES]
         found.append(_privacy_officer(place))
         found += [_account(role, place) for role in MACHINE_ROLES]
+    if len(hospitals) > 1:
+        found.append(_visiting_doctor(hospitals[0], hospitals[1]))
     return (*found, *(_account(role, None) for role in DEPARTMENT_ROLES))
 
 
@@ -123,6 +140,14 @@ def _privacy_officer(place: Hospital) -> Account:
         role="archivist",
         hospital=place,
         duties=frozenset({"privacy"}),
+    )
+
+
+def _visiting_doctor(place: Hospital, other: Hospital) -> Account:
+    username = f"visiting@{place.alias}"
+    name = f"BS. {_invented_name(username)}"
+    return Account(
+        subject=subject_of(username), username=username, name=name, role="doctor", hospital=place, also=(other,)
     )
 
 

@@ -27,6 +27,7 @@ class SignIn:
     scope: str
     started: int
     refresh_digest: str = ""
+    acr: str = "1"
 
     @property
     def over(self) -> bool:
@@ -48,6 +49,7 @@ class Code:
     sid: str
     subject: str
     made: float
+    acr: str
 
     def get_redirect_uri(self) -> str:
         return self.redirect_uri
@@ -62,7 +64,7 @@ class Code:
         return int(self.made)
 
     def get_acr(self) -> str:
-        return "1"
+        return self.acr
 
     def get_amr(self) -> None:
         return None

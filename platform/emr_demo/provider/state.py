@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlencode
 
 import httpx
 
@@ -41,7 +42,7 @@ class State:
             secret=web_secret(config.folder),
             grants=frozenset({"authorization_code", "refresh_token"}),
             redirect_uris=(config.redirect_uri,),
-            post_logout_redirect_uris=(f"{config.platform_url}/",),
+            post_logout_redirect_uris=_after_sign_out(config),
         )
 
     def client(self, client_id: str) -> Client | None:
@@ -82,3 +83,10 @@ class State:
             answer.raise_for_status()
         except httpx.HTTPError as problem:
             _LOG.warning("back-channel logout was not taken: %s", type(problem).__name__)
+
+
+def _after_sign_out(config: ProviderConfig) -> tuple[str, ...]:
+    """Home; or, where somebody else takes over a hospital's PC, straight on to signing in there."""
+    home = f"{config.platform_url}/"
+    onward = (f"auth/sign-in?{urlencode({'to': f'/h/{place.alias}/'})}" for place in config.hospitals)
+    return (home, *(f"{home}{path}" for path in onward))

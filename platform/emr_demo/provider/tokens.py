@@ -18,10 +18,15 @@ _LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 @dataclass(frozen=True, slots=True)
 class Grantee:
-    """Who a token is for: an account, through one of its sign-ins or (sid None) by client credentials."""
+    """Who a token is for: an account, through one of its sign-ins or (sid None) by client credentials.
+
+    `acr` is "2" where a second factor counts as proved, `authenticated` when (seconds since 1970).
+    """
 
     account: Account
     sid: str | None
+    acr: str = "1"
+    authenticated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +50,15 @@ class Signer:
             "sub": grantee.account.subject,
             "typ": "Bearer",
             "azp": client_id,
-            "acr": "1",
+            "acr": grantee.acr,
             "scope": scope,
             **names(grantee.account),
             **organizations(grantee.account, scope),
         }
         if grantee.sid is not None:
             claims["sid"] = grantee.sid
+        if grantee.authenticated is not None:
+            claims["auth_time"] = grantee.authenticated
         return self.sign(claims)
 
     def logout_token(self, subject: str, *, client_id: str, sid: str) -> str:
@@ -82,15 +89,14 @@ def names(account: Account) -> dict[str, Any]:
 
 def organizations(account: Account, scope: str) -> dict[str, Any]:
     """The claim `organization`, if it was asked for and the account is a member; its shape is Keycloak's."""
-    place = account.hospital
-    if place is None:
-        return {}
     asked = scope.split()
-    if not {"organization", "organization:*", f"organization:{place.alias}"}.intersection(asked):
-        return {}
-    membership = {
-        "id": place.organization_id,
-        "groups": [f"/{account.role}"],
-        "resource_access": {AUDIENCE: {"roles": [account.role]}},
+    found = {
+        place.alias: {
+            "id": place.organization_id,
+            "groups": [f"/{account.role}"],
+            "resource_access": {AUDIENCE: {"roles": [account.role]}},
+        }
+        for place in account.hospitals
+        if {"organization", "organization:*", f"organization:{place.alias}"}.intersection(asked)
     }
-    return {"organization": {place.alias: membership}}
+    return {"organization": found} if found else {}

@@ -30,6 +30,11 @@ function again(form: HTMLFormElement): void {
   window.setTimeout(() => form.isConnected && form.requestSubmit(), wait * 1000);
 }
 
+/** Whether something was typed on this page that is not stored. */
+export function unsaved(): boolean {
+  return [...dirty].some((form) => form.isConnected);
+}
+
 export function watchForms(): void {
   document.addEventListener("input", (event) => {
     const form = guarded(event.target);

@@ -3,6 +3,7 @@ import htmx from "htmx.org";
 import { watchForms } from "./forms";
 import { watchKeyboard } from "./keyboard";
 import { watchLists } from "./lists";
+import { watchLock } from "./lock";
 import { watchToasts } from "./toasts";
 import { watchViewers } from "./viewer";
 
@@ -25,4 +26,5 @@ watchKeyboard();
 watchLists();
 watchForms();
 watchToasts();
+watchLock();
 watchViewers();

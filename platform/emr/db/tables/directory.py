@@ -153,6 +153,17 @@ sessions = Table(
     Column("strong", Boolean, nullable=False, server_default=text("false"), comment="a second factor was proved"),
     Column("device", Text, nullable=False, server_default="", comment="kind of browser and system, for its owner"),
     Column("used_in", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="ids of hospitals"),
+    Column("lock_minutes", Integer, comment="the fewest of the hospitals where it was used"),
+    Column("locked_at", DateTime(timezone=True)),
+    Column("unlock_tries", Integer, nullable=False, server_default=text("0"), comment="PINs tried since one was right"),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("hash", Text, nullable=False, comment="scrypt of the PIN under the platform's key"),
+    Column("set_at", DateTime(timezone=True), nullable=False, server_default=_now),
 )
 
 keys = Table(
@@ -299,6 +310,7 @@ __all__ = [
     "machine_clients",
     "memberships",
     "metadata",
+    "pins",
     "sessions",
     "tenant_events",
     "tenants",
