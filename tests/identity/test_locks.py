@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from emr.identity.errors import NotSignedIn, PinRefused, PinTooSimple
+from emr.identity.errors import NotAMember, NotSignedIn, PinRefused, PinTooSimple
 from tests.identity.providers import DOCTOR, NURSE, Browser
 from tests.identity.world import World
 
@@ -49,7 +49,7 @@ class TestLock:
             state(demo, Browser())
 
     def test_a_stranger_to_the_hospital_has_nothing_to_lock_there(self, demo: World) -> None:
-        with pytest.raises(NotSignedIn):
+        with pytest.raises(NotAMember):
             state(demo, demo.sign_in(), "cau-vong")
 
     def test_a_locked_session_may_do_nothing_in_any_hospital(self, demo: World) -> None:

@@ -11,8 +11,8 @@ from tests.house import CAU_VONG, HOA_SEN, House
 from tests.isolation.conftest import Planted
 from tests.isolation.test_routes import PRIVATE, ask, filled, ids_of
 
-NOBODYS = frozenset({"/h/{slug}/codes"})
-"""Answers with words that are nobody's data."""
+NOBODYS = frozenset({"/h/{slug}/codes", "/h/{slug}/me/active"})
+"""Answers with words that are nobody's data, or with nothing: somebody sits at the page."""
 FIRST_PAGE = "/h/{slug}/"
 """Shows who may find no patient nothing but the hospital's name."""
 THINGS = ("{patient}", "{document}", "{study}", "{note}", "{binary}")

@@ -13,7 +13,7 @@ from typing import Final
 
 from emr.db.connection import Row
 from emr.db.pools import RolePool
-from emr.identity.errors import NotSignedIn, PinRefused
+from emr.identity.errors import NotAMember, NotSignedIn, PinRefused
 from emr.identity.pins import Pins
 from emr.identity.sessions import Sessions
 from emr.kernel.clock import Clock
@@ -58,10 +58,12 @@ class Locks:
         self._clock = clock
 
     async def state(self, cookie: str | None, tenant: Tenant) -> LockState:
-        """The session of a cookie, locked or not. Raises NotSignedIn if there is none, or it belongs to no member."""
+        """The session of a cookie, locked or not. Raises NotSignedIn if there is none, NotAMember as everywhere."""
         row = await self._sessions.find(cookie, tenant.id) if cookie else None
-        if row is None or row["role"] is None:
+        if row is None:
             raise NotSignedIn
+        if row["role"] is None or tenant.organization_id not in row["organization_ids"]:
+            raise NotAMember
         return LockState(
             session_id=row["id"],
             subject=row["subject"],

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from emr.audit.rows import AuditRow, Outcome
-from emr.identity.errors import NotSignedIn, PinRefused, RecentSignInNeeded
+from emr.identity.errors import NotAMember, NotSignedIn, PinRefused, RecentSignInNeeded
 from emr.identity.flow import safe_path
 from emr.identity.locks import LockState
 from emr.identity.principal import Principal, kind_of
@@ -24,8 +24,9 @@ from emr.web.answers import CSRF_FIELD, identity_of, read_form, render, render_i
 from emr.web.forms import Form
 from emr.web.i18n import mark
 from emr.web.paths import home_of
-from emr.web.sign_in import refuse_other_sites, runtime_of
-from emr.web.work import Work, hospital_of
+from emr.web.sign_in import credentials, refuse_other_sites, runtime_of
+from emr.web.work import Work, hospital_of, principal_in
+from emr.work.unit import Request as Asked
 from emr.work.unit import UnitOfWork, refused
 
 router = APIRouter(prefix="/h/{slug}/me", include_in_schema=False)
@@ -56,11 +57,11 @@ async def end_others(request: Request, work: Work) -> Response:
     return saved(request, work, "/me/sessions", "session-ended")
 
 
-@router.post("/sessions/{session_id}/end")
-async def end_one(request: Request, work: Work, session_id: str) -> Response:
+@router.post("/sessions/{session}/end")
+async def end_one(request: Request, work: Work, session: str) -> Response:
     """End one session."""
     await read_form(request, work)
-    await own_sessions.end_own(work, identity_of(request), session_id)
+    await own_sessions.end_own(work, identity_of(request), session)
     return saved(request, work, "/me/sessions", "session-ended")
 
 
@@ -142,8 +143,17 @@ async def _note_refusal(work: UnitOfWork, refusal: Refusal) -> None:
 
 async def _state(request: Request) -> tuple[Tenant, LockState]:
     tenant = await hospital_of(request)
-    identity = identity_of(request)
-    return tenant, await identity.locks.state(request.cookies.get(identity.session_cookie), tenant)
+    brought = credentials(request)
+    if brought.authorization is not None:
+        # A token has no session to lock; who has none here is told what everybody is told.
+        await principal_in(request, tenant)
+        raise NotSignedIn
+    try:
+        return tenant, await identity_of(request).locks.state(brought.cookie, tenant)
+    except NotAMember as refusal:
+        row = refused(work_of=(tenant, None, Asked(request_id())), refusal=refusal, at=runtime_of(request).clock())
+        await runtime_of(request).audit.record(tenant.cell, [row])
+        raise
 
 
 async def _checked_form(request: Request, tenant: Tenant, state: LockState) -> Form:
