@@ -64,14 +64,21 @@ class Administration:
     def person(self, slug: str, role: str) -> tuple[str, str]:
         """An account of somebody else's making in a hospital's organization: e-mail address and subject."""
         name = f"{role}-{secrets.token_hex(4)}"
-        subject = self.server.add_person(name, self.house.tenants[slug].organization_id or "")
+        organization = self.house.tenants[slug].organization_id or ""
+        subject = self.server.add_person(name, organization, code=role == "admin")
         self.grant(subject, role, slug)
         return f"{name}@example.invalid", subject
 
     def sign_in(self, username: str, password: str, new_password: str = "") -> Browser:
         """Through Keycloak's pages into the hospital; `new_password` where it asks for one."""
-        browser = Browser()
-        page = browser.get(f"{self.house.url}/auth/sign-in", params={"to": f"/h/{HOA_SEN}/"})
+        return self._asked(Browser(), "sign-in", username, password, new_password)
+
+    def step_up(self, browser: Browser) -> None:
+        """The second factor, without which an administrator may do nothing."""
+        self._asked(browser, "step-up", "", "", "")
+
+    def _asked(self, browser: Browser, for_what: str, username: str, password: str, new_password: str) -> Browser:
+        page = browser.get(f"{self.house.url}/auth/{for_what}", params={"to": f"/h/{HOA_SEN}/"})
         for _ in range(10):
             if page.status_code in (302, 303):
                 location = page.headers["location"]
@@ -82,11 +89,15 @@ class Administration:
             form = re.search(r'<form[^>]*?action="([^"]+)"', page.text, re.DOTALL)
             if form is None or page.status_code != 200:
                 break
-            asked = set(re.findall(r'<input[^>]*name="(username|password-new|password-confirm|password)"', page.text))
+            asked = set(
+                re.findall(r'<input[^>]*name="(username|password-new|password-confirm|password|otp)"', page.text)
+            )
             values = {
                 "username": username, "password": password,
                 "password-new": new_password, "password-confirm": new_password,
             }  # fmt: skip
+            if "otp" in asked:
+                values["otp"] = self.server.one_time_code()
             page = browser.post(html.unescape(form[1]), data={name: values[name] for name in asked})
         return browser
 
@@ -109,6 +120,7 @@ def administered_house(cluster: Cluster, folder: Path) -> Iterator[Administratio
             world = Administration(house, server, Browser())
             email, _ = world.person(HOA_SEN, "admin")
             world.browser = world.sign_in(email.partition("@")[0], server.password)
+            world.step_up(world.browser)
             yield world
 
 
