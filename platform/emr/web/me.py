@@ -16,6 +16,7 @@ from emr.identity.errors import NotAMember, NotSignedIn, PinRefused, RecentSignI
 from emr.identity.flow import safe_path
 from emr.identity.locks import LockState
 from emr.identity.principal import Principal, kind_of
+from emr.identity.requests import Credentials
 from emr.kernel.errors import Invalid, Refusal
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import request_id
@@ -145,12 +146,12 @@ async def _state(request: Request) -> tuple[Tenant, LockState]:
     tenant = await hospital_of(request)
     brought = credentials(request)
     if brought.authorization is not None:
-        # A token has no session to lock; who has none here is told what everybody is told.
+        # A token has no session to lock; who does not belong here is told what everybody is told.
         await principal_in(request, tenant)
-        raise NotSignedIn
+        brought = Credentials()
     try:
         return tenant, await identity_of(request).locks.state(brought.cookie, tenant)
-    except NotAMember as refusal:
+    except (NotAMember, NotSignedIn) as refusal:
         row = refused(work_of=(tenant, None, Asked(request_id())), refusal=refusal, at=runtime_of(request).clock())
         await runtime_of(request).audit.record(tenant.cell, [row])
         raise
