@@ -59,7 +59,9 @@ GRANTS: Final[dict[str, Grant]] = {
     "nurse": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _CARE - {"problem:write"}, EVERYTHING, EVERYTHING),
     "doctor": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _CARE, EVERYTHING, EVERYTHING),
     "lab": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW, EVERYTHING, LABORATORY),
-    "imaging": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"imaging:store", "document:write"}, EVERYTHING, PICTURES),
+    "imaging": Grant(
+        _READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"imaging:store", "document:write"}, EVERYTHING, PICTURES
+    ),
     "pharmacist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW, EVERYTHING, MEDICINES),
     "cashier": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find"}, DESK | MONEY | CODES, MONEY),
     "archivist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"document:write"}, EVERYTHING, PAPERS),
