@@ -96,6 +96,9 @@ DROP_ROWS: Final = """
 """
 """Takes away what was there of the resources whose pks are the value after those columns."""
 
+DROP_ROWS_OF_ONE: Final = DROP_ROWS.replace("= ANY ($32)", "= $32")
+"""Of one resource, whose pk is that value."""
+
 
 @dataclass(slots=True)
 class IndexRows:

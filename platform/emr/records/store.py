@@ -8,7 +8,7 @@ from emr.kernel.errors import Forbidden
 from emr.records.current import CURRENT
 from emr.records.draft import Draft
 from emr.records.errors import IdHeld
-from emr.records.index import DROP_ROWS, PUT_ROWS
+from emr.records.index import DROP_ROWS, DROP_ROWS_OF_ONE, PUT_ROWS
 from emr.records.indexed import index_again
 from emr.records.keys import lock_number
 from emr.records.own_parameters import MARK, TYPE, last_known, refuse_unusable, take_over
@@ -24,18 +24,25 @@ GUARDED: Final = frozenset({"Subscription"})
 _RIGHTS: Final = {"create": "c", "update": "u", "delete": "d"}
 
 _PREPARE: Final = """
-WITH patients AS (
-  SELECT r.type, r.id, r.pk, r.deleted FROM unnest($2::text[], $3::text[]) AS t (type, id)
-    JOIN resources r ON r.type = 'Patient' AND r.id = t.id WHERE t.type = 'Patient'
+WITH t AS NOT MATERIALIZED (
+  SELECT type, id FROM unnest($2::text[], $3::text[]) AS named (type, id) LIMIT cardinality($2::text[]))
+, patients AS (
+  SELECT r.type, r.id, r.pk, r.deleted FROM t JOIN resources r ON r.type = 'Patient' AND r.id = t.id
+   WHERE t.type = 'Patient'
      FOR KEY SHARE OF r)
 SELECT '' AS type, '' AS id, nextval('resources_pk_seq') AS pk, false AS deleted FROM generate_series(1, $1)
 UNION ALL
 SELECT type, id, pk, deleted FROM patients
 UNION ALL
-SELECT r.type, r.id, r.pk, r.deleted FROM unnest($2::text[], $3::text[]) AS t (type, id)
-  JOIN resources r ON r.type = t.type AND r.id = t.id WHERE t.type <> 'Patient'
+SELECT r.type, r.id, r.pk, r.deleted FROM t JOIN resources r ON r.type = t.type AND r.id = t.id
+ WHERE t.type <> 'Patient'
 """
-"""Patients that are referred to stay until the transaction ends: only their deletion has to wait."""
+"""Patients that are referred to stay until the transaction ends: only their deletion has to wait.
+
+A limit that is no constant is taken to leave few rows. Without it PostgreSQL thinks of ten for an array that it does
+not know, and of the one that is there once it knows it: so it would plan each time anew, which costs more than the
+look-up.
+"""
 
 _OUTBOX: Final = """
 , put_notices AS (
@@ -53,6 +60,18 @@ WITH versions AS (
     FROM unnest($32::bigint[], $33::text[], $34::text[], $35::int[], $36::timestamptz[], $37::bool[], $38::bytea[],
                 $39::text[], $40::text[]) AS v (pk, type, id, version, updated, deleted, body, patients, present))
 """
+
+_VERSION: Final = """
+WITH versions AS (
+  SELECT $32::bigint AS pk, $33::text AS type, $34::text AS id, $35::int AS version, $36::timestamptz AS updated,
+         $37::bool AS deleted, $38::bytea AS body, string_to_array($39::text, ' ') AS patients,
+         string_to_array($40::text, ',')::int[] AS present)
+"""
+"""The same of one version. An array that is not known yet counts as ten rows, so PostgreSQL would take a plan of the
+values to be far cheaper than one for any, and make one for each update: as much work again as the update itself.
+"""
+_INDEX_COLUMNS: Final = 31
+"""Values of `PUT_ROWS`, which stand before those of the versions."""
 
 _PUT: Final = """
 , put_resources AS (
@@ -72,10 +91,12 @@ _SUCCEED: Final = """
     FROM versions v WHERE r.pk = v.pk)
 """
 
-_CREATE: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002 - constants, and no formatting near SQL
-_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, DROP_ROWS, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002 - the same
-
-_AS_IF: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, MARK))  # noqa: FLY002 - the same
+# Constants, and no formatting near SQL.
+_CREATE: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
+_CREATE_ONE: Final = "".join((_VERSION, _PUT, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
+_REPLACE: Final = "".join((_VERSIONS, _SUCCEED, DROP_ROWS, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
+_REPLACE_ONE: Final = "".join((_VERSION, _SUCCEED, DROP_ROWS_OF_ONE, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
+_AS_IF: Final = "".join((_VERSION, _PUT, PUT_ROWS, MARK))  # noqa: FLY002
 
 _CURRENT_LOCKED: Final = CURRENT + " FOR NO KEY UPDATE"
 _CURRENT_CLAIMED: Final = CURRENT + " FOR UPDATE"
@@ -131,7 +152,10 @@ async def store_rows(work: UnitOfWork, rows: Rows) -> None:
     async with as_whole(work) as own:
         if first and own is not work:
             await _refuse_held(own, rows)
-        await _put(own, _CREATE if first else _REPLACE, rows)
+        if len(rows.written) == 1:
+            await _put_one(own, _CREATE_ONE if first else _REPLACE_ONE, rows)
+        else:
+            await _put(own, _CREATE if first else _REPLACE, rows.columns, rows)
         if work.tenant.access.kept:
             await keep_sights(own, [each.pk for each in rows.written])
     for each in rows.written:
@@ -142,7 +166,7 @@ async def store_rows(work: UnitOfWork, rows: Rows) -> None:
 async def put_as_if(work: UnitOfWork, draft: Draft, known: Mapping[tuple[str, str], int]) -> None:
     """Rows and index of a version without history, outbox or audit: for a savepoint that is about to be undone."""
     async with as_whole(work) as own:
-        await _put(own, _AS_IF, rows_of(work.tenant, [draft], last_known(work), known))
+        await _put_one(own, _AS_IF, rows_of(work.tenant, [draft], last_known(work), known))
 
 
 async def _refuse_held(work: UnitOfWork, rows: Rows) -> None:
@@ -152,8 +176,14 @@ async def _refuse_held(work: UnitOfWork, rows: Rows) -> None:
         raise IdHeld
 
 
-async def _put(work: UnitOfWork, statement: str, rows: Rows) -> None:
-    mark = await work.db.fetchval(statement, *rows.columns, name="store")
+async def _put_one(work: UnitOfWork, statement: str, rows: Rows) -> None:
+    """One version is bound as it is, several as a column each."""
+    versions = (column[0] for column in rows.columns[_INDEX_COLUMNS:])
+    await _put(work, statement, [*rows.columns[:_INDEX_COLUMNS], *versions], rows)
+
+
+async def _put(work: UnitOfWork, statement: str, values: Sequence[object], rows: Rows) -> None:
+    mark = await work.db.fetchval(statement, *values, name="store")
     if mark != rows.mark:
         await index_again(work, [each.pk for each in rows.written])
 
