@@ -27,8 +27,10 @@ from emr.kernel.errors import NotFound
 from emr.light import pages as light_pages
 from emr.settings import Settings
 from emr.smart import discovery as smart_discovery
+from emr.smart import pages as smart_pages
 from emr.smart import token as smart_token
 from emr.smart.clients import Clients
+from emr.smart.cors import CrossOrigin
 from emr.subscriptions import guard as subscriptions
 from emr.telemetry.health import Readiness
 from emr.telemetry.http import ObserveRequests
@@ -55,6 +57,7 @@ ROUTERS: Final = (
     sign_in.router,
     smart_token.router,
     me.router,
+    smart_pages.router,
     documents_pages.router,
     imaging_pages.router,
     consultation_pages.router,
@@ -77,7 +80,7 @@ class _Observed(FastAPI):
         plain = DirectRoutes(
             super().build_middleware_stack(), self, [route for router in _FHIR for route in router.routes]
         )
-        return ObserveRequests(plain)
+        return ObserveRequests(CrossOrigin(plain, self))
 
 
 def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:

@@ -30,6 +30,7 @@ PUBLIC = frozenset(
         "/auth/sign-out",
         "/auth/backchannel-logout",
         "/h/{slug}/fhir/metadata",
+        "/h/{slug}/smart/authorize",
         "/h/{slug}/smart/token",
         "/h/{slug}/smart/introspect",
         "/h/{slug}/smart/revoke",
@@ -42,7 +43,7 @@ PUBLIC = frozenset(
     }
 )
 """Routes without a unit of work: choosing a hospital, signing in and out, what the server can do; where apps prove
-who they are; built files of the pages, how a reader likes them, the components on one page (demo and test only); the
+who they are, and send a browser that may have to sign in first; built files of the pages, how a reader likes them, the components on one page (demo and test only); the
 lock of a session."""
 STREAMED = re.compile(r"/h/\{slug\}/(dicomweb/|patients/\{patient\}/documents/new$)")
 """What streams in or out opens units of work of its own, so that a slow line holds no connection; their tests hold it."""

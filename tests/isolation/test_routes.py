@@ -45,18 +45,20 @@ NOT_PLANTED = frozenset(
         "/h/{slug}/fhir/$export/{id}/{number}",
         "/h/{slug}/fhir/$import/{id}",
         "/h/{slug}/fhir/$import/{id}/{number}",
+        "/h/{slug}/patients/{patient}/apps/{app}",
+        "/h/{slug}/patients/{patient}/apps/grants/{grant}",
     }
 )
 """Addresses of a kind of thing that the neighbour does not have: a PDF inside DICOM, a study without a patient, bulk data,
-and jobs, which are nobody's but their maker's (tests/fhir/test_bulk.py).
+apps and what was allowed them (tests/smart), and jobs, which are nobody's but their maker's (tests/fhir/test_bulk.py).
 """
 
 ROUTES = routes()
 NAMED = [each for each in ROUTES if set(re.findall(r"\{(\w+)", each[1])) - {"slug", "type"}]
 assert len(NAMED) > 30, "routes are found"
 PUBLIC = ("/fhir/metadata", "/fhir/.well-known/smart-configuration")
-APPS_OWN = ("/smart/token", "/smart/introspect", "/smart/revoke")
-"""Where an app proves who it is, and no account is asked for (tests/smart)."""
+APPS_OWN = ("/smart/authorize", "/smart/token", "/smart/introspect", "/smart/revoke")
+"""Where the app is looked at first: one that is not known is refused, whoever comes with it (tests/smart)."""
 PRIVATE = [each for each in ROUTES if not each[1].endswith((*PUBLIC, *APPS_OWN))]
 
 

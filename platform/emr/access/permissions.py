@@ -49,13 +49,13 @@ class Grant:
 _READ: Final = frozenset({"record:read", "record:search", "record:history", "record:validate", "terminology:read"})
 _OWN: Final = frozenset({"session:own"})
 _SUBSCRIBE: Final = frozenset({"subscription:write"})
-_SHOW: Final = frozenset({"chart:read", "patient:find", "document:read", "imaging:read"})
+_SHOW: Final = frozenset({"chart:read", "patient:find", "document:read", "imaging:read", "app:use"})
 _CHANGE: Final = frozenset({"record:create", "record:update", "record:delete", "record:transaction"})
 _LIGHT: Final = frozenset({"border:read"})
 _CARE: Final = frozenset({"vitals:write", "note:write", "problem:write", "allergy:write", "document:write"})
 
 GRANTS: Final[dict[str, Grant]] = {
-    "reception": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find"}, DESK | CODES, DESK),
+    "reception": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | CODES, DESK),
     "nurse": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _CARE - {"problem:write"}, EVERYTHING, EVERYTHING),
     "doctor": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _CARE, EVERYTHING, EVERYTHING),
     "lab": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW, EVERYTHING, LABORATORY),
@@ -63,7 +63,7 @@ GRANTS: Final[dict[str, Grant]] = {
         _READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"imaging:store", "document:write"}, EVERYTHING, PICTURES
     ),
     "pharmacist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW, EVERYTHING, MEDICINES),
-    "cashier": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find"}, DESK | MONEY | CODES, MONEY),
+    "cashier": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | MONEY | CODES, MONEY),
     "archivist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"document:write"}, EVERYTHING, PAPERS),
     "admin": Grant(_READ | _OWN | _LIGHT | {"member:manage", "app:manage"}, HOUSE | CODES, HOUSE),
     "ops": Grant(frozenset(), frozenset(), frozenset()),

@@ -25,10 +25,10 @@ Kind = Literal["fhir", "dicomweb", "page"]
 PUBLIC: Final = frozenset(
     {
         "/h/{slug}/fhir/metadata", "/h/{slug}/fhir/.well-known/smart-configuration",
-        "/h/{slug}/smart/token", "/h/{slug}/smart/introspect", "/h/{slug}/smart/revoke",
+        "/h/{slug}/smart/authorize", "/h/{slug}/smart/token", "/h/{slug}/smart/introspect", "/h/{slug}/smart/revoke",
     }
 )  # fmt: skip
-"""Doors without a lock of ours: nothing of a patient lies behind them, or the app that comes proves itself there."""
+"""Doors without a lock of ours: nothing of a patient lies behind them, or the app that comes is looked at first."""
 NOT_PLANTED: Final = frozenset(
     {
         "/h/{slug}/imaging/studies/{study}",
@@ -44,7 +44,7 @@ maker's alone.
 _FIXED: Final = {
     "type": "Patient", "version": "1", "number": "1", "page": "1", "frame": "1", "numbers": "1", "tag": "7FE00010",
     "code": "8867-4", "operation": "meta", "member": "Observation",
-    "session": "0", "subject": "nobody",
+    "session": "0", "subject": "nobody", "app": "nobody", "grant": "nobody",
 }  # fmt: skip
 _PLANTED: Final = frozenset({"id", "patient", "encounter", "note", "binary", "document", "study", "series", "instance"})
 _PART: Final = re.compile(r"\{(\w+)(?::path)?\}")

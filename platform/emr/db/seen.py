@@ -92,7 +92,7 @@ _POLICY: Final[tuple[LiteralString, ...]] = (
        AND ((SELECT patient IS NULL FROM {seen}.looking)
             OR CASE WHEN r.concerns IS NOT NULL THEN r.concerns <@ (SELECT own || patient FROM {seen}.looking)
                     WHEN r.patients = '{{}}' THEN r.type = ANY ('{{""" + _NOBODYS + """}}'::text[])
-                    ELSE (SELECT patient FROM {seen}.looking) = ANY (r.patients) END)
+                    ELSE r.patients <@ (SELECT ARRAY[patient] FROM {seen}.looking) END)
        AND ((SELECT unlabelled FROM {seen}.looking) OR r.labels IS NULL
             OR r.labels <@ (SELECT cleared FROM {seen}.looking)
             OR coalesce(r.concerns, r.patients) && (SELECT ids FROM {seen}.glass)

@@ -31,6 +31,8 @@ _INTERACTIONS: Final = (
 _SYSTEM: Final = ("transaction", "batch", "history-system", "search-system")
 _MODES: Final = ("full", "normative", "terminology")
 """Of what is normative a server may answer with the whole (http.html#capabilities)."""
+_SERVICES: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+_OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _PUBLISHED: Final = "2026-11-22"
 
 
@@ -65,13 +67,13 @@ async def _own(request: Request, tenant: Tenant) -> Own:
 
 def _statement(base: str, name: str, issuer: str, own: Own) -> bytes:
     """What is the same for every hospital without search parameters of its own is made once, and is most of it."""
-    service = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}
     rest: dict[str, Any] = {
         "mode": "server",
         "security": {
-            "cors": False,
-            "service": [{"coding": [service]}],
-            "description": f"OpenID Connect; bearer tokens of {issuer}" if issuer else "OpenID Connect",
+            "extension": [_endpoints(base)],
+            "cors": True,
+            "service": [{"coding": [{"system": _SERVICES, "code": code}]} for code in ("SMART-on-FHIR", "OAuth")],
+            "description": "SMART App Launch 2.2 for apps; " + (f"bearer tokens of {issuer}" if issuer else "OAuth"),
         },
     }
     statement = _head("CapabilityStatement", base, name) | {
@@ -81,6 +83,13 @@ def _statement(base: str, name: str, issuer: str, own: Own) -> bytes:
     }
     able = _shared(own if own.by_type else NONE)
     return json.dumps(statement)[:-1] + b',"rest":[' + json.dumps(rest)[:-1] + b"," + able + b"]}"
+
+
+def _endpoints(base: str) -> dict[str, Any]:
+    """Where apps get their tokens, for clients that do not know `.well-known` (SMART App Launch 1.0, conformance)."""
+    own = f"{base.removesuffix('/fhir')}/smart"
+    names = ("authorize", "token", "introspect", "revoke")
+    return {"url": _OAUTH_URIS, "extension": [{"url": name, "valueUri": f"{own}/{name}"} for name in names]}
 
 
 def _head(kind: str, base: str, name: str) -> dict[str, Any]:

@@ -61,6 +61,7 @@ LEFT JOIN directory.sessions s ON s.id = g.session_id AND s.revoked_at IS NULL A
 WHERE g.id = $1 AND g.tenant_id = $2 FOR UPDATE OF g
 """
 
+_APP_OF: Final = "SELECT app FROM directory.app_grants WHERE id = $1 AND tenant_id = $2"
 _USE_CODE: Final = "UPDATE directory.app_grants SET code_used_at = $2 WHERE id = $1"
 _ROTATE: Final = "UPDATE directory.app_grants SET refresh_hash = $2 WHERE id = $1"
 _REVOKE: Final = "UPDATE directory.app_grants SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL"
@@ -196,6 +197,12 @@ class AppGrants:
                     raise ScopeInvalid("A renewed token has no scope that was not granted.")
                 return await self._issue(connection, row, scopes or granted)
         raise GrantInvalid(reason)
+
+    async def app_of(self, tenant_id: str, refresh_token: str) -> str:
+        """The app that a refresh token says to be of; whether the token counts is not looked at. "" for none."""
+        grant_id, _, _ = refresh_token.removeprefix(REFRESH).partition(".")
+        async with self._directory.connection() as connection:
+            return str(await connection.fetchval(_APP_OF, grant_id[:64], tenant_id, name="app.app-of") or "")
 
     async def serve(self, app: App, scopes: frozenset[str]) -> Issued:
         """An access token for a service, which works as the membership that it was registered for."""

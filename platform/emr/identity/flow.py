@@ -31,7 +31,8 @@ SCOPE: Final = "openid profile organization:*"
 PENDING_SECONDS: Final = 600
 _CONTEXT: Final = "sign-in, and what was asked"
 _SAFE_PATH: Final = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@%][A-Za-z0-9\-._~!$&'()*+,;=:@%/?]*)?")
-_LONGEST_PATH: Final = 1024
+_LONGEST_PATH: Final = 2200
+"""Sealed it must still fit into a cookie; the longest are requests of apps."""
 _CLOCKS_DIFFER: Final = timedelta(seconds=60)
 
 

@@ -72,7 +72,11 @@ class Clients:
             return await self._by_secret(tenant, authorization, form)
         if "client_secret" in form:
             raise ClientRefused("a secret in the body")
-        app = await self._found(tenant, form.get("client_id", ""))
+        name = form.get("client_id", "")
+        if not name and form.get("grant_type") == "refresh_token":
+            # A public app proves nothing by its name, and SMART's own client does not give it here.
+            name = await self._identity.app_access.grants.app_of(tenant.id, form.get("refresh_token", ""))
+        app = await self._found(tenant, name)
         if app.kind != "public":
             raise ClientRefused("nothing proved")
         return app

@@ -7,15 +7,24 @@ from fastapi import APIRouter, Request, Response
 from emr.identity.client_assertion import ALGORITHMS
 from emr.kernel import json
 from emr.kernel.tenant import Tenant
-from emr.smart.addresses import INTROSPECT, REVOKE, TOKEN, endpoint
+from emr.smart.addresses import AUTHORIZE, INTROSPECT, REVOKE, TOKEN, endpoint
 from emr.web.direct import plain
 from emr.web.sign_in import runtime_of
 from emr.web.work import hospital_of
 
-CAPABILITIES: Final = ("client-confidential-asymmetric", "permission-v1", "permission-v2")
-SCOPES: Final = ("system/*.cruds",)
-GRANTS: Final = ("client_credentials",)
-METHODS: Final = ("private_key_jwt",)
+CAPABILITIES: Final = (
+    *("launch-ehr", "launch-standalone"),
+    *("client-public", "client-confidential-symmetric", "client-confidential-asymmetric"),
+    *("context-banner", "context-ehr-patient", "context-standalone-patient"),
+    *("permission-offline", "permission-online", "permission-patient", "permission-user"),
+    *("permission-v1", "permission-v2"),
+)
+SCOPES: Final = (
+    *("launch", "launch/patient", "online_access", "offline_access"),
+    *("patient/*.cruds", "user/*.cruds", "system/*.cruds"),
+)
+GRANTS: Final = ("authorization_code", "refresh_token", "client_credentials")
+METHODS: Final = ("none", "client_secret_basic", "private_key_jwt")
 
 router = APIRouter(include_in_schema=False)
 
@@ -30,9 +39,12 @@ async def configuration(request: Request) -> Response:
 
 def _configuration(base_url: str, tenant: Tenant) -> dict[str, Any]:
     return {
+        "authorization_endpoint": endpoint(base_url, tenant, AUTHORIZE),
         "token_endpoint": endpoint(base_url, tenant, TOKEN),
         "introspection_endpoint": endpoint(base_url, tenant, INTROSPECT),
         "revocation_endpoint": endpoint(base_url, tenant, REVOKE),
+        "response_types_supported": ("code",),
+        "code_challenge_methods_supported": ("S256",),
         "grant_types_supported": GRANTS,
         "token_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,

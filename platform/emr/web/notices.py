@@ -23,5 +23,6 @@ NOTICES = {
     "provider-saved": mark("Đã lưu dịch vụ đăng nhập của bệnh viện"),
     "provider-removed": mark("Đã gỡ dịch vụ đăng nhập của bệnh viện"),
     "pin-set": mark("Đã đặt mã PIN"),
+    "app-taken-back": mark("Đã thu hồi quyền của ứng dụng"),
     "study-matched": mark("Đã ghép hình ảnh vào bệnh án"),
 }

@@ -79,6 +79,7 @@ PLACES = (
     Place("encounters", mark("Lượt khám"), "/encounters", "l", "chart:read"),
     Place("documents", mark("Tài liệu"), "/documents", "t", "document:read"),
     Place("images", mark("Hình ảnh"), "/images", "h", "imaging:read"),
+    Place("apps", mark("Ứng dụng"), "/apps", "u", "app:use"),
 )
 ACTS = (
     Place("vitals", mark("Sinh hiệu"), "/vitals/new", "s", "vitals:write"),

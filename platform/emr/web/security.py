@@ -1,12 +1,15 @@
 """Headers that every page carries: nothing inline runs, nothing is kept, nobody frames us."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 ONE_YEAR = 31_536_000
 
 
-def content_security_policy(*, issuer: str = "", content_origin: str = "") -> str:
-    """The policy of our pages. Signing out is redirected to the issuer, so a form may reach its origin."""
+def content_security_policy(*, issuer: str = "", content_origin: str = "", form_origins: Sequence[str] = ()) -> str:
+    """The policy of our pages. Signing out is redirected to the issuer, so a form may reach its origin, and those of
+    `form_origins` where a page leads out by a form.
+    """
     issuer_origin = _origin(issuer)
     own = " ".join(filter(None, ["'self'", _origin(content_origin)]))
     return "; ".join(
@@ -17,7 +20,7 @@ def content_security_policy(*, issuer: str = "", content_origin: str = "") -> st
             f"img-src {own}",
             f"frame-src {own}",
             "connect-src 'self'",
-            " ".join(filter(None, ["form-action 'self'", issuer_origin])),
+            " ".join(filter(None, ["form-action 'self'", issuer_origin, *form_origins])),
             "base-uri 'none'",
             "frame-ancestors 'none'",
         ]

@@ -1,0 +1,92 @@
+"""Scopes in words that a nurse understands. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from emr.access.scopes import scope_of
+from emr.identity.app_grants import Lasting
+from emr.web.i18n import mark
+
+TYPES: Final = {
+    "*": mark("mọi loại dữ liệu"),
+    "Patient": mark("thông tin hành chính"),
+    "Observation": mark("sinh hiệu, xét nghiệm và các số đo"),
+    "Condition": mark("vấn đề và chẩn đoán"),
+    "AllergyIntolerance": mark("dị ứng"),
+    "Encounter": mark("lượt khám"),
+    "MedicationRequest": mark("đơn thuốc"),
+    "MedicationStatement": mark("thuốc đang dùng"),
+    "MedicationDispense": mark("cấp phát thuốc"),
+    "MedicationAdministration": mark("dùng thuốc"),
+    "Medication": mark("danh mục thuốc"),
+    "DiagnosticReport": mark("phiếu kết quả"),
+    "DocumentReference": mark("tài liệu"),
+    "Binary": mark("nội dung tệp"),
+    "Composition": mark("ghi chú"),
+    "ImagingStudy": mark("hình ảnh"),
+    "Immunization": mark("tiêm chủng"),
+    "Procedure": mark("thủ thuật"),
+    "ServiceRequest": mark("chỉ định"),
+    "CarePlan": mark("kế hoạch chăm sóc"),
+    "Appointment": mark("lịch hẹn"),
+    "Coverage": mark("bảo hiểm"),
+    "Practitioner": mark("nhân viên y tế"),
+    "Organization": mark("cơ sở y tế"),
+    "Location": mark("nơi khám"),
+}
+_VERBS: Final = (
+    ("rs", mark("Xem")),
+    ("c", mark("Thêm")),
+    ("u", mark("Sửa")),
+    ("d", mark("Xóa")),
+)
+HOW_LONG: Final[dict[Lasting, str]] = {
+    "no": mark("15 phút, rồi phải hỏi lại bạn."),
+    "online": mark("Cho đến khi bạn đăng xuất."),
+    "offline": mark("90 ngày, cả khi bạn không đăng nhập. Bạn thu hồi được bất cứ lúc nào."),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of what an app asks for: a verb, what of, and whether it changes something."""
+
+    verb: str
+    things: tuple[str, ...]
+    changes: bool
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an app asks for. `whose`: of one patient, or of everybody whom the user may see."""
+
+    whose: str
+    lines: tuple[Line, ...]
+
+
+def wishes(scopes: Iterable[str]) -> tuple[Wish, ...]:
+    """Scopes about resources in words, those about one patient first. A type without a word of ours says its own."""
+    given = [scope for text in scopes if (scope := scope_of(text)) is not None]
+    # One scope about the patient binds the whole token to the patient, and so the words.
+    bound = any(scope.context == "patient" for scope in given)
+    found: dict[str, dict[str, set[str]]] = {"patient": {}, "user": {}}
+    for scope in given:
+        for letters, verb in _VERBS:
+            if set(letters) & set(scope.rights):
+                context = "patient" if bound else "user"
+                found[context].setdefault(verb, set()).add(scope.type)
+    whose = {"patient": mark("Chỉ của người bệnh này"), "user": mark("Của mọi người bệnh mà bạn được xem")}
+    return tuple(
+        Wish(whose[context], tuple(_line(verb, types) for _, verb in _VERBS if (types := verbs.get(verb))))
+        for context, verbs in found.items()
+        if verbs
+    )
+
+
+def _line(verb: str, types: set[str]) -> Line:
+    named = {"*"} if "*" in types else types
+    order = list(TYPES)
+    known = sorted((each for each in named if each in TYPES), key=order.index)
+    own = sorted(each for each in named if each not in TYPES)
+    return Line(verb, tuple(TYPES[each] for each in known) + tuple(own), verb != _VERBS[0][1])
