@@ -10,6 +10,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from emr.administration import pages as administration_pages
+from emr.administration.machines import pages as machines_pages
+from emr.administration.provider import pages as provider_pages
+from emr.administration.reviews import pages as reviews_pages
+from emr.administration.sessions import pages as sessions_pages
 from emr.chart import pages as chart_pages
 from emr.consultation import pages as consultation_pages
 from emr.definitions.extract import HO_CHI_MINH_CITY
@@ -64,6 +68,10 @@ ROUTERS: Final = (
     chart_pages.router,
     administration_pages.router,
     light_pages.router,
+    sessions_pages.router,
+    reviews_pages.router,
+    machines_pages.router,
+    provider_pages.router,
 )
 
 

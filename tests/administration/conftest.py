@@ -13,7 +13,7 @@ SLOW_START = (pytest.mark.server, pytest.mark.timeout(600))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever asks for Keycloak needs a server, and patience for its start on a busy machine."""
     for item in items:
-        if "at_keycloak" in getattr(item, "fixturenames", ()):
+        if "at_keycloak" in getattr(item, "fixturenames", ()):  # also by way of another fixture
             for mark in SLOW_START:
                 item.add_marker(mark)
 

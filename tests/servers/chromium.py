@@ -58,7 +58,7 @@ def sign_in(page: Page, url: str, *, slug: str, role: str) -> None:
     """From the hospital's first page through the demo's provider and back."""
     page.goto(f"{url}/h/{slug}/")
     page.get_by_role("button", name=f"{role}@{slug}").click()
-    page.wait_for_url(f"{url}/h/{slug}/")
+    page.wait_for_url(f"{url}/h/{slug}/**")
 
 
 def write(page: Page, text: str) -> None:

@@ -7,6 +7,9 @@ from fastapi import APIRouter, Request, Response
 
 from emr.administration import policy, service, steps
 from emr.administration.answers import CONFIRM, administered_of, explain
+from emr.administration.machines.service import list_machines
+from emr.administration.reviews.service import list_reviews
+from emr.administration.sessions.service import list_sessions
 from emr.identity.memberships import Membership
 from emr.kernel.errors import Conflict, Invalid
 from emr.web.answers import read_form, render, saved
@@ -28,6 +31,8 @@ async def overview(request: Request, work: Work) -> Response:
         members=sum(service.is_current(each, work.clock()) for each in found),
         left=sum(not service.is_current(each, work.clock()) for each in found),
         waiting=await service.unfinished(work), possible=administered_of(request).possible,
+        reviews=await list_reviews(work), sessions=len(await list_sessions(work)),
+        machines=sum(each.active for each in await list_machines(work)),
     )  # fmt: skip
 
 
@@ -69,7 +74,7 @@ async def invite(request: Request, visit: Visiting) -> Response:
 async def member(request: Request, work: Work, subject: str) -> Response:
     """One member, to be changed."""
     found = await service.get_member(work, subject)
-    return _member(request, work, found, (_filled(found), await service.list_wards(work)))
+    return _member(request, work, found, (_filled(found), _offered(found, await service.list_wards(work))))
 
 
 @router.post("/members/{subject}")
@@ -77,7 +82,7 @@ async def change(request: Request, work: Work, subject: str) -> Response:
     """Another name, role, duties, wards or clearances."""
     form = await read_form(request, work)
     found = await service.get_member(work, subject)
-    wards = await service.list_wards(work)
+    wards = _offered(found, await service.list_wards(work))
     name, standing = policy.name_of(form), policy.standing_of(form, wards)
     if form.ok:
         try:
@@ -180,7 +185,7 @@ async def _list_again(request: Request, visit: Visit, form: Form) -> Response:
 async def _again(request: Request, visit: Visit, subject: str, form: Form) -> Response:
     async with visit.begin() as work:
         found = await service.get_member(work, subject)
-        wards = await service.list_wards(work)
+        wards = _offered(found, await service.list_wards(work))
     shown = _filled(found)
     shown.refusals.update(form.refusals)
     return _member(request, visit, found, (shown, wards), status=422)
@@ -209,6 +214,11 @@ def _member(
         member=found, current=service.is_current(found, where.runtime.clock()), form=form, wards=wards, policy=policy,
         oneself=found.subject == where.principal.subject, possible=administered_of(request).possible,
     )  # fmt: skip
+
+
+def _offered(found: Membership, wards: Mapping[str, str]) -> Mapping[str, str]:
+    """The wards to choose from: the hospital's, and what the member has although it is not among them."""
+    return {**wards, **{each: each for each in sorted(found.wards) if each not in wards}}
 
 
 def _filled(found: Membership) -> Form:

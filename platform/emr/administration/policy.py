@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from emr.access.scopes import scope_of
@@ -25,6 +25,9 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{
 _SUBJECT: Final = re.compile(r"[A-Za-z0-9:@._-]{1,255}")
 _LABEL: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_DISCOVERY: Final = "/.well-known/openid-configuration"
+_DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+CHOOSE_OF_LIST: Final = mark("Hãy chọn một mục trong danh sách")
 _EMAIL_WRONG: Final = mark("Thư điện tử viết dạng ten@benhvien.vn, không dấu")
 
 
@@ -130,3 +133,24 @@ def _is_system_scope(scope: str) -> bool:
         return scope.startswith("system/") and scope_of(scope) is not None
     except Malformed:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProvider:
+    """A hospital's own OpenID provider. `domain`: whose e-mail addresses lead there; "" for none."""
+
+    issuer: str
+    client_id: str
+    secret: str = field(repr=False)
+    domain: str = ""
+
+
+def provider_of(form: Form) -> OwnProvider:
+    """Issuer, client and secret; the address itself is judged before it is asked."""
+    issuer = form.text("issuer", required=mark("Nhập issuer"), limit=500).removesuffix(_DISCOVERY).rstrip("/")
+    client_id = form.text("client_id", required=mark("Nhập mã ứng dụng"), limit=255)
+    secret = form.text("secret", required=mark("Nhập mật khẩu ứng dụng"), limit=500)
+    domain = form.text("domain", limit=253).lower()
+    if domain and not _DOMAIN.fullmatch(domain):
+        form.refuse("domain", mark("Tên miền viết dạng benhvien.vn"))
+    return OwnProvider(issuer, client_id, secret, domain)

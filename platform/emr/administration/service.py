@@ -6,7 +6,7 @@ A membership is a row of the directory and is committed there; its audit row goe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from emr.administration.errors import AccountElsewhere, AlreadyMember, NotForOneself, TooManyMembers
 from emr.administration.policy import Standing
@@ -14,12 +14,14 @@ from emr.identity.made_accounts import MadeAccounts
 from emr.identity.memberships import Membership, Memberships
 from emr.identity.principal import HOSPITAL_ROLES
 from emr.kernel.errors import Conflict, NotFound
+from emr.kernel.text import fold
 from emr.records.search.find import search
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
 PERMISSION: Final = "member:manage"
 _MOST_WARDS: Final = "200"
+_SMALL: Final = ("bd", "ro")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ async def list_members(work: UnitOfWork) -> Sequence[Membership]:
     found = await _memberships(work).list_members(work.tenant.id)
     work.trail.note(count=len(found))
     return sorted(
-        (each for each in found if each.role in HOSPITAL_ROLES), key=lambda each: (not each.active, each.name)
+        (each for each in found if each.role in HOSPITAL_ROLES), key=lambda each: (not each.active, fold(each.name))
     )
 
 
@@ -48,10 +50,11 @@ async def get_member(work: UnitOfWork, subject: str) -> Membership:
 
 @use_case("member:manage", "wards.listed")
 async def list_wards(work: UnitOfWork) -> Mapping[str, str]:
-    """The hospital's Locations, id to name."""
+    """The hospital's Locations that are neither beds nor rooms, id to name."""
     page = await search(work, "Location", [("_count", _MOST_WARDS)])
-    named = {each.id: str(each.resource().get("name") or each.id) for each in page.matches}
-    return dict(sorted(named.items(), key=lambda item: item[1]))
+    places = [(each.id, each.resource()) for each in page.matches]
+    named = {key: str(place.get("name") or key) for key, place in places if not _is_small(place)}
+    return dict(sorted(named.items(), key=lambda item: fold(item[1])))
 
 
 @use_case("member:manage", "member.invitation-begun")
@@ -134,6 +137,12 @@ async def look_up(work: UnitOfWork, lines: Sequence[str]) -> Mapping[str, Sequen
 async def unfinished(work: UnitOfWork) -> Sequence[str]:
     """Accounts that the provider was not told to close yet."""
     return await _made(work).unfinished(work.tenant.id)
+
+
+def _is_small(place: Mapping[str, Any]) -> bool:
+    """A bed or a room (the code system location-physical-type)."""
+    codings = place.get("physicalType", {}).get("coding", ())
+    return any(each.get("code") in _SMALL for each in codings)
 
 
 def is_current(member: Membership, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from emr.access.permissions import may
 from emr.chart import service, story
@@ -14,7 +15,7 @@ from emr.chart.trend import PANELS, trend_view
 from emr.chart.views import by_category, vital_signs
 from emr.kernel.errors import NotFound
 from emr.web.answers import read_form, render
-from emr.web.paths import patient_path
+from emr.web.paths import home_of, patient_path
 from emr.web.strip import load_banner, load_strip
 from emr.web.work import Work
 
@@ -25,7 +26,12 @@ Cursor = Annotated[str, Query(max_length=400)]
 
 @router.get("/")
 async def home(request: Request, work: Work) -> Response:
-    """The hospital's first page: find a patient, or choose one of those who were seen last."""
+    """The hospital's first page: find a patient, or choose one of those who were seen last.
+
+    Who finds no patients and administers goes on to that.
+    """
+    if not may(work.principal, "patient:find") and may(work.principal, "member:manage"):
+        return RedirectResponse(f"{home_of(work.tenant)}/admin", status_code=303)
     people = await service.recent_patients(work) if may(work.principal, "patient:find") else ()
     found = hits(people, today=service.now_in(work).date(), zone=service.zone_of(work))
     return render(request, work, "chart/find.html", found=found, text="", fresh=True)

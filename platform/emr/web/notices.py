@@ -19,6 +19,7 @@ NOTICES = {
     "review-opened": mark("Đã mở đợt rà soát"),
     "review-saved": mark("Đã lưu đợt rà soát"),
     "review-closed": mark("Đã kết thúc đợt rà soát"),
+    "machine-removed-untold": mark("Đã thu hồi ở đây; dịch vụ đăng nhập chưa trả lời, hãy thu hồi lại sau"),
     "machine-removed": mark("Đã thu hồi hệ thống"),
     "provider-saved": mark("Đã lưu dịch vụ đăng nhập của bệnh viện"),
     "provider-removed": mark("Đã gỡ dịch vụ đăng nhập của bệnh viện"),
