@@ -48,11 +48,11 @@ class TestJob:
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         assert environment(container)["EMR_TENANTS"] == mounts["hospitals"]
 
-    def test_it_alone_may_ask_the_identity_provider_for_organizations(self) -> None:
+    def test_it_and_the_web_service_alone_administer_the_identity_provider(self) -> None:
         with_address = [
             m["metadata"]["name"] for m in render(EVERYTHING) if "EMR_IDENTITY__ADMIN_URL" in str(m.get("spec"))
         ]
-        assert with_address == ["emr-migrate"]
+        assert sorted(with_address) == ["emr-migrate", "emr-serve"]
 
 
 class TestHospitals:

@@ -134,9 +134,9 @@ EMR_WAREHOUSE__SECRET_KEY: [warehouse, secretKey]
 {{- end }}
 {{- if eq .part "migrate" }}
 EMR_DATABASE__OWNER_URL: [owner, url]
-{{- if .root.Values.identity.adminUrl }}
-EMR_IDENTITY__ADMIN_CLIENT_SECRET: [identity, adminClientSecret]
 {{- end }}
+{{- if and (has .part (list "migrate" "serve")) .root.Values.identity.adminUrl }}
+EMR_IDENTITY__ADMIN_CLIENT_SECRET: [identity, adminClientSecret]
 {{- end }}
 {{- end }}
 
@@ -154,6 +154,16 @@ env:
 {{- if .root.Values.database.cells }}
   - name: EMR_DATABASE__CELLS
     valueFrom: {secretKeyRef: {name: {{ .root.Values.database.existingSecret }}, key: cells}}
+{{- end }}
+{{- end }}
+
+{{/* Where the identity provider is administered, for the processes that do so. */}}
+{{- define "emr.administers" -}}
+{{- with .Values.identity }}
+{{- if .adminUrl }}
+- {name: EMR_IDENTITY__ADMIN_URL, value: {{ .adminUrl | quote }}}
+- {name: EMR_IDENTITY__ADMIN_CLIENT_ID, value: {{ .adminClientId | quote }}}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final, cast
+from zoneinfo import ZoneInfo
 
 from fastapi import Request
 
@@ -9,6 +10,8 @@ from emr.identity.administration import Administered
 from emr.kernel.errors import Refusal
 from emr.web.forms import Form
 from emr.web.i18n import mark
+from emr.work.unit import UnitOfWork
+from emr.work.visit import Visit
 
 CONFIRM: Final = mark("Đánh dấu ô xác nhận trước khi thực hiện")
 _SAID: Final[Mapping[str, str]] = {
@@ -33,6 +36,11 @@ _SAID: Final[Mapping[str, str]] = {
     "discovery-issuer": mark("Tài liệu cấu hình ghi một issuer khác"),
     "discovery-incomplete": mark("Tài liệu cấu hình thiếu địa chỉ đăng nhập, mã hoặc khóa"),
 }
+
+
+def zone_of(where: UnitOfWork | Visit) -> ZoneInfo:
+    """The hospital's time zone."""
+    return ZoneInfo(where.tenant.time_zone)
 
 
 def administered_of(request: Request) -> Administered:

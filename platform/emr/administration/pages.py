@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from emr.administration import policy, service, steps
-from emr.administration.answers import CONFIRM, administered_of, explain
+from emr.administration.answers import CONFIRM, administered_of, explain, zone_of
 from emr.administration.machines.service import list_machines
 from emr.administration.reviews.service import list_reviews
 from emr.administration.sessions.service import list_sessions
@@ -32,7 +32,7 @@ async def overview(request: Request, work: Work) -> Response:
         left=sum(not service.is_current(each, work.clock()) for each in found),
         waiting=await service.unfinished(work), possible=administered_of(request).possible,
         reviews=await list_reviews(work), sessions=len(await list_sessions(work)),
-        machines=sum(each.active for each in await list_machines(work)),
+        machines=sum(each.active for each in await list_machines(work)), zone=zone_of(work),
     )  # fmt: skip
 
 

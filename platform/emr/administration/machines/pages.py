@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from emr.administration import policy
-from emr.administration.answers import CONFIRM, administered_of, explain
+from emr.administration.answers import CONFIRM, administered_of, explain, zone_of
 from emr.administration.machines import service
 from emr.identity.machine_clients import MachineClient
 from emr.kernel.errors import Conflict, Invalid
@@ -25,7 +25,7 @@ async def machines(request: Request, work: Work) -> Response:
     found = await service.list_machines(work)
     return render(
         request, work, "administration/machines.html",
-        machines=found, names=policy, possible=administered_of(request).possible,
+        machines=found, names=policy, possible=administered_of(request).possible, zone=zone_of(work),
     )  # fmt: skip
 
 
@@ -110,5 +110,5 @@ def _machine(
     found, form = shown
     return render(
         request, where, "administration/machine.html", status=status,
-        machine=found, form=form, names=policy, possible=administered_of(request).possible,
+        machine=found, form=form, names=policy, possible=administered_of(request).possible, zone=zone_of(where),
     )  # fmt: skip

@@ -1,12 +1,11 @@
 """The pages of access reviews at `/h/{slug}/admin/reviews`."""
 
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
 from emr.administration import policy, steps
-from emr.administration.answers import CONFIRM, administered_of, explain
+from emr.administration.answers import CONFIRM, administered_of, explain, zone_of
 from emr.administration.machines import service as machines
 from emr.administration.reviews import service
 from emr.identity.principal import MACHINE_ROLES
@@ -14,7 +13,6 @@ from emr.kernel.errors import Conflict
 from emr.web.answers import read_form, render, saved
 from emr.web.forms import Form
 from emr.web.work import Visiting, Work
-from emr.work.unit import UnitOfWork
 from emr.work.visit import Visit
 
 router = APIRouter(prefix="/h/{slug}/admin/reviews", include_in_schema=False)
@@ -25,7 +23,7 @@ _HERE: Final = "/admin/reviews"
 async def reviews(request: Request, work: Work) -> Response:
     """What was reviewed, and what is due."""
     found = await service.list_reviews(work)
-    return render(request, work, "administration/reviews.html", reviews=found, form=Form())
+    return render(request, work, "administration/reviews.html", reviews=found, form=Form(), zone=zone_of(work))
 
 
 @router.post("")
@@ -37,7 +35,9 @@ async def open_review(request: Request, work: Work) -> Response:
     except Conflict as refusal:
         explain(form, refusal, "open")
         found = await service.list_reviews(work)
-        return render(request, work, "administration/reviews.html", status=422, reviews=found, form=form)
+        return render(
+            request, work, "administration/reviews.html", status=422, reviews=found, form=form, zone=zone_of(work)
+        )
     return saved(request, work, f"{_HERE}/{review_id}", "review-opened")
 
 
@@ -100,11 +100,6 @@ async def _decide(request: Request, visit: Visit, review: str, chosen: dict[str,
                 await steps.deactivate(visit, at, subject)
         async with visit.begin() as work:
             await service.decide(work, review, subject, "removed" if value == "removed" else "kept")
-
-
-def zone_of(where: UnitOfWork | Visit) -> ZoneInfo:
-    """The hospital's time zone."""
-    return ZoneInfo(where.tenant.time_zone)
 
 
 async def _again(request: Request, visit: Visit, review: str, form: Form) -> Response:

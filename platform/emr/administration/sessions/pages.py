@@ -1,9 +1,8 @@
 """The page of running sessions at `/h/{slug}/admin/sessions`."""
 
-from zoneinfo import ZoneInfo
-
 from fastapi import APIRouter, Request, Response
 
+from emr.administration.answers import zone_of
 from emr.administration.sessions import service
 from emr.web.answers import read_form, render, saved
 from emr.web.work import Work
@@ -17,7 +16,7 @@ async def sessions(request: Request, work: Work) -> Response:
     found = await service.list_sessions(work)
     return render(
         request, work, "administration/sessions.html",
-        sessions=found, own=work.principal.session_id, zone=ZoneInfo(work.tenant.time_zone),
+        sessions=found, own=work.principal.session_id, zone=zone_of(work),
     )  # fmt: skip
 
 
