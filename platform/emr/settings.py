@@ -86,10 +86,14 @@ class Identity(BaseModel):
     client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
     audience: str = Field("emr-api", description="What a bearer token's `aud` must hold.")
     admin_url: str = Field(
-        "", description="Base address of Keycloak, for onboarding and for hospitals' administrators; empty: the platform administers no identity provider."
+        "",
+        description="Base address of Keycloak, for onboarding and for hospitals' administrators; empty: the platform administers no identity provider.",
     )
     admin_realm: str = Field("emr", description="The realm that holds organizations and users.")
-    admin_client_id: str = Field("emr-admin", description="Service account that administers the realm; its four roles: docs/identity-administration.md.")
+    admin_client_id: str = Field(
+        "emr-admin",
+        description="Service account that administers the realm; its four roles: docs/identity-administration.md.",
+    )
     admin_client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
     session_idle_minutes: int = Field(
         240, ge=1, description="A session that nobody used for this long is over; its hospital locks it much earlier."

@@ -40,6 +40,8 @@ async def new_machine(request: Request, work: Work) -> Response:
 async def connect(request: Request, visit: Visiting) -> Response:
     """Another one; the page shows its secret once."""
     form = await read_form(request, visit)
+    async with visit.begin() as work:
+        await service.begin_connection(work)
     wanted = policy.machine_of(form)
     if form.ok:
         try:

@@ -94,9 +94,10 @@ async def end_machine(work: UnitOfWork, subject: str) -> MachineClient | None:
 
 
 async def connect(visit: Visit, at: Administered, wanted: NewMachine) -> Connected:
-    """Register a client, put it into the organization, make it a member. Raises EndpointRefused, Unavailable."""
-    async with visit.begin() as work:
-        await begin_connection(work)
+    """Register a client, put it into the organization, make it a member; `begin_connection` came before.
+
+    Raises EndpointRefused, Unavailable.
+    """
     if wanted.jwks_url:
         # Keycloak fetches the keys: from a public https address, or one that the hospital's file lists.
         Fence(visit.tenant.receivers).demand(wanted.jwks_url)
@@ -114,10 +115,9 @@ async def connect(visit: Visit, at: Administered, wanted: NewMachine) -> Connect
 
 async def rotate(visit: Visit, at: Administered, subject: str) -> Connected:
     """Another secret; the old one is over at once, and tokens that it brought within their two minutes."""
-    machines = at.machines
     async with visit.begin() as work:
         found = await begin_rotation(work, subject)
-    secret = await machines.change(Machine(found.client_id, found.name), found.token)
+    secret = await at.machines.change(Machine(found.client_id, found.name), found.token)
     async with visit.begin() as work:
         await note_rotation(work, subject)
     return Connected(found.client_id, found.name, secret)

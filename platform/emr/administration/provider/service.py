@@ -38,9 +38,9 @@ async def find_provider(visit: Visit, at: Administered) -> Linked | None:
 
 async def set_provider(visit: Visit, at: Administered, wanted: OwnProvider) -> None:
     """Look at the provider, then use it. Raises EndpointRefused, Invalid, Unavailable; then nothing has changed."""
-    brokers = at.brokers
     async with visit.begin() as work:
         organization_id = await read_provider(work)
+    brokers = at.brokers
     endpoints = await discover(wanted.issuer, Fence(visit.tenant.receivers))
     broker = Broker(visit.tenant.slug, visit.tenant.name, endpoints, wanted.client_id, wanted.secret, wanted.domain)
     await brokers.set(organization_id, broker)
@@ -50,9 +50,8 @@ async def set_provider(visit: Visit, at: Administered, wanted: OwnProvider) -> N
 
 async def remove_provider(visit: Visit, at: Administered) -> None:
     """Take it away. Raises Unavailable."""
-    brokers = at.brokers
     async with visit.begin() as work:
         organization_id = await read_provider(work)
-    await brokers.remove(organization_id, visit.tenant.slug)
+    await at.brokers.remove(organization_id, visit.tenant.slug)
     async with visit.begin() as work:
         await note_removed(work)
