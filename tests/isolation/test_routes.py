@@ -47,10 +47,14 @@ NOT_PLANTED = frozenset(
         "/h/{slug}/fhir/$import/{id}/{number}",
         "/h/{slug}/patients/{patient}/apps/{app}",
         "/h/{slug}/patients/{patient}/apps/grants/{grant}",
+        "/h/{slug}/admin/members/{subject}",
+        "/h/{slug}/admin/reviews/{review}",
+        "/h/{slug}/admin/machines/{subject}",
     }
 )
 """Addresses of a kind of thing that the neighbour does not have: a PDF inside DICOM, a study without a patient, bulk data,
-apps and what was allowed them (tests/smart), and jobs, which are nobody's but their maker's (tests/fhir/test_bulk.py).
+apps and what was allowed them (tests/smart), jobs, which are nobody's but their maker's (tests/fhir/test_bulk.py), and
+what administrators alone are shown (tests/administration).
 """
 
 ROUTES = routes()
