@@ -44,11 +44,7 @@ maker's alone.
 _FIXED: Final = {
     "type": "Patient", "version": "1", "number": "1", "page": "1", "frame": "1", "numbers": "1", "tag": "7FE00010",
     "code": "8867-4", "operation": "meta", "member": "Observation",
-<<<<<<< HEAD
-    "session": "0", "subject": "nobody", "app": "nobody", "grant": "nobody",
-=======
-    "session": "0", "subject": "nobody", "review": "nobody",
->>>>>>> c9fe8b8 (A review is a door to try)
+    "session": "0", "subject": "nobody", "review": "nobody", "app": "nobody", "grant": "nobody",
 }  # fmt: skip
 _PLANTED: Final = frozenset({"id", "patient", "encounter", "note", "binary", "document", "study", "series", "instance"})
 _PART: Final = re.compile(r"\{(\w+)(?::path)?\}")
