@@ -22,6 +22,7 @@ from emr.dicomweb import api as dicomweb_api
 from emr.documents import api as documents_api
 from emr.documents import pages as documents_pages
 from emr.documents.press import Press
+from emr.emergency import pages as emergency_pages
 from emr.fhir import api as fhir_api
 from emr.identity.administration import administered
 from emr.identity.service import Identity
@@ -72,6 +73,7 @@ ROUTERS: Final = (
     reviews_pages.router,
     machines_pages.router,
     provider_pages.router,
+    emergency_pages.router,
 )
 
 

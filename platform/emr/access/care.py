@@ -7,6 +7,7 @@ and the platform's own work are bound by roles alone: for them there is no limit
 from functools import lru_cache
 from typing import Final
 
+from emr.access.hours import outside_hours
 from emr.access.labels import clearance
 from emr.db.seen import Sight
 from emr.identity.principal import Principal
@@ -22,6 +23,8 @@ AUTHOR: Final = "author:"
 def sight_of(tenant: Tenant, principal: Principal, clock: Clock) -> Sight | None:
     """What the principal's transaction in this hospital is told; None when nothing is hidden from it."""
     access = tenant.access
+    if access.windows and outside_hours(tenant, principal, clock()):
+        return Sight(clock(), glass_only=True, grantees=(PERSON + principal.subject,))
     if principal.patient is None and (not access.kept or principal.kind != "person"):
         return None
     bound = principal.role in access.bound

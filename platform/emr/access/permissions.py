@@ -53,16 +53,19 @@ _SHOW: Final = frozenset({"chart:read", "patient:find", "document:read", "imagin
 _CHANGE: Final = frozenset({"record:create", "record:update", "record:delete", "record:transaction"})
 _LIGHT: Final = frozenset({"border:read"})
 _CARE: Final = frozenset({"vitals:write", "note:write", "problem:write", "allergy:write", "document:write"})
+_GLASS: Final = frozenset({"care:break-glass"})
 
 GRANTS: Final[dict[str, Grant]] = {
     "reception": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | CODES, DESK),
-    "nurse": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _CARE - {"problem:write"}, EVERYTHING, EVERYTHING),
-    "doctor": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _CARE, EVERYTHING, EVERYTHING),
-    "lab": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW, EVERYTHING, LABORATORY),
-    "imaging": Grant(
-        _READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"imaging:store", "document:write"}, EVERYTHING, PICTURES
+    "nurse": Grant(
+        _READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS | _CARE - {"problem:write"}, EVERYTHING, EVERYTHING
     ),
-    "pharmacist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW, EVERYTHING, MEDICINES),
+    "doctor": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS | _CARE, EVERYTHING, EVERYTHING),
+    "lab": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS, EVERYTHING, LABORATORY),
+    "imaging": Grant(
+        _READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS | {"imaging:store", "document:write"}, EVERYTHING, PICTURES
+    ),
+    "pharmacist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS, EVERYTHING, MEDICINES),
     "cashier": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | MONEY | CODES, MONEY),
     "archivist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"document:write"}, EVERYTHING, PAPERS),
     "admin": Grant(_READ | _OWN | _LIGHT | {"member:manage", "app:manage"}, HOUSE | CODES, HOUSE),
@@ -88,7 +91,10 @@ GRANTS: Final[dict[str, Grant]] = {
 }
 
 
-DUTIES: Final[dict[str, frozenset[str]]] = {"privacy": frozenset({"audit:read"})}
+AT_ANY_HOUR: Final = frozenset({"care:break-glass"})
+"""What a hospital's hours do not hold back."""
+
+DUTIES: Final[dict[str, frozenset[str]]] = {"privacy": frozenset({"audit:read", "care:review"})}
 """What a duty gives beside the role: verbs, and sight of nothing else."""
 
 

@@ -42,6 +42,7 @@ _POLICY: Final[tuple[LiteralString, ...]] = (
     SELECT nullif(current_setting('emr.now', true), '')::timestamptz AS now,
            coalesce(nullif(current_setting('emr.everybody', true), ''), 'f')::bool AS everybody,
            coalesce(nullif(current_setting('emr.unlabelled', true), ''), 'f')::bool AS unlabelled,
+           coalesce(nullif(current_setting('emr.glass_only', true), ''), 'f')::bool AS glass_only,
            nullif(current_setting('emr.patient', true), '') AS patient,
            coalesce(nullif(current_setting('emr.own', true), ''), '{{}}')::text[] AS own,
            coalesce(nullif(current_setting('emr.grantees', true), ''), '{{}}')::text[] AS grantees,
@@ -55,6 +56,7 @@ _POLICY: Final[tuple[LiteralString, ...]] = (
      WHERE g.grantee = ANY ((SELECT grantees FROM {seen}.looking)::text[])
        AND g.since <= (SELECT now FROM {seen}.looking)
        AND (g.until IS NULL OR g.until > (SELECT now FROM {seen}.looking))
+       AND (g.basis = 'break-glass' OR NOT (SELECT glass_only FROM {seen}.looking))
     """,
     # Those with whom a care relationship or a grant stands, and what is the looker's own.
     """
@@ -147,7 +149,7 @@ SETTLE: Final = """
 SELECT set_config('emr.now', $1, true), set_config('emr.everybody', $2, true), set_config('emr.unlabelled', $3, true),
        set_config('emr.patient', $4, true), set_config('emr.own', $5::text[]::text, true),
        set_config('emr.grantees', $6::text[]::text, true), set_config('emr.cleared', $7::text[]::text, true),
-       set_config('emr.treating', $8::text[]::text, true)
+       set_config('emr.treating', $8::text[]::text, true), set_config('emr.glass_only', $9, true)
 """
 _NO_LIST: Final[tuple[str, ...]] = ()
 
@@ -159,6 +161,7 @@ class Sight:
     everybody: no care relationship is asked for. unlabelled: labels do not matter. patient: the only one of whom
     anything is seen. own: names under which `concerns` lists what is the looker's own. grantees: under which `grants`
     knows the looker. cleared: labels that do not hide from the looker; treating: nor those of whom the looker treats.
+    glass_only: nothing counts but a glass that the looker has broken.
     """
 
     now: datetime
@@ -169,11 +172,19 @@ class Sight:
     grantees: tuple[str, ...] = _NO_LIST
     cleared: tuple[str, ...] = _NO_LIST
     treating: tuple[str, ...] = _NO_LIST
+    glass_only: bool = False
 
     def settings(self) -> tuple[object, ...]:
         """The values of `SETTLE`."""
         lists = [list(each) for each in (self.own, self.grantees, self.cleared, self.treating)]
-        return self.now.isoformat(), str(self.everybody), str(self.unlabelled), self.patient, *lists
+        return (
+            self.now.isoformat(),
+            str(self.everybody),
+            str(self.unlabelled),
+            self.patient,
+            *lists,
+            str(self.glass_only),
+        )
 
 
 def seen_of(schema: str) -> str:

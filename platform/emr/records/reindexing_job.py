@@ -9,6 +9,8 @@ from emr.kernel.tenant import Tenant
 from emr.records.own_pass import UNFINISHED as OWN_UNFINISHED
 from emr.records.own_pass import advance_own
 from emr.records.reindexing import Progress, advance
+from emr.records.sights_pass import STATE as SIGHTS_STATE
+from emr.records.sights_pass import advance_sights, is_behind
 from emr.telemetry.logs import get_logger
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
@@ -44,9 +46,18 @@ class _Pass:
         async with self._parts.databases.hospital(tenant) as connection:
             record = await connection.fetchval(_UNFINISHED, name="reindex-unfinished")
             own = await connection.fetchval(OWN_UNFINISHED, name="own-pass-unfinished")
+            sights = await connection.fetchval(SIGHTS_STATE, name="sights-state")
         more = record and await self._advanced(tenant, advance)
         more_own = own and await self._advanced(tenant, advance_own)
-        return bool(more or more_own)
+        more_sights = is_behind(tenant.access, sights) and await self._sights_advanced(tenant)
+        return bool(more or more_own or more_sights)
+
+    async def _sights_advanced(self, tenant: Tenant) -> bool:
+        try:
+            async with unit_of_work(self._parts, tenant, system_principal("sights", tenant_id=tenant.id)) as work:
+                return await advance_sights(work)
+        except Conflict:
+            return True
 
     async def _advanced(self, tenant: Tenant, act: Callable[[UnitOfWork], Awaitable[Progress]]) -> bool:
         """Whether there is more to do at once: a pass that waits for older writers has done nothing yet."""

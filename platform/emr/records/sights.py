@@ -6,7 +6,7 @@ that it refers to, and bears their labels; one that refers to nothing is its aut
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -67,6 +67,7 @@ async def keep_sights(work: UnitOfWork, pks: Sequence[int], *, anew: bool = Fals
     rows = await work.db.fetch(_STORED, list(pks), name="sights-stored")
     versions = [Stored.of(row["type"], row) for row in rows]
     kept = [(each, each.resource()) for each in versions if not each.deleted]
+    own = AUTHOR + work.principal.subject
     orphans = {(each.type, each.id): (each, value) for each, value in kept if _is_orphan(each)}
     marks = [_Mark(each.pk, labels_of(work.tenant.access, value)) for each, value in kept if not _is_orphan(each)]
     await _mark(work, marks, anew=anew)
@@ -74,6 +75,9 @@ async def keep_sights(work: UnitOfWork, pks: Sequence[int], *, anew: bool = Fals
         # One that tells of another orphan comes after it; those that tell of each other are their author's own.
         ready = [name for name, (_, value) in orphans.items() if not _targets(value) & (orphans.keys() - {name})]
         marks = [await _told(work, *orphans[name], lost=not ready) for name in ready or list(orphans)]
+        if anew:
+            # Whose own they are was written down when they were made; a pass does not make them its own.
+            marks = [replace(each, concerns=None) if each.concerns == {own} else each for each in marks]
         await _mark(work, marks, anew=anew)
         orphans = {name: each for name, each in orphans.items() if ready and name not in ready}
     await work.db.execute(

@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from emr.access.permissions import GRANTS
+from emr.access.permissions import DUTIES, GRANTS
 from emr.identity.principal import Principal
 from emr.identity.service import Identity
 from emr.kernel.ids import uuid7
@@ -22,7 +22,7 @@ from emr.work.visit import Visit
 
 CSRF_FIELD: Final = "_csrf"
 _SMALL: Final = 700
-_WHILE_READING: Final = (":read", ":find", ":search", ":history", ":manage")
+_WHILE_READING: Final = (":read", ":find", ":search", ":history", ":manage", ":review", ":break-glass")
 _MOST_FIELDS: Final = 200
 ROLE_NAMES: Final = {
     "reception": mark("Tiếp đón"),
@@ -115,7 +115,7 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         prefix=prefix,
         person=principal.name,
         role=ROLE_NAMES.get(principal.role, principal.role),
-        permissions=GRANTS[principal.role].verbs if tenant.writable else _reading(principal.role),
+        permissions=_offered(tenant, principal),
         hidden=lambda: {CSRF_FIELD: token},
         notice=NOTICES.get(request.cookies.get(NOTICE_COOKIE, ""), ""),
         path=request.url.path.removeprefix(prefix),
@@ -124,9 +124,14 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
     )
 
 
-def _reading(role: str) -> frozenset[str]:
-    """What a page offers while a hospital is read-only."""
-    return frozenset(verb for verb in GRANTS[role].verbs if verb.endswith(_WHILE_READING))
+def _offered(tenant: Tenant, principal: Principal) -> frozenset[str]:
+    """What a page offers: verbs of role and duties; less while a hospital is read-only, and no emergency access where
+    nothing is hidden.
+    """
+    verbs = GRANTS[principal.role].verbs.union(*(DUTIES[duty] for duty in principal.duties))
+    if not (tenant.access.kept or tenant.access.windows):
+        verbs -= {"care:break-glass"}
+    return verbs if tenant.writable else frozenset(verb for verb in verbs if verb.endswith(_WHILE_READING))
 
 
 def _answer(request: Request, scene: Scene, template: str, status: int, context: dict[str, object]) -> Response:

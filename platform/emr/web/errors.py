@@ -129,6 +129,7 @@ def outcome_of(refusal: errors.Refusal) -> dict[str, Any]:
     return {"resourceType": "OperationOutcome", "issue": issues}
 
 
+_PERHAPS_HIDDEN: Final = frozenset({"not-found", "outside-hours"})
 _ELSEWHERE: Final = frozenset({"hospital-unknown", "not-a-member", "hospital-suspended", "hospital-being-upgraded"})
 """Refusals after which nothing in this hospital can be the next step."""
 
@@ -219,6 +220,8 @@ def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
         steps.append((_ASK_AGAIN[refusal.code] + quote(request.url.path, safe="/"), mark("Xác thực lại")))
     elif len(parts) > 3 and parts[1] == "h" and refusal.code not in _ELSEWHERE:
         steps.append((f"/h/{parts[2]}/", mark("Về trang tìm người bệnh")))
+        if refusal.code in _PERHAPS_HIDDEN and _hides(request, parts[2]):
+            steps.append((f"/h/{parts[2]}/emergency", mark("Truy cập khẩn cấp")))
     return render_public(
         request,
         "web/error.html",
@@ -234,6 +237,12 @@ def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
 def _lock_of(request: Request) -> str:
     slug = request.url.path.split("/")[2]
     return f"/h/{slug}/me/locked?to={quote(request.url.path, safe='/')}"
+
+
+def _hides(request: Request, slug: str) -> bool:
+    """Whether a hospital hides anything from anybody: the answer must not depend on what was asked for."""
+    access = request.app.state.runtime.registry.by_slug(slug).access
+    return bool(access.kept or access.windows)
 
 
 def _entry(refusal: errors.Refusal) -> tuple[type[errors.Refusal], int, str]:

@@ -13,6 +13,8 @@ NAVIGATION = (
     NavItem("/", mark("Người bệnh"), "patient:find", "f"),
     NavItem("/admin", mark("Quản trị"), "member:manage"),
     NavItem("/imaging/unmatched", mark("Ảnh chờ ghép"), "imaging:store"),
+    NavItem("/emergency", mark("Truy cập khẩn cấp"), "care:break-glass"),
+    NavItem("/emergency/reviews", mark("Xem xét khẩn cấp"), "care:review", count="/emergency/reviews/count"),
 )
 
 

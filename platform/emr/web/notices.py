@@ -25,5 +25,7 @@ NOTICES = {
     "provider-removed": mark("Đã gỡ dịch vụ đăng nhập của bệnh viện"),
     "pin-set": mark("Đã đặt mã PIN"),
     "app-taken-back": mark("Đã thu hồi quyền của ứng dụng"),
+    "glass-ended": mark("Đã kết thúc truy cập khẩn cấp"),
+    "glass-reviewed": mark("Đã lưu kết luận"),
     "study-matched": mark("Đã ghép hình ảnh vào bệnh án"),
 }

@@ -15,12 +15,16 @@ ROOMS = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class NavItem:
-    """A place of the hospital's top bar: a path below the hospital, the Vietnamese label, the permission it needs."""
+    """A place of the hospital's top bar: a path below the hospital, the Vietnamese label, the permission it needs.
+
+    count: a path that answers with how much waits there, as a sign beside the label.
+    """
 
     path: str
     label: str
     permission: str
     key: str = ""
+    count: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,22 @@
 import functools
 import time
 from collections.abc import Awaitable, Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from emr.access.permissions import demand
+from emr.access.care import PERSON
+from emr.access.hours import outside_hours
+from emr.access.permissions import AT_ANY_HOUR, demand
 from emr.audit.rows import AuditRow
-from emr.kernel.errors import Refusal
+from emr.kernel.errors import Forbidden, Refusal
 from emr.telemetry import metrics
 from emr.telemetry.spans import span
 from emr.work.unit import UnitOfWork
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_GLASS: Final = """
+SELECT EXISTS (SELECT 1 FROM grants WHERE grantee = $1 AND basis = 'break-glass' AND since <= $2 AND until > $2)
+"""
 UseCase = Callable[Concatenate[UnitOfWork, P], Awaitable[R]]
 
 
@@ -31,6 +36,8 @@ def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P
             trail.depth += 1
             try:
                 demand(work.principal, permission)
+                if work.tenant.access.windows and permission not in AT_ANY_HOUR:
+                    await _refuse_outside_hours(work)
                 with span("use case", use_case=event, permission=permission):
                     result = await action(work, *args, **kwargs)
                 outcome = "ok"
@@ -47,6 +54,16 @@ def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P
         return run
 
     return decorate
+
+
+async def _refuse_outside_hours(work: UnitOfWork) -> None:
+    """Raise `Forbidden` outside of the role's hours, unless a glass is broken: then only its patient is seen."""
+    if not outside_hours(work.tenant, work.principal, work.clock()):
+        return
+    async with work.db.whole() as own:
+        glass = await own.fetchval(_GLASS, PERSON + work.principal.subject, work.clock(), name="glass")
+    if not glass:
+        raise Forbidden("outside-hours", "The hospital does not let this role work at this hour.")
 
 
 def _row(work: UnitOfWork, event: str) -> AuditRow:
