@@ -35,8 +35,7 @@ def doctor(browser: Browser, strict: House) -> Iterator[Tab]:  # noqa: F811
 
 @pytest.fixture
 def officer(browser: Browser, strict: House) -> Iterator[Tab]:  # noqa: F811
-    strict.sql("UPDATE directory.memberships SET duties = '{privacy}' WHERE role = 'archivist'")
-    yield from signed_in(browser, strict, "archivist")
+    yield from signed_in(browser, strict, "privacy")
 
 
 class TestFromTheSearchToTheReview:

@@ -49,7 +49,8 @@ async def break_glass(request: Request, work: Work) -> Response:
     """Break it: then the chart."""
     form = await read_form(request, work)
     patient = form.values.get("patient", "")[:64]
-    wanted = BreakGlass(patient, *(form.values.get(f"{name}-{patient}", "") for name in ("reason", "words")))
+    reason, words = (form.values.get(f"{name}-{patient}", "") for name in ("reason", "words"))
+    wanted = BreakGlass(patient, reason, words)
     try:
         broken = await service.break_glass(work, wanted)
     except (Conflict, Forbidden, Invalid, NotFound) as refusal:
@@ -99,8 +100,8 @@ async def _page(request: Request, work: UnitOfWork, form: Form, *, status: int =
     context = {"found": None, "chosen": None} | context
     return render(
         request, work, "emergency/begin.html", status=status, form=form, own=await service.list_own(work),
-        reasons=policy.reasons(), zone=ZoneInfo(work.tenant.time_zone), fresh=policy.proved(work.principal, work.clock()),
-        **context,
+        reasons=policy.reasons(), zone=ZoneInfo(work.tenant.time_zone),
+        fresh=policy.proved(work.principal, work.clock()), **context,
     )  # fmt: skip
 
 
