@@ -56,7 +56,8 @@ async def find_in_emergency(work: UnitOfWork, text: str, born: str = "") -> list
 async def break_glass(work: UnitOfWork, request: BreakGlass) -> Broken:
     """See one patient whom one does not see, for at most an hour; the privacy officer is told and will review it.
 
-    Raises `Forbidden` (recent-sign-in-needed), `Invalid`, `NotFound`, `Conflict` where nothing is hidden (glass-needless).
+    Raises `Forbidden` (recent-sign-in-needed), `Invalid`, `NotFound`, `Conflict` where nothing is hidden
+    (glass-needless).
     """
     now, person = work.clock(), work.principal
     if not policy.proved(person, now):
