@@ -68,8 +68,8 @@ PRIVATE = [each for each in ROUTES if not each[1].endswith((*PUBLIC, *APPS_OWN))
 
 def filled(path: str, slug: str, ids: dict[str, str]) -> str:
     parts = {"slug": slug, "type": "Patient", "version": "1", "number": "1", "page": "1", "frame": "1", "tag": "7FE00010",
-             "numbers": "1", "code": "8867-4", "subject": "nobody", "session": "nobody", "review": "nobody", "client": "nobody", "app": "nobody", "operation": "meta", "member": "Observation"} | ids  # fmt: skip
-    return re.sub(r"\{(\w+)(?::path)?\}", lambda found: parts[found[1]], path)
+             "numbers": "1", "code": "8867-4", "subject": "nobody", "client": "nobody", "app": "nobody", "operation": "meta", "member": "Observation"} | ids  # fmt: skip
+    return re.sub(r"\{(\w+)(?::path)?\}", lambda found: parts.get(found[1], "nobody"), path)
 
 
 def ids_of(planted: Planted) -> dict[str, str]:
