@@ -19,6 +19,7 @@ from emr.work.runtime import Runtime, runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr_demo.postgres import temporary
 from tests.house import House, served
+from tests.imaging.samples import encoded, slice_of
 from tests.isolation.twins import DOCTOR, PLAIN, twin_hospitals
 
 ICD = "http://hl7.org/fhir/sid/icd-10"
@@ -130,6 +131,21 @@ class TestLabels:
             assert [status(archivist, path) for path in (f"/Patient/{key}", f"/Condition/{plain}")] == [404, 404]
             assert his.put(f"/Patient/{key}", json={"resourceType": "Patient", "id": key}).status_code == 200
             assert [status(archivist, path) for path in (f"/Patient/{key}", f"/Condition/{plain}")] == [200, 200]
+
+
+class TestImages:
+    def test_are_kept_by_who_is_not_cleared_and_seen_with_their_patient(self, strict: House, his: httpx.Client) -> None:
+        marked = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "CEL"}]}
+        number = [{"type": {"coding": [{"code": "MR"}]}, "value": "CEL-1"}]
+        key = person(his, treated=False, meta=marked, identifier=number, name=[{"family": "Cao", "given": ["Sao"]}])
+        home = f"{strict.url}/h/{PLAIN}/dicomweb/studies"
+        sent = encoded(slice_of(study="771", size=64, PatientID="CEL-1", PatientName="Cao^Sao"))
+        with strict.client("imaging", PLAIN) as imaging:
+            stored = imaging.post(home, content=sent, headers={"Content-Type": "application/dicom"})
+            assert stored.status_code == 200, stored.text
+            listed = imaging.get(home, headers={"Accept": "application/dicom+json"})
+            assert "771" not in listed.text
+        assert his.get(f"/ImagingStudy?patient={key}&_total=accurate").json()["total"] == 1
 
 
 class TestHours:

@@ -7,7 +7,7 @@ from emr.imaging.errors import InstanceNotFound
 from emr.imaging.filing import list_study, patients_numbered
 from emr.imaging.policy import record_numbers
 from emr.records.read import read
-from emr.work.unit import UnitOfWork
+from emr.work.unit import UnitOfWork, as_whole
 from emr.work.use_case import use_case
 
 
@@ -20,10 +20,11 @@ async def find_holders(work: UnitOfWork, number: str) -> list[dict[str, Any]]:
 @use_case("imaging:store", "imaging.matched")
 async def match_study(work: UnitOfWork, study: str, patient: str) -> None:
     """Say whose study it is, once. Raises InstanceNotFound for a study that is not waiting, ResourceNotFound."""
-    await repository.lock_study(work.db, study)
-    rows = await repository.series_of(work.db, [study])
-    if not rows or rows[0]["patient"]:
-        raise InstanceNotFound("not-found", "There is no such study waiting here.")
     await read(work, "Patient", patient)
-    await repository.match_study(work.db, study, patient)
-    await list_study(work, study)
+    async with as_whole(work) as own:
+        await repository.lock_study(own.db, study)
+        rows = await repository.series_of(own.db, [study])
+        if not rows or rows[0]["patient"]:
+            raise InstanceNotFound("not-found", "There is no such study waiting here.")
+        await repository.match_study(own.db, study, patient)
+        await list_study(own, study)

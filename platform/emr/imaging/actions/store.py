@@ -13,7 +13,7 @@ from emr.imaging.filing import Draft, draft_study, list_study
 from emr.imaging.matching import Matching, name_key
 from emr.imaging.parse import Parsed, parse
 from emr.kernel.errors import Forbidden, Refusal
-from emr.work.unit import UnitOfWork
+from emr.work.unit import UnitOfWork, as_whole
 from emr.work.use_case import use_case
 
 MEDIA_TYPE = "application/dicom"
@@ -56,12 +56,14 @@ async def store_instances(work: UnitOfWork, arrivals: Sequence[Arrival], *, list
     by_study: dict[str, list[int]] = {}
     for number, arrival in enumerate(arrivals):
         by_study.setdefault(arrival.parsed.facts.identity.study, []).append(number)
-    for study in sorted(by_study):
-        await repository.lock_study(work.db, study)
-        keeper = _Keeper(work, await draft_study(work, study, arrivals[by_study[study][0]].parsed.facts))
-        for number in by_study[study]:
-            outcomes[number] = await keeper.keep(arrivals[number])
-        await keeper.finish(list_now=list_now)
+    # Images belong to their study also where its patient is hidden from the one who brings them.
+    async with as_whole(work) as own:
+        for study in sorted(by_study):
+            await repository.lock_study(own.db, study)
+            keeper = _Keeper(own, await draft_study(own, study, arrivals[by_study[study][0]].parsed.facts))
+            for number in by_study[study]:
+                outcomes[number] = await keeper.keep(arrivals[number])
+            await keeper.finish(list_now=list_now)
     work.trail.note(
         instances=len(arrivals),
         refused=sorted({outcome.refusal.code for outcome in outcomes.values() if outcome.refusal}),
