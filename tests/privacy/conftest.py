@@ -10,17 +10,14 @@ from emr.kernel.clock import utc_now
 from emr.settings import Settings
 from emr.work.faults import nowhere
 from emr.work.runtime import runtime
-from tests.house import HOA_SEN, House, in_a_loop
+from tests.house import House, in_a_loop
 
 
 @pytest.fixture
 def officer(live: House) -> Iterator[httpx.Client]:
-    """archivist@hoa-sen, who has the duty for as long as the test lasts."""
-    duty = "UPDATE directory.memberships SET duties = %s WHERE role = 'archivist' AND tenant_id = %s"
-    live.sql(duty, ["privacy"], live.tenants[HOA_SEN].id)
-    with live.client("archivist") as client:
+    """privacy@hoa-sen, whose token says that a second factor was proved."""
+    with live.client("privacy") as client:
         yield client
-    live.sql(duty, [], live.tenants[HOA_SEN].id)
 
 
 @pytest.fixture

@@ -127,8 +127,8 @@ async def reset_password(visit: Visit, at: Administered, subject: str) -> Invite
     """A new link or one-time password for an account of this hospital alone. Raises AccountElsewhere, Unavailable."""
     async with visit.begin() as work:
         member = await service.get_member(work, subject)
+        people = at.people
         await service.may_reset(work, subject)
-    people = at.people
     mailed, password = await _let_in(at, subject, (PASSWORD,))
     await people.end_sessions(subject)
     return Invited(subject, member.name, mailed=mailed, password=password)
