@@ -30,6 +30,7 @@ from emr.imaging import pages as imaging_pages
 from emr.imaging.renderer import Renderer
 from emr.kernel.errors import NotFound
 from emr.light import pages as light_pages
+from emr.privacy import pages as privacy_pages
 from emr.settings import Settings
 from emr.smart import discovery as smart_discovery
 from emr.smart import pages as smart_pages
@@ -69,6 +70,7 @@ ROUTERS: Final = (
     chart_pages.router,
     administration_pages.router,
     light_pages.router,
+    privacy_pages.router,
     sessions_pages.router,
     reviews_pages.router,
     machines_pages.router,

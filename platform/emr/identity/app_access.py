@@ -8,7 +8,7 @@ from emr.identity.app_launches import AppLaunches
 from emr.identity.apps import Apps
 from emr.identity.client_assertion import SeenAssertions
 from emr.identity.errors import NotAMember, TokenRefused
-from emr.identity.principal import Principal, kind_of
+from emr.identity.principal import Principal, kind_of, stranger
 from emr.identity.sealing import Sealed
 from emr.kernel.clock import Clock
 from emr.kernel.tenant import Tenant
@@ -34,7 +34,7 @@ class AppAccess:
             raise TokenRefused("unknown, over or revoked")
         role = row["role"]
         if row["tenant_id"] != tenant.id or role is None:
-            raise NotAMember
+            raise NotAMember(stranger(row["subject"], row["name"]))
         scopes = frozenset(row["scopes"])
         return Principal(
             subject=row["subject"],

@@ -53,10 +53,14 @@ class TokenRefused(Unauthenticated):
 
 
 class NotAMember(Forbidden):
-    """The caller is known and does not belong to this hospital: one and the same answer for everything under it."""
+    """The caller is known and does not belong to this hospital: one and the same answer for everything under it.
 
-    def __init__(self) -> None:
+    `who` knocked is for the hospital's trail.
+    """
+
+    def __init__(self, who: Principal) -> None:
         super().__init__("not-a-member", "This account has no access to this hospital.")
+        self.who = who
 
 
 class SecondFactorNeeded(Forbidden):

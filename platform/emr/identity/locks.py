@@ -15,6 +15,7 @@ from emr.db.connection import Row
 from emr.db.pools import RolePool
 from emr.identity.errors import NotAMember, NotSignedIn, PinRefused
 from emr.identity.pins import Pins
+from emr.identity.principal import stranger
 from emr.identity.sessions import Sessions
 from emr.kernel.clock import Clock
 from emr.kernel.tenant import Tenant
@@ -63,7 +64,7 @@ class Locks:
         if row is None:
             raise NotSignedIn
         if row["role"] is None or tenant.organization_id not in row["organization_ids"]:
-            raise NotAMember
+            raise NotAMember(stranger(row["subject"], row["name"]))
         return LockState(
             session_id=row["id"],
             subject=row["subject"],

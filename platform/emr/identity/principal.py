@@ -87,6 +87,11 @@ def kind_of(role: str) -> Kind:
     return "machine" if role in MACHINE_ROLES else "person"
 
 
+def stranger(subject: str, name: str) -> Principal:
+    """Somebody who is known and belongs to no hospital that was asked: has no role, and so may do nothing."""
+    return Principal(subject=subject, name=name, role="", kind="person", tenant_id=None)
+
+
 def system_principal(name: str, *, tenant_id: str | None = None) -> Principal:
     """The platform itself, for instance an import or a scheduled job named `name`."""
     return Principal(subject=f"system:{name}", name=name, role=SYSTEM_ROLE, kind="system", tenant_id=tenant_id)

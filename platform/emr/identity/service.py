@@ -30,7 +30,7 @@ from emr.identity.flow import Asked, Begun, Flow, safe_path
 from emr.identity.locks import Locks, is_locked
 from emr.identity.memberships import Memberships
 from emr.identity.pins import Pins
-from emr.identity.principal import Principal, kind_of, needs_second_factor
+from emr.identity.principal import Principal, kind_of, needs_second_factor, stranger
 from emr.identity.provider import GrantRefused, Provider
 from emr.identity.requests import Browser, Credentials, Resolved, SignedIn, SignedOut, Started
 from emr.identity.sealing import FormTokens, Sealed
@@ -110,14 +110,14 @@ class Identity:
             raise NotSignedIn
         if row["role"] is None:
             await self._renew(row)
-            raise NotAMember
+            raise NotAMember(stranger(row["subject"], row["name"]))
         principal = _principal(row, tenant.id)
         if is_locked(row, tenant, self._clock()):
             raise SessionLocked(principal, fresh=await self.locks.lock(row["id"]))
         await self._sessions.touch(row["id"], row["seen_at"], row["lock_minutes"] or tenant.lock_minutes)
         await self._renew(row)
         if tenant.organization_id is None or tenant.organization_id not in row["organization_ids"]:
-            raise NotAMember
+            raise NotAMember(stranger(row["subject"], row["name"]))
         await self.memberships.seen(tenant.id, row["subject"], row["seen_on"])
         self._demand_strength(principal)
         return Resolved(principal, first=not row["entered"] and await self._sessions.enter(row["id"], tenant))
@@ -227,7 +227,7 @@ class Identity:
             raise TokenRefused(str(error)) from error
         found = await self.memberships.find(tenant.id, said.subject)
         if found is None or tenant.organization_id is None or tenant.organization_id not in said.organization_ids:
-            raise NotAMember
+            raise NotAMember(stranger(said.subject, said.name))
         await self.memberships.seen(tenant.id, said.subject, found.seen_on)
         return replace(
             found.principal(),

@@ -152,7 +152,8 @@ async def _state(request: Request) -> tuple[Tenant, LockState]:
     try:
         return tenant, await identity_of(request).locks.state(brought.cookie, tenant)
     except (NotAMember, NotSignedIn) as refusal:
-        row = refused(work_of=(tenant, None, Asked(request_id())), refusal=refusal, at=runtime_of(request).clock())
+        who = refusal.who if isinstance(refusal, NotAMember) else None
+        row = refused(work_of=(tenant, who, Asked(request_id())), refusal=refusal, at=runtime_of(request).clock())
         await runtime_of(request).audit.record(tenant.cell, [row])
         raise
 

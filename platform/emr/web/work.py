@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request, Response
 
 from emr.audit.rows import AuditRow
+from emr.identity.errors import NotAMember
 from emr.identity.principal import Principal
 from emr.kernel.errors import Forbidden, Malformed, NotFound, Refusal, Unavailable
 from emr.kernel.tenant import Tenant
@@ -70,7 +71,8 @@ async def principal_in(request: Request, tenant: Tenant) -> Principal:
         return await principal_of(request, tenant)
     except Forbidden as refusal:
         runtime = runtime_of(request)
-        await runtime.audit.record(tenant.cell, [_row(request, tenant, None, refusal)])
+        who = refusal.who if isinstance(refusal, NotAMember) else None
+        await runtime.audit.record(tenant.cell, [_row(request, tenant, who, refusal)])
         raise
 
 
