@@ -38,6 +38,7 @@ def routes() -> list[tuple[str, str]]:
 
 NOT_PLANTED = frozenset(
     {
+        "/h/{slug}/privacy/patients/{patient}",
         "/h/{slug}/imaging/studies/{study}/series/{series}/instances/{instance}/document",
         "/h/{slug}/imaging/studies/{study}",
         "/h/{slug}/dicomweb/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}",

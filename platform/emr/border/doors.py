@@ -31,6 +31,7 @@ PUBLIC: Final = frozenset(
 """Doors without a lock of ours: nothing of a patient lies behind them, or the app that comes is looked at first."""
 NOT_PLANTED: Final = frozenset(
     {
+        "/h/{slug}/privacy/patients/{patient}",
         "/h/{slug}/imaging/studies/{study}",
         "/h/{slug}/imaging/studies/{study}/series/{series}/instances/{instance}/document",
         "/h/{slug}/dicomweb/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}",
@@ -39,7 +40,7 @@ NOT_PLANTED: Final = frozenset(
     }
 )  # fmt: skip
 """Doors to a kind of thing that no canary is: a study without a patient, a PDF in DICOM, and jobs, which are their
-maker's alone.
+maker's alone; and what only the privacy officer opens.
 """
 _FIXED: Final = {
     "type": "Patient", "version": "1", "number": "1", "page": "1", "frame": "1", "numbers": "1", "tag": "7FE00010",
