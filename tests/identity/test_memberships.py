@@ -7,7 +7,8 @@ import pytest
 
 from emr.identity.memberships import Membership
 from emr.kernel.errors import Invalid, NotFound
-from tests.identity.providers import DOCTOR
+from tests.identity.providers import DOCTOR, WITH_CODE
+from tests.identity.test_second_factor import stepped_up
 from tests.identity.world import World
 
 
@@ -93,13 +94,14 @@ class TestWhatItSays:
         return {name: answer.json()[name] for name in self.SAID}
 
     def test_a_session_knows_it_from_the_next_request_on(self, demo: World) -> None:
-        browser = demo.sign_in()
+        demo.grant(WITH_CODE, "hoa-sen", "doctor")
+        browser = demo.sign_in(WITH_CODE)
+        stepped_up(demo, browser, WITH_CODE)  # which the duty asks for
         nothing = {"duties": [], "wards": [], "clearances": [], "practitioner": None}
         assert self.said(demo.who(browser)) == nothing
-        # The duty would ask for a second factor (test_second_factor.py).
-        demo.grant(DOCTOR, "hoa-sen", "doctor", **self.MORE | {"duties": frozenset()})
-        assert self.said(demo.who(browser)) == self.SAID | {"duties": []}
-        demo.grant(DOCTOR, "hoa-sen", "doctor")
+        demo.grant(WITH_CODE, "hoa-sen", "doctor", **self.MORE)
+        assert self.said(demo.who(browser)) == self.SAID
+        demo.grant(WITH_CODE, "hoa-sen", "doctor")
         assert self.said(demo.who(browser)) == nothing
 
     def test_a_bearer_token_knows_it_too(self, demo: World) -> None:

@@ -57,8 +57,13 @@ class TestTheRole:
                 for view in OF_A_RESOURCE:
                     asked = sql.SQL("SELECT count(*) FROM {} WHERE pk = ANY (%s)").format(sql.Identifier(view))
                     assert role.execute(asked, [somebodys]).fetchone() == (0,), view
+                    alone = sql.SQL("SELECT count(*) FROM {} WHERE pk NOT IN (SELECT pk FROM resources)")
+                    assert role.execute(alone.format(sql.Identifier(view))).fetchone() == (0,), view
                 rows = role.execute("SELECT count(*) FROM resources WHERE patients <> '{}'")
                 assert rows.fetchone() == (0,)
+                for view in ("dicom_series", "dicom_instances"):
+                    asked = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(view))
+                    assert role.execute(asked).fetchone() == (0,), view
                 role.execute("SELECT set_config('emr.everybody', 'true', false)")
                 role.execute("SELECT set_config('emr.unlabelled', 'true', false)")
                 found = role.execute("SELECT id FROM resources WHERE id = 'seen-role'")

@@ -25,5 +25,5 @@ class TestThreeClicks:
             page = one.page
             page.goto(f"{live.url}/h/hoa-sen/")
             page.get_by_role("button", name="admin@hoa-sen").click()
-            page.wait_for_url(f"{live.url}/h/hoa-sen/**")
+            page.wait_for_url(f"{live.url}/h/hoa-sen/admin")
             expect(page.locator(f'a[href$="/patients/{hoa_id}"]')).to_have_count(0)
