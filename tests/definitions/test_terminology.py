@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emr.definitions import model
-from emr.definitions.terminology import KINDS, definition, enforced, urls
-from emr.definitions.terminology_bindings import DefinitionsShelf, binding_codes
-from emr.definitions.terminology_codes import CodeSystem, code_system, supplemented
-from emr.definitions.terminology_compose import ValueSet, Versions, value_set
-from emr.definitions.terminology_refusals import DefinitionUnusable
+from emr.definitions.terminology.bindings import DefinitionsShelf, binding_codes
+from emr.definitions.terminology.codes import CodeSystem, code_system, supplemented
+from emr.definitions.terminology.composing import Versions, value_set
+from emr.definitions.terminology.held import ValueSet
+from emr.definitions.terminology.published import KINDS, definition, enforced, urls
+from emr.definitions.terminology.refusals import DefinitionUnusable
 from emr.definitions.validate import validate
 from emr.kernel.errors import Invalid, NotFound, Refusal
 from tests.records.terminology import samples

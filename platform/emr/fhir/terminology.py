@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
-from emr.definitions.terminology_compose import Versions
+from emr.definitions.terminology.composing import Versions
 from emr.fhir.negotiate import MEDIA_TYPE, refuse_other_answers
 from emr.fhir.operation import Level, Operation
 from emr.fhir.parameters import Input, Inputs, answer_parameters, inputs_of

@@ -16,7 +16,7 @@ from emr.definitions.findings import Findings
 from emr.definitions.profiles.demands import Unusable
 from emr.definitions.profiles.library import Library
 from emr.definitions.profiles.value_sets import Codes, Ready
-from emr.definitions.terminology_compose import value_set
+from emr.definitions.terminology.composing import value_set
 from emr.identity.principal import system_principal
 from emr.kernel import json
 from emr.kernel.errors import Issue, Refusal

@@ -8,7 +8,7 @@ from emr.kernel.errors import Refusal
 
 
 class Ready(Protocol):
-    """A value set whose parts lie ready, such as `terminology_compose.ValueSet`."""
+    """A value set whose parts lie ready, such as `terminology.held.ValueSet`."""
 
     def find(self, system: str, code: str) -> object | None:
         """What it holds under a code, or None. Raises a `Refusal` when that cannot be known."""

@@ -3,9 +3,9 @@
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from emr.definitions.terminology_codes import CodeSystem
-from emr.definitions.terminology_filters import subsumes_by_hierarchy
-from emr.definitions.terminology_refusals import (
+from emr.definitions.terminology.codes import CodeSystem
+from emr.definitions.terminology.filters import subsumes_by_hierarchy
+from emr.definitions.terminology.refusals import (
     CodeSystemIncomplete,
     CodeSystemUnknown,
     DefinitionUnusable,

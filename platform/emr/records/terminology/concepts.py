@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emr.definitions.terminology_codes import CodeSystem, Concept, value_of
-from emr.definitions.terminology_compose import Entry
-from emr.definitions.terminology_filters import subsumes_by_hierarchy
-from emr.definitions.terminology_refusals import CodeSystemIncomplete, CodeSystemUnknown, DefinitionUnusable
+from emr.definitions.terminology.codes import CodeSystem, Concept, value_of
+from emr.definitions.terminology.filters import subsumes_by_hierarchy
+from emr.definitions.terminology.held import Entry
+from emr.definitions.terminology.refusals import CodeSystemIncomplete, CodeSystemUnknown, DefinitionUnusable
 from emr.kernel.errors import NotFound
 from emr.records.terminology.designations import Wording, all_of, display_of
 from emr.records.terminology.which import Which, held

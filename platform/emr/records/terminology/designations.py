@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from emr.definitions.terminology_compose import Entry
+from emr.definitions.terminology.held import Entry
 
 Json = dict[str, Any]
 

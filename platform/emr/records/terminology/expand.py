@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emr.definitions.terminology_compose import Entry, ValueSet, Versions
-from emr.definitions.terminology_refusals import TooCostly
+from emr.definitions.terminology.composing import Versions
+from emr.definitions.terminology.held import Entry, ValueSet
+from emr.definitions.terminology.refusals import TooCostly
 from emr.kernel.errors import Malformed
 from emr.kernel.ids import uuid7
 from emr.kernel.json import instant

@@ -4,7 +4,8 @@ import asyncio
 import functools
 from typing import Any, Final
 
-from emr.definitions.terminology_compose import ValueSet, Versions, value_set
+from emr.definitions.terminology.composing import Versions, value_set
+from emr.definitions.terminology.held import ValueSet
 from emr.records.terminology.gather import GatheredShelf, gather
 from emr.records.terminology.kept import Kept
 from emr.records.terminology.shelf import Held

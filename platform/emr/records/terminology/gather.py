@@ -4,9 +4,9 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emr.definitions.terminology_codes import CodeSystem
-from emr.definitions.terminology_compose import Versions
-from emr.definitions.terminology_refusals import DefinitionUnusable
+from emr.definitions.terminology.codes import CodeSystem
+from emr.definitions.terminology.composing import Versions
+from emr.definitions.terminology.refusals import DefinitionUnusable
 from emr.records.terminology.shelf import Held, find
 from emr.work.unit import UnitOfWork
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from emr.definitions.terminology_compose import Entry
+from emr.definitions.terminology.held import Entry
 
 Json = dict[str, Any]
 

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 
 from emr.access.permissions import sight
 from emr.db.connection import Row
-from emr.definitions.terminology import Kind, definition, enforced
-from emr.definitions.terminology_codes import CodeSystem, code_system, supplemented
+from emr.definitions.terminology.codes import CodeSystem, code_system, supplemented
+from emr.definitions.terminology.published import Kind, definition, enforced
 from emr.records.keys import key_of, url_path
 from emr.records.stored import Stored
 from emr.records.terminology.kept import Kept

@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emr.definitions.terminology import urls
-from emr.definitions.terminology_refusals import DefinitionUnusable
+from emr.definitions.terminology.published import urls
+from emr.definitions.terminology.refusals import DefinitionUnusable
 from emr.kernel.errors import Malformed
 from emr.records.terminology.shelf import find, maps_between, newest, of_r4
 from emr.records.terminology.verdict import Coded

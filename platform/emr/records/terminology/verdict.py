@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from emr.definitions.terminology_compose import Entry, Versions, value_set
+from emr.definitions.terminology.composing import Versions, value_set
+from emr.definitions.terminology.held import Entry
 from emr.kernel.errors import Invalid, Malformed, NotFound, Refusal
 from emr.records.terminology.concepts import entry_of
 from emr.records.terminology.designations import Wording, all_of, display_of

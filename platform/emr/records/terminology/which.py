@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from emr.access.permissions import demand_sight
-from emr.definitions.terminology import Kind
+from emr.definitions.terminology.published import Kind
 from emr.definitions.validate import demand_valid
 from emr.kernel.errors import Malformed, NotFound
 from emr.records.current import current, refuse_deleted

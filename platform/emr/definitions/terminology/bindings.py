@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Mapping
 
-from emr.definitions.terminology import Json, definition
-from emr.definitions.terminology_codes import CodeSystem, code_system
-from emr.definitions.terminology_compose import value_set
-from emr.definitions.terminology_refusals import CodeSystemUnknown, DefinitionUnusable, TooCostly, ValueSetUnknown
+from emr.definitions.terminology.codes import CodeSystem, code_system
+from emr.definitions.terminology.composing import value_set
+from emr.definitions.terminology.published import Json, definition
+from emr.definitions.terminology.refusals import CodeSystemUnknown, DefinitionUnusable, TooCostly, ValueSetUnknown
 
 Codes = Mapping[str, frozenset[str]]
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
-from emr.definitions.terminology_codes import CodeSystem, Concept, value_of
-from emr.definitions.terminology_refusals import DefinitionUnusable
+from emr.definitions.terminology.codes import CodeSystem, Concept, value_of
+from emr.definitions.terminology.refusals import DefinitionUnusable
 
 Json = dict[str, Any]
 Test = Callable[[Concept], bool]

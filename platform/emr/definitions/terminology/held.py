@@ -1,17 +1,16 @@
-"""What a value set holds (valueset.html#compositions): all of its codes, or whether one code is among them.
+"""A value set with its parts made ready (valueset.html#compositions): all of its codes, or whether one is among them.
 
-Everything it refers to lies on a shelf beforehand, so nothing here waits. A part that cannot be known, because its code
-system is not held, is refused only when the answer hangs on it.
+A part that cannot be known, because its code system is not held, is refused only when the answer hangs on it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
-from emr.definitions.terminology_codes import CodeSystem, Concept
-from emr.definitions.terminology_filters import Test, test_of
-from emr.definitions.terminology_refusals import (
+from emr.definitions.terminology.codes import CodeSystem, Concept
+from emr.definitions.terminology.filters import Test
+from emr.definitions.terminology.refusals import (
     CodeSystemIncomplete,
     CodeSystemUnknown,
     DefinitionUnusable,
@@ -26,45 +25,10 @@ Key = tuple[str, str]
 
 HELD_MOST: Final = 200_000
 """Codes that one expansion may pass through before it is cut into pages."""
-_DEEPEST: Final = 32
 _SETS_MOST: Final = 1_000
 _WORK_MOST: Final = 1_000_000
 """Concepts that may be looked at for one answer, each as often as a part asks for it: a second or two."""
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
-
-
-class Shelf(Protocol):
-    """Definitions by canonical URL, with or without `|version`; None for what is not held."""
-
-    def code_system(self, canonical: str) -> CodeSystem | None:
-        """A code system, ready to be asked."""
-
-    def value_set(self, canonical: str) -> Json | None:
-        """A value set as a resource."""
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """Which version of a code system is meant (valueset-operation-expand.html): system to version.
-
-    stated: where a value set names none. checked: it must come out so. forced: whatever a value set names.
-    """
-
-    stated: Mapping[str, str] = field(default_factory=dict)
-    checked: Mapping[str, str] = field(default_factory=dict)
-    forced: Mapping[str, str] = field(default_factory=dict)
-    excluded: frozenset[str] = frozenset()
-    """Systems, with or without version, whose codes are left out."""
-
-    def canonical(self, include: Json) -> str:
-        """The code system that a part of a value set means."""
-        system: str = include["system"]
-        version = self.forced.get(system) or include.get("version") or self.stated.get(system)
-        return f"{system}|{version}" if version else system
-
-    def leaves_out(self, system: str, version: str | None) -> bool:
-        """Whether the codes of a system are not wanted."""
-        return bool(self.excluded) and not self.excluded.isdisjoint({system, f"{system}|{version}"})
 
 
 class Entry(NamedTuple):
@@ -102,7 +66,7 @@ class Entry(NamedTuple):
         return self.concept is not None and self.concept.abstract
 
 
-class _Budget:
+class Budget:
     """What may still be done for one answer: a value set that somebody sends must not cost minutes."""
 
     def __init__(self) -> None:
@@ -110,22 +74,24 @@ class _Budget:
         self._sets = _SETS_MOST
 
     def spend(self, concepts: int) -> None:
+        """So many more concepts are looked at. Raises `DefinitionUnusable` past the most."""
         self._left -= concepts
         if self._left < 0:
             raise DefinitionUnusable("too-costly", "This value set takes more work than one answer may.")
 
     def enter(self) -> None:
+        """One more value set is taken in. Raises `DefinitionUnusable` past the most."""
         self._sets -= 1
         if self._sets < 0:
             raise DefinitionUnusable("too-costly", f"This value set is made of more than {_SETS_MOST} others.")
 
 
 @dataclass(slots=True)
-class _Part:
+class Part:
     """One include or exclude. `tests` all hold for a concept that it takes; `sets` all hold it too."""
 
     location: str
-    budget: _Budget
+    budget: Budget
     system: str | None = None
     canonical: str = ""
     held: CodeSystem | None = None
@@ -135,6 +101,7 @@ class _Part:
 
     @property
     def version(self) -> str | None:
+        """The code system's version, as held or else as asked for."""
         return self.held.version if self.held else self.canonical.partition("|")[2] or None
 
     def entries(self) -> Iterator[Entry]:
@@ -219,10 +186,10 @@ class ValueSet:
 
     canonical: str
     resource: Json
-    include: list[_Part]
-    exclude: list[_Part]
+    include: list[Part]
+    exclude: list[Part]
     active_only: bool
-    budget: _Budget
+    budget: Budget
     _entries: dict[Key, Entry] | None = None
     _texts: list[tuple[str, Entry]] | None = None
 
@@ -279,7 +246,7 @@ class ValueSet:
         )
 
 
-def _first(parts: Sequence[_Part], ask: Callable[[_Part], Entry | None]) -> Entry | None:
+def _first(parts: Sequence[Part], ask: Callable[[Part], Entry | None]) -> Entry | None:
     """The first part that has an answer; a part that does not know is refused only when no other has one."""
     doubt: Refusal | None = None
     for part in parts:
@@ -298,83 +265,3 @@ def _first(parts: Sequence[_Part], ask: Callable[[_Part], Entry | None]) -> Entr
 def plain(text: str) -> str:
     """Folded, with nothing but words and single spaces."""
     return _BETWEEN_WORDS.sub(" ", fold(text)).strip()
-
-
-def value_set(shelf: Shelf, resource: Json, versions: Versions | None = None) -> ValueSet:
-    """A value set ready to be asked. Raises `DefinitionUnusable`, `ValueSetUnknown`."""
-    return _Builder(shelf, versions or Versions()).build(resource, ())
-
-
-def _never(concept: Concept) -> bool:
-    """Stands for a filter of a system that is not held: there is no concept to ask it about."""
-    del concept
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Builder:
-    shelf: Shelf
-    versions: Versions
-    budget: _Budget = field(default_factory=_Budget)
-
-    def build(self, resource: Json, above: tuple[str, ...]) -> ValueSet:
-        self.budget.enter()
-        url = resource.get("url", "")
-        version = resource.get("version")
-        canonical = f"{url}|{version}" if url and version else url
-        if (url and url in above) or len(above) > _DEEPEST:
-            raise DefinitionUnusable(
-                "value-set-cycle", f"The value set {url[:256]} refers to itself.", location=url[:256]
-            )
-        compose = resource.get("compose")
-        if compose is None:
-            rule = f"The value set {canonical[:256]} says nothing of which codes it is made."
-            raise DefinitionUnusable("value-set-empty", rule, location="ValueSet.compose")
-        way = (*above, url) if url else above
-        return ValueSet(
-            canonical,
-            resource,
-            [self._part(each, way, f"ValueSet.compose.include[{n}]") for n, each in enumerate(compose["include"])],
-            [
-                self._part(each, way, f"ValueSet.compose.exclude[{n}]")
-                for n, each in enumerate(compose.get("exclude", ()))
-            ],
-            active_only=compose.get("inactive") is False,
-            budget=self.budget,
-        )
-
-    def _part(self, given: Json, above: tuple[str, ...], location: str) -> _Part:
-        sets = tuple(self._referred(each, above, location) for each in given.get("valueSet", ()) if each)
-        system = given.get("system")
-        if system is None:
-            if not sets:
-                raise DefinitionUnusable(
-                    "value-set-empty", "A part names no system and no value set.", location=location
-                )
-            return _Part(location, self.budget, sets=sets)
-        canonical = self.versions.canonical(given)
-        held = self.shelf.code_system(canonical)
-        self._check(system, held, location)
-        held = held if held is not None and held.content != "not-present" else None
-        listed = {each["code"]: each for each in given["concept"] if "code" in each} if "concept" in given else None
-        self.budget.spend(1 + len(given.get("filter", ())) * (len(held.concepts) // 100 if held else 1))
-        tests = tuple(
-            test_of(held, each, f"{location}.filter[{n}]") if held else _never
-            for n, each in enumerate(given.get("filter", ()))
-        )
-        return _Part(location, self.budget, system, canonical, held, listed, tests, sets)
-
-    def _referred(self, canonical: str, above: tuple[str, ...], location: str) -> ValueSet:
-        if canonical.startswith("#"):
-            rule = "A value set cannot be made of contained ones."
-            raise DefinitionUnusable("value-set-contained", rule, location=f"{location}.valueSet")
-        found = self.shelf.value_set(canonical)
-        if found is None:
-            raise ValueSetUnknown(canonical, f"{location}.valueSet")
-        return self.build(found, above)
-
-    def _check(self, system: str, held: CodeSystem | None, location: str) -> None:
-        wanted = self.versions.checked.get(system)
-        if wanted is not None and (held is None or held.version != wanted):
-            rule = f"The value set takes {system[:256]} in another version than {wanted[:64]}."
-            raise DefinitionUnusable("code-system-version", rule, location=location)
