@@ -23,7 +23,7 @@ _ROOMS: Final = {
     "records": "emr.fleet.records:records",
     "profiles": "emr.fleet.profiles:profiles",
     "import": "emr.fleet.cli:import_",
-    "audit": "emr.audit.cli:audit",
+    "audit": "emr.fleet.trails:audit",
     "border": "emr.border.cli:border",
     "subscriptions": "emr.subscriptions.cli:subscriptions",
     "warehouse": "emr.warehouse.cli:warehouse",

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from emr.audit.anchors import Anchor, AnchorRefused, Signer, key_id, moment_of, read_anchor, signer_of, trusted_of
+from emr.audit.anchors import Anchor, AnchorRefused, moment_of, read_anchor, signed, signer_of, trusted_of
 from emr.audit.seals import Head
+from emr.audit.signing import Signer, key_id
 from emr.settings import Anchors, Keys, Settings
 
 AT = datetime(2026, 11, 22, 3, 4, 5, 678901, tzinfo=UTC)
@@ -21,20 +22,20 @@ TRUSTED = {SIGNER.id: SIGNER.public}
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
-    body = json.loads(SIGNER.sign(ANCHOR))
+    body = json.loads(signed(ANCHOR, SIGNER))
     change(body)
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
 class TestText:
     def test_what_was_signed_is_read_back(self) -> None:
-        assert read_anchor(ANCHOR.name, SIGNER.sign(ANCHOR), TRUSTED) == ANCHOR
+        assert read_anchor(ANCHOR.name, signed(ANCHOR, SIGNER), TRUSTED) == ANCHOR
 
     def test_its_bytes_stay_what_they_are(self) -> None:
         assert ANCHOR.name == "default/2026/11/22/030405.678901Z"
         assert moment_of(ANCHOR.name) == AT
         assert SIGNER.id == key_id(SIGNER.public) == "56475aa75463474c"
-        body = json.loads(SIGNER.sign(ANCHOR))
+        body = json.loads(signed(ANCHOR, SIGNER))
         signature = base64.b64decode(body.pop("signature"))
         heads = f'["directory",0,0,"{"00" * 32}"],["t_abcdefghijkl",3,12,"{bytes(range(32)).hex()}"]'
         text = (
@@ -67,11 +68,11 @@ class TestText:
 
     def test_a_strangers_signature_does_not_count(self) -> None:
         with pytest.raises(AnchorRefused, match="nobody trusted"):
-            read_anchor(ANCHOR.name, Signer(secrets.token_bytes(32)).sign(ANCHOR), TRUSTED)
+            read_anchor(ANCHOR.name, signed(ANCHOR, Signer(secrets.token_bytes(32))), TRUSTED)
 
     def test_under_another_name_it_is_none(self) -> None:
         with pytest.raises(AnchorRefused, match="another's name"):
-            read_anchor("default/2026/11/22/030405.678902Z", SIGNER.sign(ANCHOR), TRUSTED)
+            read_anchor("default/2026/11/22/030405.678902Z", signed(ANCHOR, SIGNER), TRUSTED)
 
     @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"null", b"\xff", b'{"signature":1}', b'{"signature":"AAAA"}'])
     def test_rubbish_is_refused(self, text: bytes) -> None:

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from emr.audit.anchoring import Anchorer, Written, written
-from emr.audit.anchors import Anchor, signer_of, trusted_of
-from emr.audit.cli import audit
+from emr.audit.anchors import Anchor, signed, signer_of, trusted_of
 from emr.audit.rows import AuditRow
 from emr.audit.sealing import DirectorySealer
 from emr.audit.seals import Head
+from emr.fleet.trails import audit
 from emr.kernel.clock import utc_now
 from emr.settings import Anchors, Storage
 from emr.storage.locked import open_locked
@@ -197,7 +197,7 @@ class TestTampered:
             keeper = anchorer(parts)
             await keeper.look()
             gone = Anchor("default", datetime.now(UTC), {"t_zzzzzzzzzzzz": Head(1, 1, bytes(32))})
-            await keeper.store.put(gone.name, keeper.signer.sign(gone), gone.at + timedelta(days=1))
+            await keeper.store.put(gone.name, signed(gone, keeper.signer), gone.at + timedelta(days=1))
 
         kept(anchored, stranger)
         code, found = verify(anchored)

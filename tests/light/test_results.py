@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from emr.audit.signing import Signer, holds
 from emr.db.pools import databases
 from emr.kernel.tenant import Tenant
 from emr.light.nightly import build_id, due
 from emr.light.pages import light_view
-from emr.light.results import Findings, Red, Result, Results, Signer
+from emr.light.results import Findings, Red, Result, Results, signer_of
 from tests.fhir.samples import mark
 from tests.house import House
 
@@ -29,7 +30,7 @@ def tenant(standing: House) -> Tenant:
 
 
 def signer(standing: House) -> Signer:
-    return Signer(base64.b64decode(standing.settings.keys.signing.get_secret_value()))
+    return signer_of(base64.b64decode(standing.settings.keys.signing.get_secret_value()))
 
 
 def with_results(standing: House, action: Callable[[Results], Awaitable[R]]) -> R:
@@ -88,7 +89,8 @@ class TestGenuine:
         assert not newest(standing, other).genuine
 
     def test_another_platforms_signature_is_not_believed(self, standing: House) -> None:
-        assert not signer(standing).holds("x", Signer(b"another key of 32 bytes or more..").sign("x"))
+        forged = signer_of(b"another key of 32 bytes or more..").sign(b"x")
+        assert not holds(signer(standing).public, b"x", forged)
 
     def test_the_service_itself_can_neither_change_nor_remove_one(self, standing: House, tenant: Tenant) -> None:
         kept(standing, tenant)

@@ -1,18 +1,21 @@
 """`emr subscriptions …` as an operator types it."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from typer.testing import CliRunner
 
 from emr.cli import app
+from emr.settings import Telemetry
+from emr.telemetry.logs import configure_logs
 from tests.subscriptions.receiver import Receiver
 from tests.subscriptions.world import Play, Ward, observation, patient_of, subscription_to
 from tests.warehouse.world import World
 
 
 @pytest.fixture
-def typed(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def typed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The world's settings in the environment, where a command looks for them."""
     keys = world.settings.keys
     monkeypatch.setenv("EMR_PROFILE", "test")
@@ -21,7 +24,9 @@ def typed(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in ("master", "signing", "sealing"):
         monkeypatch.setenv(f"EMR_KEYS__{name.upper()}", getattr(keys, name).get_secret_value())
     monkeypatch.setenv("COLUMNS", "200")
-    return world
+    yield world
+    # A command logs to the stream that it was run with, which is closed by now.
+    configure_logs(Telemetry(), "test")
 
 
 def emr(*words: str, code: int = 0) -> str:
@@ -49,5 +54,5 @@ class TestTheCommands:
         assert "kin" not in emr("list", "hoa-sen")
         emr("off", "hoa-sen", ids[0])
         emr("status", "hoa-sen")
-        assert "no such Subscription" in emr("off", "hoa-sen", ids[0], code=1)
-        assert "no such hospital" in emr("list", "nowhere", code=1)
+        assert "no such Subscription" in emr("off", "hoa-sen", ids[0], code=2)
+        assert "no such hospital" in emr("list", "nowhere", code=2)

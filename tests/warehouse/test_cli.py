@@ -61,7 +61,7 @@ class TestStatus:
 
     def test_a_database_that_is_down_is_one_sentence(self, typed: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("EMR_DATABASE__URL", "postgresql://emr_app:x@127.0.0.1:1/emr")
-        assert emr("status", code=1).strip() == "The database does not answer."
+        assert emr("status", code=2).strip() == "The database does not answer."
 
 
 class TestReplay:
@@ -86,7 +86,7 @@ class TestReplay:
 
     def test_without_a_warehouse_it_says_so(self, typed: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("EMR_WAREHOUSE__URL")
-        assert "EMR_WAREHOUSE__URL is not set" in emr("replay", code=1)
+        assert "EMR_WAREHOUSE__URL is not set" in emr("replay", code=2)
 
     def test_an_unknown_hospital_is_one_sentence(self, typed: World) -> None:
-        assert emr("replay", "--tenant", "nowhere", code=1).strip() == "There is no such hospital."
+        assert emr("replay", "--tenant", "nowhere", code=2).strip() == "There is no such hospital."

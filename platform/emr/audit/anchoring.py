@@ -7,9 +7,10 @@ from typing import Final
 
 import asyncpg
 
-from emr.audit.anchors import Anchor, AnchorRefused, Signer, moment_of, read_anchor
+from emr.audit.anchors import Anchor, AnchorRefused, moment_of, read_anchor, signed
 from emr.audit.sealing import directory_head, head_of
 from emr.audit.seals import Head
+from emr.audit.signing import Signer
 from emr.audit.stored import DIRECTORY
 from emr.db.pools import DEFAULT_CELL, Databases
 from emr.kernel.clock import Clock
@@ -63,7 +64,7 @@ class Anchorer:
             heads[DIRECTORY] = await directory_head(self.databases.directory_audit)
         anchor = Anchor(self.cell, self.clock().astimezone(UTC), heads)
         years = max([self.retention_years, *(tenant.retention_years for tenant in tenants)])
-        await self.store.put(anchor.name, self.signer.sign(anchor), anchor.at + years * _YEAR)
+        await self.store.put(anchor.name, signed(anchor, self.signer), anchor.at + years * _YEAR)
         self.newest_at = anchor.at
         return anchor
 

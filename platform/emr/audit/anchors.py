@@ -1,6 +1,6 @@
 """An anchor: the heads of a cell's streams at one moment, signed, as one line of text. Pure.
 
-`platform/docs/audit-format.md` describes the bytes. Ed25519 (RFC 8032), so that whoever verifies needs no secret.
+`platform/docs/audit-format.md` describes the bytes.
 """
 
 import base64
@@ -9,15 +9,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from emr.audit.seals import Head
+from emr.audit.signing import Signer, holds, key_id
 from emr.settings import Settings
 
 FORMAT: Final = 1
@@ -49,30 +44,17 @@ def moment_of(name: str) -> datetime:
     return datetime.strptime(name.partition("/")[2], _NAME).replace(tzinfo=UTC)
 
 
-class Signer:
-    """Signs anchors; `id` is what the anchor calls the key."""
-
-    def __init__(self, seed: bytes) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = self._key.public_key().public_bytes_raw()
-        self.id = key_id(self.public)
-
-    def sign(self, anchor: Anchor) -> bytes:
-        """The anchor's line of text in UTF-8."""
-        body = {
-            "v": FORMAT,
-            "cell": anchor.cell,
-            "at": anchor.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "heads": [[name, head.batch, head.last, head.hash.hex()] for name, head in sorted(anchor.heads.items())],
-            "key": self.id,
-        }
-        signature = base64.b64encode(self._key.sign(_signed(body))).decode("ascii")
-        return _CANONICAL.encode(body | {"signature": signature}).encode()
-
-
-def key_id(public: bytes) -> str:
-    """The first 16 hex digits of the SHA-256 of the public key."""
-    return sha256(public).hexdigest()[:16]
+def signed(anchor: Anchor, signer: Signer) -> bytes:
+    """The anchor's line of text in UTF-8."""
+    body = {
+        "v": FORMAT,
+        "cell": anchor.cell,
+        "at": anchor.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "heads": [[name, head.batch, head.last, head.hash.hex()] for name, head in sorted(anchor.heads.items())],
+        "key": signer.id,
+    }
+    signature = base64.b64encode(signer.sign(_covered(body))).decode("ascii")
+    return _CANONICAL.encode(body | {"signature": signature}).encode()
 
 
 def signer_of(settings: Settings) -> Signer:
@@ -81,7 +63,7 @@ def signer_of(settings: Settings) -> Signer:
     if text:
         return Signer(base64.b64decode(text, validate=True))
     secret = base64.b64decode(settings.keys.signing.get_secret_value(), validate=True)
-    return Signer(HKDF(algorithm=SHA256(), length=32, salt=None, info=b"emr audit anchor 1").derive(secret))
+    return Signer.derived(secret, b"emr audit anchor 1")
 
 
 def trusted_of(settings: Settings) -> dict[str, bytes]:
@@ -105,16 +87,14 @@ def read_anchor(name: str, text: bytes, trusted: Mapping[str, bytes]) -> Anchor:
         raise AnchorRefused("its format is unknown")
     if public is None:
         raise AnchorRefused("nobody trusted has the key that signed it")
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, _signed(body))
-    except InvalidSignature as error:
-        raise AnchorRefused("its signature is not good") from error
+    if not holds(public, _covered(body), signature):
+        raise AnchorRefused("its signature is not good")
     if anchor.name != name:
         raise AnchorRefused("it lies under another's name")
     return anchor
 
 
-def _signed(body: Mapping[str, Any]) -> bytes:
+def _covered(body: Mapping[str, Any]) -> bytes:
     return _MAGIC + _CANONICAL.encode(body).encode()
 
 

@@ -1,15 +1,13 @@
 """`emr border …`: try the doors of hospitals now, and show what was found."""
 
-import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -17,15 +15,17 @@ from emr.app import ROUTERS
 from emr.border.checking import Border, check
 from emr.border.doors import routes, searches
 from emr.border.knocking import knocker
+from emr.identity.sessions import session_cookie
 from emr.identity.visits import Visits
-from emr.kernel.errors import NotFound, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.light.nightly import build_id
-from emr.light.results import Result, Results, Signer
+from emr.light.results import Result, Results, signer_of
 from emr.settings import Settings
-from emr.telemetry.logs import configure_logs
-from emr.work.runtime import Runtime, runtime
-from emr.work.starting import ready_to_start, refuse
+from emr.work.command import with_runtime
+from emr.work.runtime import Runtime
+from emr.work.starting import refuse
+
+R = TypeVar("R")
 
 border = typer.Typer(no_args_is_help=True, help="The border light: every hospital's doors, tried from outside.")
 Slugs = Annotated[list[str] | None, typer.Argument(help="Hospitals by slug; all that are open without any.")]
@@ -35,41 +35,29 @@ Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 @border.command("check")
 def check_(slugs: Slugs = None, *, as_json: Json = False) -> None:
     """Try every door of these hospitals over HTTP, sign and keep what was found; exit code 1 when a light is red."""
-    settings = ready_to_start()
-    configure_logs(settings.telemetry, "border")
-    _tell(_run(settings, slugs or (), _check), as_json=as_json)
+    _tell(_run(slugs or (), _check), as_json=as_json)
 
 
 @border.command("show")
 def show(slugs: Slugs = None, *, as_json: Json = False) -> None:
     """Show the last result of each hospital; exit code 1 when a light is red or a signature does not hold."""
-    settings = ready_to_start()
-    configure_logs(settings.telemetry, "border")
-    _tell(_run(settings, slugs or (), _newest), as_json=as_json)
+    _tell(_run(slugs or (), _newest), as_json=as_json)
 
 
-def _run(settings: Settings, slugs: Sequence[str], work: Any) -> list[tuple[Tenant, Result | None]]:
-    async def inside() -> list[tuple[Tenant, Result | None]]:
-        parts = runtime(settings)
-        await parts.open()
-        try:
-            registry = parts.registry
-            chosen = [registry.by_slug(slug) for slug in slugs] or [each for each in registry.all() if each.open]
-            return [(tenant, await work(parts, tenant)) for tenant in chosen]
-        finally:
-            await parts.close()
+def _run(slugs: Sequence[str], work: Callable[[Runtime, Tenant], Awaitable[R]]) -> list[tuple[Tenant, R]]:
+    async def within(parts: Runtime) -> list[tuple[Tenant, R]]:
+        registry = parts.registry
+        chosen = [registry.by_slug(slug) for slug in slugs] or [each for each in registry.all() if each.open]
+        return [(tenant, await work(parts, tenant)) for tenant in chosen]
 
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(inside())
-    except (NotFound, Unavailable) as refusal:
-        refuse(refusal.message)
+        return with_runtime("border", within)
     except httpx.HTTPError as error:
         refuse(f"The service does not answer: {type(error).__name__}.")
 
 
 async def _check(parts: Runtime, tenant: Tenant) -> Result:
-    results = Results(parts.databases.directory, Signer(parts.signing_key))
+    results = Results(parts.databases.directory, signer_of(parts.signing_key))
     last = next(iter(await results.newest(tenant)), None)
     began_at = parts.clock()
     async with asking(parts.settings) as client:
@@ -82,8 +70,7 @@ async def _check(parts: Runtime, tenant: Tenant) -> Result:
 def asking(settings: Settings) -> AbstractAsyncContextManager[Any]:
     """A client that asks the service where the settings say that it is."""
     url = settings.border.url or settings.http.base_url
-    secure = settings.http.base_url.startswith("https://")
-    return knocker(url, "__Host-emr_session" if secure else "emr_session", settings.border.per_second)
+    return knocker(url, session_cookie(settings), settings.border.per_second)
 
 
 def neighbour(hospitals: Sequence[Tenant], tenant: Tenant, turn: int) -> Tenant | None:
@@ -93,7 +80,7 @@ def neighbour(hospitals: Sequence[Tenant], tenant: Tenant, turn: int) -> Tenant 
 
 
 async def _newest(parts: Runtime, tenant: Tenant) -> Result | None:
-    results = Results(parts.databases.directory, Signer(parts.signing_key))
+    results = Results(parts.databases.directory, signer_of(parts.signing_key))
     return next(iter(await results.newest(tenant)), None)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,13 +18,11 @@ from emr.fleet import importing, migration, onboarding
 from emr.fleet.files import FilesBroken, read_hospitals
 from emr.fleet.lines import Report
 from emr.fleet.organizations import organizations_of
-from emr.kernel.errors import Refusal
 from emr.settings import Settings
-from emr.telemetry.logs import configure_logs
 from emr.tenancy.definition import json_schema
 from emr.work.collector import leave_old_objects_alone
-from emr.work.runtime import runtime
-from emr.work.starting import ready_to_start, refuse
+from emr.work.command import with_runtime
+from emr.work.runtime import Runtime
 
 tenants = typer.Typer(no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
 migrate = typer.Typer()
@@ -152,29 +149,20 @@ def bring_in(
     as_json: Json = False,
 ) -> None:
     """Bring FHIR transaction Bundles or NDJSON into a hospital's record; start it again after a break."""
-    chosen = ready_to_start()
-    configure_logs(chosen.telemetry, "import")
-    try:
-        report = uvloop.run(_import(chosen, tenant, importing.files_of(paths)))
-    except Refusal as refusal:
-        refuse(refusal.message)
+    report = with_runtime("import", lambda parts: _import(parts, tenant, paths))
     typer.echo(json.dumps(asdict(report), ensure_ascii=False) if as_json else importing.told(report))
     if report.refused:
         raise typer.Exit(1)
 
 
-async def _import(chosen: Settings, tenant: str, files: list[Path]) -> Report:
+async def _import(parts: Runtime, tenant: str, paths: list[Path]) -> Report:
+    files = importing.files_of(paths)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    parts = runtime(chosen)
-    await parts.open()
-    try:
-        warm({parts.registry.by_slug(tenant).time_zone})
-        leave_old_objects_alone()
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(tenant, total=len(files))
-            return await importing.import_files(parts, tenant, files, lambda: bar.advance(task))
-    finally:
-        await parts.close()
+    warm({parts.registry.by_slug(tenant).time_zone})
+    leave_old_objects_alone()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(tenant, total=len(files))
+        return await importing.import_files(parts, tenant, files, lambda: bar.advance(task))
 
 
 @settings.command()

@@ -1,6 +1,5 @@
 """`emr members …`: who belongs to a hospital. A hospital's first administrator is made here; the rest is theirs."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -10,13 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from emr.db.pools import databases
+from emr.db.pools import Databases
 from emr.identity.memberships import Membership, Memberships
 from emr.identity.principal import DUTIES, HOSPITAL_ROLES, MACHINE_ROLES
-from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
-from emr.settings import Settings
 from emr.tenancy.registry import Registry
+from emr.work.command import with_registry
 from emr.work.starting import refuse
 
 R = TypeVar("R")
@@ -108,17 +106,7 @@ def _cell(value: object) -> str:
 
 
 def _with(slug: str, act: Callable[[Memberships, Tenant], Awaitable[R]]) -> R:
-    async def run() -> R:
-        pools = databases(Settings().database)
-        await pools.directory.open()
-        try:
-            registry = Registry(pools.directory)
-            await registry.refresh()
-            return await act(Memberships(pools.directory), registry.by_slug(slug))
-        finally:
-            await pools.directory.close()
+    async def within(pools: Databases, registry: Registry) -> R:
+        return await act(Memberships(pools.directory), registry.by_slug(slug))
 
-    try:
-        return asyncio.run(run())
-    except Refusal as refusal:
-        refuse(refusal.message)
+    return with_registry(within)

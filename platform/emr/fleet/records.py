@@ -8,18 +8,16 @@ from functools import partial
 from typing import Annotated, Final, TypeVar
 
 import typer
-import uvloop
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.table import Table
 
 from emr.identity.principal import system_principal
-from emr.kernel.errors import Conflict, Refusal
+from emr.kernel.errors import Conflict
 from emr.records.own_pass import advance_own
 from emr.records.reindexing import Difference, Progress, advance, begin, verify
-from emr.telemetry.logs import configure_logs
-from emr.work.runtime import runtime
-from emr.work.starting import ready_to_start, refuse
+from emr.work.command import with_runtime
+from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 
 R = TypeVar("R")
@@ -123,20 +121,9 @@ async def _verify(hospital: _Hospital) -> tuple[int, list[Difference]]:
 
 
 def _with(slug: str, act: Callable[[_Hospital], Awaitable[R]]) -> R:
-    chosen = ready_to_start()
-    configure_logs(chosen.telemetry, "records")
+    async def within(parts: Runtime) -> R:
+        tenant = parts.registry.by_slug(slug)
+        principal = system_principal("records", tenant_id=tenant.id)
+        return await act(_Hospital(lambda: unit_of_work(parts, tenant, principal)))
 
-    async def run() -> R:
-        parts = runtime(chosen)
-        await parts.open()
-        try:
-            tenant = parts.registry.by_slug(slug)
-            principal = system_principal("records", tenant_id=tenant.id)
-            return await act(_Hospital(lambda: unit_of_work(parts, tenant, principal)))
-        finally:
-            await parts.close()
-
-    try:
-        return uvloop.run(run())
-    except Refusal as refusal:
-        refuse(refusal.message)
+    return with_runtime("records", within)

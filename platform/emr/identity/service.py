@@ -35,7 +35,7 @@ from emr.identity.provider import GrantRefused, Provider
 from emr.identity.requests import Browser, Credentials, Resolved, SignedIn, SignedOut, Started
 from emr.identity.sealing import FormTokens, Sealed
 from emr.identity.session_lists import SessionLists
-from emr.identity.sessions import Ended, Sessions
+from emr.identity.sessions import Ended, Sessions, session_cookie
 from emr.identity.tokens import BadToken, Tokens
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.tenant import Tenant
@@ -60,7 +60,7 @@ class Identity:
         self._second_factor = chosen.second_factor == "enforced"
         self._home = f"{settings.http.base_url.rstrip('/')}/"
         self.secure = self._home.startswith("https://")
-        self.session_cookie = "__Host-emr_session" if self.secure else "emr_session"
+        self.session_cookie = session_cookie(settings)
         self._clock = clock
         self._http = httpx.AsyncClient(timeout=5, follow_redirects=False)
         provider = Provider(chosen, self._http, clock)

@@ -14,7 +14,7 @@ from emr.identity.sealing import Sealed
 from emr.kernel.clock import Clock
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
-from emr.settings import Identity
+from emr.settings import Identity, Settings
 
 _RESOLVE: Final = """
 SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, s.strong, s.authenticated_at,
@@ -80,6 +80,11 @@ _SWEEP: Final = "DELETE FROM directory.sessions WHERE expires_at < $1"
 _SEEN_EVERY: Final = timedelta(minutes=1)
 _KEPT: Final = timedelta(days=1)
 _CLAIMED_FOR: Final = timedelta(seconds=15)
+
+
+def session_cookie(settings: Settings) -> str:
+    """The name of the cookie that holds a session; where browsers come by https, one that they keep to this host."""
+    return "__Host-emr_session" if settings.http.base_url.startswith("https://") else "emr_session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import emr
 from emr.db.pools import DEFAULT_CELL
 from emr.kernel.tenant import Tenant
-from emr.light.results import Result, Results, Signer
+from emr.light.results import Result, Results, signer_of
 from emr.telemetry import metrics
 from emr.telemetry.logs import get_logger
 from emr.work.leases import Lease, Leases
@@ -47,7 +47,7 @@ def border_jobs(parts: Runtime, leases: dict[str, Leases]) -> list[Job]:
     """One for the city: hospitals are tried by each other, whatever their cells. None where the settings say so."""
     if not parts.settings.border.nightly:
         return []
-    results = Results(parts.databases.directory, Signer(parts.signing_key))
+    results = Results(parts.databases.directory, signer_of(parts.signing_key))
 
     async def turn(lease: Lease | None) -> bool:
         if lease is None:

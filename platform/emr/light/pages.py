@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from emr.light.results import Result, Results, Signer
+from emr.audit.signing import Signer
+from emr.light.results import Result, Results, signer_of
 from emr.web.answers import render
 from emr.web.i18n import Said, mark
 from emr.web.work import Work
@@ -102,7 +103,7 @@ async def read_light(work: UnitOfWork, results: Results) -> Sequence[Result]:
 
 def _results(request: Request) -> tuple[Results, Signer]:
     parts = cast("Runtime", request.app.state.runtime)
-    signer = Signer(parts.signing_key)
+    signer = signer_of(parts.signing_key)
     return Results(parts.databases.directory, signer), signer
 
 
@@ -111,7 +112,7 @@ async def border(request: Request, work: Work, kept: Annotated[tuple[Results, Si
     """Green or red, when, and what was tried."""
     results, signer = kept
     found = await read_light(work, results)
-    view = light_view(found, work.clock(), ZoneInfo(work.tenant.time_zone), signer.key_id)
+    view = light_view(found, work.clock(), ZoneInfo(work.tenant.time_zone), signer.id)
     return render(request, work, "light/border.html", view=view, lead=LEAD[view.state])
 
 

@@ -1,17 +1,12 @@
 """The results of checks: signed when they are written, and believed only when the signature holds."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
+from emr.audit.signing import Signer, holds
 from emr.db.pools import RolePool
 from emr.kernel.tenant import Tenant
 from emr.light import repository
@@ -68,26 +63,9 @@ class Result:
         return self.genuine and self.red_count == 0
 
 
-class Signer:
-    """Signs results with a key of its own, derived from the platform's signing key (RFC 5869, RFC 8032)."""
-
-    def __init__(self, signing_key: bytes) -> None:
-        seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"emr border light").derive(signing_key)
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = self._key.public_key().public_bytes_raw()
-        self.key_id = hashlib.sha256(self.public).hexdigest()[:16]
-
-    def sign(self, text: str) -> bytes:
-        """64 bytes over the UTF-8 of the text."""
-        return self._key.sign(text.encode())
-
-    def holds(self, text: str, signature: bytes) -> bool:
-        """Whether the signature is ours and over this text."""
-        try:
-            self._key.public_key().verify(signature, text.encode())
-        except InvalidSignature:
-            return False
-        return True
+def signer_of(signing_key: bytes) -> Signer:
+    """Who signs results: a key of its own, which follows from the platform's signing key."""
+    return Signer.derived(signing_key, b"emr border light")
 
 
 class Results:
@@ -102,8 +80,8 @@ class Results:
         async with self._directory.transaction() as connection:
             number = await repository.next_number(connection, tenant.id)
             text = _canonical(tenant, number, findings, span, build)
-            signature = self._signer.sign(text)
-            signed = repository.Signed(number, text, signature, self._signer.key_id)
+            signature = self._signer.sign(text.encode())
+            signed = repository.Signed(number, text, signature, self._signer.id)
             await repository.add(connection, tenant.id, signed, ended_at=span[1])
         return self._result(tenant, number, text, signature)
 
@@ -125,7 +103,7 @@ class Results:
             probes=said["probes"],
             red=tuple(Red(**each) for each in said["red"]),
             red_count=said["red_count"],
-            genuine=same and self._signer.holds(text, signature),
+            genuine=same and holds(self._signer.public, text.encode(), signature),
         )
 
 

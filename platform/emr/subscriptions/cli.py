@@ -1,6 +1,5 @@
 """`emr subscriptions …`: how the Subscriptions of a hospital stand, and how an operator ends one."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
@@ -9,14 +8,14 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from emr.kernel.errors import NotFound, Refusal
+from emr.kernel.errors import NotFound
 from emr.kernel.tenant import Tenant
-from emr.settings import Settings
 from emr.subscriptions import repository
 from emr.subscriptions.guard import install
 from emr.subscriptions.repository import Subscriber
 from emr.subscriptions.states import switch_off
-from emr.work.runtime import Runtime, runtime
+from emr.work.command import with_runtime
+from emr.work.runtime import Runtime
 
 R = TypeVar("R")
 
@@ -58,23 +57,12 @@ async def _every(parts: Runtime, tenant: Tenant) -> list[Subscriber]:
         return await repository.every(db)
 
 
-def _run(slug: str, work: Callable[[Runtime, Tenant], Awaitable[R]]) -> R:
-    """With a runtime; a refusal is one line and exit code 1."""
-
-    async def inside() -> R:
-        parts = runtime(Settings())
+def _run(slug: str, act: Callable[[Runtime, Tenant], Awaitable[R]]) -> R:
+    async def within(parts: Runtime) -> R:
         install(parts)
-        await parts.open()
-        try:
-            return await work(parts, parts.registry.by_slug(slug))
-        finally:
-            await parts.close()
+        return await act(parts, parts.registry.by_slug(slug))
 
-    try:
-        return asyncio.run(inside())
-    except Refusal as refusal:
-        typer.echo(refusal.message, err=True)
-        raise typer.Exit(1) from refusal
+    return with_runtime("subscriptions", within)
 
 
 def _row(each: Subscriber) -> dict[str, Any]:

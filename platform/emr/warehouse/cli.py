@@ -1,17 +1,15 @@
 """`emr warehouse …`"""
 
-import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from emr.db.pools import Cell, Databases, databases
+from emr.db.pools import Cell, Databases
 from emr.kernel.errors import Refusal
 from emr.settings import Settings
 from emr.tenancy.registry import Registry
@@ -19,10 +17,9 @@ from emr.warehouse import worker as process
 from emr.warehouse.replay import Comparison, compare, replay
 from emr.warehouse.status import CellStatus, cell_status
 from emr.warehouse.table import Table
+from emr.work.command import told, with_registry
 from emr.work.leases import Leases
 from emr.work.starting import ManagementPort, ready_to_start, refuse
-
-R = TypeVar("R")
 
 worker = typer.Typer()
 warehouse = typer.Typer(no_args_is_help=True, help="What leaves for the city's warehouse.")
@@ -37,7 +34,7 @@ def status(*, as_json: Json = False) -> None:
     async def ask(pools: Databases, registry: Registry) -> list[CellStatus]:
         return [await cell_status(name, cell, registry) for name, cell in pools.cells.items()]
 
-    cells = _run(ask)
+    cells = with_registry(ask)
     if as_json:
         typer.echo(json.dumps({"cells": [each.as_json() for each in cells]}, ensure_ascii=False))
         return
@@ -50,7 +47,7 @@ def replay_(tenant: Hospital = None, *, as_json: Json = False, dry_run: bool = F
     """Compare each hospital's record with the table, and send again what the table lacks."""
     settings = Settings()
     if not settings.warehouse.url:
-        _refuse("EMR_WAREHOUSE__URL is not set: there is no warehouse.")
+        refuse("EMR_WAREHOUSE__URL is not set: there is no warehouse.")
 
     async def work(pools: Databases, registry: Registry) -> list[Comparison]:
         chosen = [registry.by_slug(tenant)] if tenant else registry.all()
@@ -63,7 +60,7 @@ def replay_(tenant: Hospital = None, *, as_json: Json = False, dry_run: bool = F
                 found.append(await replay(cell, table, each, _leases(cell, settings)))
         return found
 
-    found = _run(work)
+    found = with_registry(work)
     rows = [_counts(each) for each in found]
     if as_json:
         typer.echo(json.dumps({"hospitals": rows}, ensure_ascii=False))
@@ -75,30 +72,6 @@ def replay_(tenant: Hospital = None, *, as_json: Json = False, dry_run: bool = F
 
 def _leases(cell: Cell, settings: Settings) -> Leases:
     return Leases(cell.relay, f"replay/{os.getpid()}/{os.urandom(4).hex()}", settings.worker.lease_seconds)
-
-
-def _run(work: Callable[[Databases, Registry], Awaitable[R]]) -> R:
-    """With pools and a fresh registry; a refusal is one line and exit code 1."""
-
-    async def inside() -> R:
-        pools = databases(Settings().database)
-        await pools.open()
-        try:
-            registry = Registry(pools.directory)
-            await registry.refresh()
-            return await work(pools, registry)
-        finally:
-            await pools.close()
-
-    try:
-        return asyncio.run(inside())
-    except Refusal as refusal:
-        _refuse(refusal.message)
-
-
-def _refuse(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
 
 
 def _counts(found: Comparison) -> dict[str, Any]:
@@ -133,5 +106,5 @@ def work(management_port: ManagementPort = 8001) -> None:
     try:
         code = process.run(settings, management_port)
     except Refusal as refusal:
-        refuse(refusal.message)
+        refuse(told(refusal))
     raise typer.Exit(code)

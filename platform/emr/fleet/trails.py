@@ -1,6 +1,5 @@
 """`emr audit …`: whether the trails are whole."""
 
-import asyncio
 import base64
 import json
 import os
@@ -8,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing import get_context
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import psycopg
 import typer
@@ -21,12 +21,14 @@ from emr.audit.anchoring import Written, written
 from emr.audit.anchors import signer_of, trusted_of
 from emr.audit.checking import Asked, Report, check, extent_of
 from emr.audit.stored import DIRECTORY
-from emr.db.pools import DEFAULT_CELL, databases
+from emr.db.pools import DEFAULT_CELL, Databases
 from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
 from emr.settings import Settings
 from emr.storage.locked import open_locked
 from emr.tenancy.registry import Registry
+from emr.work.command import with_registry
+from emr.work.starting import refuse
 
 _MOST_PROCESSES: Final = 4
 _WORTH_PROCESSES: Final = 100_000
@@ -53,11 +55,11 @@ def verify(
     """Walk every row and seal and compare with the anchors. Exit code 0 if all is whole, 1 if not, 2 if unknown."""
     settings = Settings()
     try:
-        world = asyncio.run(_world(settings, anchors=not no_anchors, every=every_anchor))
+        world = with_registry(partial(_world, settings, anchors=not no_anchors, every=every_anchor))
         asked = _asked(settings, world, tenant)
         reports = _checked(asked, quiet=as_json)
     except (Refusal, psycopg.Error, ValueError) as error:
-        _refuse(str(error).splitlines()[0])
+        refuse(str(error).splitlines()[0])
     faults = _of_anchors(world) if tenant is None else []
     _tell(reports, faults, as_json=as_json)
     raise typer.Exit(0 if not faults and all(report.whole for report in reports) else 1)
@@ -71,14 +73,7 @@ def key(*, as_json: Json = False) -> None:
     typer.echo(json.dumps({"id": signer.id, "public": public}) if as_json else f"{signer.id} {public}")
 
 
-async def _world(settings: Settings, *, anchors: bool, every: bool) -> _World:
-    pools = databases(settings.database)
-    await pools.directory.open()
-    try:
-        registry = Registry(pools.directory)
-        await registry.refresh()
-    finally:
-        await pools.directory.close()
+async def _world(settings: Settings, pools: Databases, registry: Registry, *, anchors: bool, every: bool) -> _World:
     if not anchors:
         return _World(registry.all(), None)
     # Before the rows are read: an anchor must not be newer than the state that it is compared with.
@@ -155,8 +150,3 @@ def _tell(reports: Sequence[Report], faults: Sequence[str], *, as_json: bool) ->
     for each in reports:
         for fault in each.faults:
             typer.echo(f"{each.name}: {fault}")
-
-
-def _refuse(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)
