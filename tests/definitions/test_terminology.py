@@ -226,9 +226,9 @@ class TestFilters:
         assert refused(lambda: filtered(operator, value, name)) == (code, "ValueSet.compose.include[0].filter[0]")
 
     def test_no_expression_takes_long(self) -> None:
-        began = time.perf_counter()
+        began = time.process_time()
         assert filtered("regex", "(a+)+b", concept=[{"code": "a" * 50_000}]) == []
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
 
     def test_parts_of_a_whole_are_not_of_its_kind(self) -> None:
         assert refused(lambda: filtered("is-a", "A", hierarchyMeaning="part-of"))[0] == "filter-unsupported"
@@ -272,16 +272,16 @@ class TestCompose:
     def test_sets_of_sets_of_sets_end(self, ask: Callable[[ValueSet], object]) -> None:
         others = [samples.value_set(f"{n}", *[{"valueSet": [f"urn:test:vs:{n + 1}"]}] * 2) for n in range(30)]
         leaf = samples.value_set("30", {"system": SYSTEM})
-        began = time.perf_counter()
+        began = time.process_time()
         assert refused(lambda: ask(ready(others[0], *others, leaf)))[0] == "too-costly"
-        assert time.perf_counter() - began < 2
+        assert time.process_time() - began < 2
 
     def test_the_same_part_many_times_ends(self) -> None:
         shelf = Shelf(samples.code_list("x", concept=[{"code": f"C{number}"} for number in range(5_000)]))
         found = value_set(shelf, samples.value_set("y", *[{"system": SYSTEM}] * 5_000))
-        began = time.perf_counter()
+        began = time.process_time()
         assert refused(found.entries)[0] == "too-costly"
-        assert time.perf_counter() - began < 10
+        assert time.process_time() - began < 10
 
     def test_inactive_codes_where_the_set_does_not_want_them(self) -> None:
         concepts = [{"code": "old", "property": [{"code": "inactive", "valueBoolean": True}]}, {"code": "new"}]

@@ -8,16 +8,9 @@ from emr_demo.postgres import Cluster, temporary
 from tests.identity.providers import DOCTOR, HOSPITALS, NURSE, Browser
 from tests.identity.world import World, world
 
+# Whatever asks for Keycloak needs a server, and patience for its start on a busy machine.
 SLOW_START = (pytest.mark.server, pytest.mark.timeout(600))
 BOTH = ("demo", pytest.param("keycloak", marks=SLOW_START))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for Keycloak needs a server, and patience for its start on a busy machine."""
-    for item in items:
-        if "keycloak" in getattr(item, "fixturenames", ()):
-            for mark in SLOW_START:
-                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +52,9 @@ def demo(demo_world: World) -> World:
     return _fresh(demo_world)
 
 
-@pytest.fixture
+@pytest.fixture(params=BOTH[1:])
 def keycloak(keycloak_world: World) -> World:
-    """The platform with Keycloak."""
+    """The platform with Keycloak; its tests carry the name, by which they are run together."""
     return _fresh(keycloak_world)
 
 

@@ -1,4 +1,5 @@
-"""A pytest plugin for `make test`: tests with servers come last, and wait until the servers have been built.
+"""A pytest plugin for `make test`: tests with servers come last, and wait until the servers have been built. Tests stay
+together by file, and those of one slow server too, so that it starts in one process only.
 
 `ops/test` builds in the background and names the log of the builds and a file that appears when they end; without
 them this plugin only orders.
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 _WAIT_SECONDS = 45 * 60
 
@@ -18,6 +21,19 @@ _WAIT_SECONDS = 45 * 60
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("server") is not None)
+
+
+class _Together(LoadFileScheduling):
+    """What one process takes on at a time: a file, or all that asks the same Keycloak."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/administration/"):
+            return "tests/administration"
+        return "Keycloak" if "[keycloak" in nodeid else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:
+    return _Together(config, log)
 
 
 # First of the wrappers, so that the wait does not count against the test's own time limit.
