@@ -24,11 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Together(LoadFileScheduling):
-    """What one process takes on at a time: a file, or all that asks the same Keycloak."""
+    """What one process takes on at a time: a file, or all that asks the same Keycloak or the same built image."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith("tests/administration/"):
-            return "tests/administration"
+        folder = nodeid.partition("::")[0].rpartition("/")[0]
+        if folder in {"tests/administration", "tests/image"}:
+            return folder
         return "Keycloak" if "[keycloak" in nodeid else super()._split_scope(nodeid)
 
 
