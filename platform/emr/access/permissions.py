@@ -84,7 +84,8 @@ GRANTS: Final[dict[str, Grant]] = {
         | _CHANGE
         | _SHOW
         | _CARE
-        | {"imaging:store", "record:import", "bulk:export", "profile:manage", "app:manage"},
+        | {"imaging:store", "record:import", "bulk:export", "profile:manage", "app:manage"}
+        | {"hospital:export"},
         EVERYTHING,
         EVERYTHING,
     ),

@@ -96,7 +96,7 @@ async def written(store: LockedStore, cell: str, trusted: Mapping[str, bytes], *
     found, known = Written(), dict[str, set[Head]]()
     names = await store.find(f"{cell}/")
     found.faults += [f"anchor {each.name} was written over or hidden" for each in names if each.disturbed]
-    for each in names if every else _thinned(names):
+    for each in names if every else thinned(names):
         try:
             anchor = read_anchor(each.name, await store.get(each), trusted)
         except AnchorRefused as refused:
@@ -109,7 +109,8 @@ async def written(store: LockedStore, cell: str, trusted: Mapping[str, bytes], *
     return found
 
 
-def _thinned(names: list[Locked]) -> list[Locked]:
+def thinned(names: list[Locked]) -> list[Locked]:
+    """Of anchors by name: all of the last seven days before the newest, and the last of each day before."""
     if not names:
         return []
     since = moment_of(names[-1].name) - _EVERY_FOR

@@ -16,6 +16,7 @@ from emr.db.migrate import owner_engine
 from emr.definitions.warm import warm
 from emr.fleet import importing, migration, onboarding
 from emr.fleet.files import FilesBroken, read_hospitals
+from emr.fleet.leaving.cli import leaving
 from emr.fleet.lines import Report
 from emr.fleet.organizations import organizations_of
 from emr.settings import Settings
@@ -25,6 +26,7 @@ from emr.work.command import with_runtime
 from emr.work.runtime import Runtime
 
 tenants = typer.Typer(no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
+tenants.add_typer(leaving)
 migrate = typer.Typer()
 import_ = typer.Typer()
 settings = typer.Typer()
