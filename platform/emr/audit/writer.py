@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 
 from emr.audit.rows import AuditRow
+from emr.db.connection import USELESS
 from emr.db.pools import Databases, RolePool
 from emr.kernel.errors import Unavailable
 from emr.telemetry.metrics import AUDIT_COMMIT_SECONDS, AUDIT_GROUP_ROWS
@@ -75,7 +76,7 @@ class _Group:
                     name="audit",
                 )
                 AUDIT_COMMIT_SECONDS.observe(time.perf_counter() - began)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, Unavailable) as error:
+        except (asyncpg.PostgresError, *USELESS, Unavailable) as error:
             unavailable = Unavailable("audit-unavailable", "The audit journal does not answer; nothing is shown.")
             unavailable.__cause__ = error
             return unavailable

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -13,6 +13,8 @@ from emr.telemetry.spans import span
 
 Row = asyncpg.Record
 Driver = asyncpg.Connection
+USELESS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""Beside what the server says itself: the connection is closed, or was ended while the driver spoke to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Final
 
 import asyncpg
 
+from emr.db.connection import USELESS
 from emr.kernel.errors import Unavailable
 
 _WAIT_SECONDS: Final = 10.0
@@ -99,7 +100,7 @@ class Pool:
         """The caller is done. Every transaction cleans up after itself; a connection that is still inside one is
         closed, since nobody knows what was left undone.
         """
-        if driver.is_in_transaction():
+        if not driver.is_closed() and driver.is_in_transaction():
             driver.terminate()
         self._keep(driver)
 
@@ -140,7 +141,7 @@ class Pool:
             asyncio.get_running_loop().call_later(_OPEN_SECONDS, self._end_open)
 
     async def _end(self, driver: asyncpg.Connection) -> None:
-        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with contextlib.suppress(asyncpg.PostgresError, *USELESS):
             await driver.execute("COMMIT")
         await self.take_back(driver)
 

@@ -6,6 +6,7 @@ start of each transaction and loses it at the end.
 """
 
 import asyncio
+import contextlib
 import re
 import zlib
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +16,7 @@ from typing import Final
 
 import asyncpg
 
-from emr.db.connection import Connection, Driver, Limited
+from emr.db.connection import USELESS, Connection, Driver, Limited
 from emr.db.keeping import Pool
 from emr.db.seen import SETTLE, Sight, seen_of
 from emr.kernel.errors import Unavailable
@@ -50,6 +51,9 @@ class RolePool:
         driver = await self._pool.lend()
         try:
             yield Connection(driver)
+        except BaseException:
+            await _settle(driver)
+            raise
         finally:
             await self._pool.take_back(driver)
 
@@ -92,15 +96,15 @@ class Cell:
         pool = self._pool_of(schema)
         driver = await pool.lend()
         try:
-            await driver.execute(self._prologue(schema, _BEGIN, driver))
             try:
+                await driver.execute(self._prologue(schema, _BEGIN, driver))
                 yield (
                     Connection(driver, f"/*{schema}*/")
                     if sight is None
                     else await self._limited_to(sight, driver, schema)
                 )
             except BaseException:
-                await _roll_back(driver)
+                await _settle(driver)
                 raise
             if await driver.execute("COMMIT") != "COMMIT":
                 raise Unavailable("not-committed", "The database could not keep this change; nothing was stored.")
@@ -122,7 +126,7 @@ class Cell:
             )
         except BaseException:
             try:
-                await _roll_back(driver)
+                await _settle(driver)
             finally:
                 await pool.take_back(driver)
             raise
@@ -205,6 +209,17 @@ def _becoming(role: str, path: str) -> str:
     return ";".join(("SET LOCAL ROLE " + role, "SET LOCAL search_path TO " + path))
 
 
-async def _roll_back(driver: asyncpg.Connection) -> None:
-    if not driver.is_closed():
-        await driver.execute("ROLLBACK")
+async def _settle(driver: asyncpg.Connection) -> None:
+    """Undo what somebody was doing who did not come to its end, or close the connection when that cannot be known.
+
+    A statement that was given up is waited for: what it has begun meanwhile, a transaction for one, is not found out
+    before. Without this the next one's changes would be made in a transaction that nobody knows of, and be lost.
+    """
+    settled = False
+    try:
+        with contextlib.suppress(asyncpg.PostgresError, *USELESS):
+            await driver.execute("ROLLBACK")
+            settled = True
+    finally:
+        if not settled:
+            driver.terminate()

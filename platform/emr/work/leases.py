@@ -14,7 +14,7 @@ from typing import Final
 
 import asyncpg
 
-from emr.db.connection import Connection
+from emr.db.connection import USELESS, Connection
 from emr.db.pools import RolePool
 from emr.kernel.errors import Conflict, Unavailable
 from emr.telemetry.logs import exception_facts, get_logger
@@ -139,7 +139,7 @@ class Leases:
                 await self.renew(lease)
             except LeaseLost:
                 return
-            except (Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (Unavailable, asyncpg.PostgresError, *USELESS) as error:
                 # The database may be back before the lease has run out.
                 get_logger().warning("lease not renewed", job=lease.name, **exception_facts(error))
                 continue

@@ -12,7 +12,7 @@ from emr.access.care import sight_of
 from emr.audit.rows import AuditRow
 from emr.audit.trail import Trail
 from emr.audit.writer import IN_TRANSACTION
-from emr.db.connection import Connection
+from emr.db.connection import USELESS, Connection
 from emr.db.seen import Sight
 from emr.identity.principal import Principal
 from emr.kernel.clock import Clock
@@ -27,8 +27,7 @@ _GONE: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InterfaceError,
-    ConnectionError,
+    *USELESS,
 )
 """The server is gone, going, full, or a replica that has not taken over yet."""
 _LOST: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
