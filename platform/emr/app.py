@@ -27,6 +27,7 @@ from emr.fhir import api as fhir_api
 from emr.identity.administration import administered
 from emr.identity.service import Identity
 from emr.imaging import pages as imaging_pages
+from emr.imaging.reader import Reader
 from emr.imaging.renderer import Renderer
 from emr.kernel.errors import NotFound
 from emr.light import pages as light_pages
@@ -112,6 +113,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     app.state.administered = administered(settings.identity)
     app.state.bodies = Room(settings.http.bodies_limit_mib << 20)
     app.state.renderer = Renderer()
+    app.state.reader = Reader()
     app.state.press = Press()
     # Without the object store the record can still be read and written; only scans and images wait.
     app.state.readiness = Readiness({"database": parts.database_reason}, {"storage": parts.storage_reason})
@@ -158,6 +160,7 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
             await management.stop()
         app.state.stop_tracing()
         await app.state.renderer.close()
+        await app.state.reader.close()
         app.state.press.close()
         await app.state.identity.close()
         await app.state.runtime.close()

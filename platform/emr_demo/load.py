@@ -23,7 +23,8 @@ from emr.documents.press import Press
 from emr.documents.resources import UploadDocument
 from emr.documents.service import examine, upload_document
 from emr.identity.principal import system_principal
-from emr.imaging.actions.store import read_arrival, store_instances
+from emr.imaging.actions.store import store_instances
+from emr.imaging.parse import read_arrival
 from emr.kernel import json
 from emr.kernel.tenant import Tenant
 from emr.records.entries import entries_of

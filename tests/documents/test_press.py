@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from emr.documents import press as press_module
+from emr.documents.crossing import Wish
 from emr.documents.errors import DocumentDamaged, DocumentNotFound, DocumentProtected, PictureTooLarge, PressBusy
 from emr.documents.press import Press
-from emr.documents.sheets import MOST_HEIGHT, Wish
+from emr.documents.sheets import MOST_HEIGHT
 from tests.documents.conftest import paper, picture_bytes, protected_pdf
 
 pytestmark = pytest.mark.anyio

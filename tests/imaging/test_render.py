@@ -14,9 +14,10 @@ from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 from emr.imaging.errors import BadPicture, InstanceNotFound, NoPicture, PictureTooLarge
 from emr.imaging.parse import parse
 from emr.imaging.picture import Picture, picture_from_json
-from emr.imaging.render import PRESETS, Window, Wish, decode, render
+from emr.imaging.render import decode, render
 from emr.imaging.renderer import Renderer
 from emr.imaging.syntaxes import NATIVE
+from emr.imaging.wishes import PRESETS, Window, Wish
 from tests.imaging.samples import encoded, slice_of, write
 from tests.servers.tools import tool
 

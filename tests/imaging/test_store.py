@@ -4,10 +4,11 @@ import pytest
 
 from emr.imaging.actions.find import find_instances, find_studies
 from emr.imaging.actions.show import open_instances, open_picture, read_frame
-from emr.imaging.actions.store import read_arrival, store_instances
+from emr.imaging.actions.store import store_instances
 from emr.imaging.actions.study import list_studies
 from emr.imaging.errors import IdentityCollision, InstanceNotFound, PatientMismatch, SeriesElsewhere
 from emr.imaging.matching import Matching, Span
+from emr.imaging.parse import read_arrival
 from emr.imaging.picture import picture_from_json
 from emr.imaging.policy import NO_NUMBER, OTHER_BIRTH_DATE, OTHER_SEX, UNKNOWN_NUMBER
 from emr.kernel.errors import Forbidden

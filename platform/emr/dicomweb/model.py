@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emr.imaging.actions.find import FoundInstance, FoundSeries, FoundStudy
-from emr.imaging.parse import SERIES_TAGS, STUDY_TAGS
+from emr.imaging.parsed import SERIES_TAGS, STUDY_TAGS
 from emr.imaging.repository import KeptInstance
 
 Model = dict[str, Any]

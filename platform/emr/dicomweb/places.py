@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from pydicom.datadict import tag_for_keyword
-
-from emr.imaging.attributes import is_uid
 from emr.imaging.errors import InstanceNotFound
+from emr.imaging.facts import is_uid
+from emr.imaging.keywords import tag_of
 from emr.imaging.matching import Matching
 from emr.web.paths import home_of
 from emr.work.unit import UnitOfWork
@@ -41,6 +40,6 @@ def tags_of(fields: Iterable[str]) -> list[str]:
     """Attribute tags, eight hexadecimal digits, from tags and keywords; unknown keywords are left out."""
     found = []
     for name in fields:
-        tag = tag_for_keyword(name)
+        tag = tag_of(name)
         found.append(name.upper() if tag is None else f"{tag:08X}")
     return found

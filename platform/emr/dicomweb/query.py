@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from emr.imaging.attributes import is_uid
+from emr.imaging.facts import is_uid
 from emr.imaging.matching import MAX_RESULTS, Matching, Span
 from emr.kernel.errors import Malformed
 

@@ -9,8 +9,7 @@ from emr.dicomweb.accept import choose
 from emr.dicomweb.places import one_instance, one_series, one_study
 from emr.imaging.actions.show import Opened, open_instances, open_picture, picture_of_frame
 from emr.imaging.matching import Matching
-from emr.imaging.render import THUMBNAIL, Wish
-from emr.imaging.wishes import read_wish
+from emr.imaging.wishes import THUMBNAIL, Wish, read_wish
 from emr.kernel.errors import Malformed
 from emr.web.work import Work
 from emr.work.unit import UnitOfWork

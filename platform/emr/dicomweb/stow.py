@@ -14,10 +14,12 @@ from emr.dicomweb.accept import JSON, choose
 from emr.dicomweb.model import StoredItem, store_model
 from emr.dicomweb.multipart import DICOM, Limits, Part, receive
 from emr.dicomweb.places import base_of, checked_uids
-from emr.imaging.actions.store import Arrival, Outcome, read_arrival, store_instances
-from emr.imaging.attributes import Facts
+from emr.imaging.actions.store import Outcome, store_instances
 from emr.imaging.errors import NotDicom, StudyElsewhere
+from emr.imaging.facts import Facts
 from emr.imaging.outcomes import failure_reason
+from emr.imaging.parsed import Arrival
+from emr.imaging.reader import Reader
 from emr.kernel.errors import Refusal
 from emr.web.sign_in import runtime_of
 from emr.web.work import Work, asked, hospital_of, principal_in
@@ -56,7 +58,7 @@ async def _delivered(request: Request) -> AsyncIterator[Delivery]:
             row = refused(work_of=(tenant, principal, asked(request, tenant)), refusal=refusal, at=runtime.clock())
             await runtime.audit.record(tenant.cell, [row])
             raise
-        yield await _read(parts, study)
+        yield await _read(request.app.state.reader, parts, study)
 
 
 Delivered = Annotated[Delivery, Depends(_delivered, scope="function")]
@@ -73,11 +75,11 @@ async def store_into_study(delivery: Delivered, work: Work, study: str) -> Respo
     return await _store(delivery, work, study)
 
 
-async def _read(parts: Sequence[Part], study: str | None) -> Delivery:
+async def _read(reader: Reader, parts: Sequence[Part], study: str | None) -> Delivery:
     delivery = Delivery({}, {})
     for number, part in enumerate(parts):
         try:
-            delivery.arrivals[number] = await _arrival(part, study)
+            delivery.arrivals[number] = await _arrival(reader, part, study)
         except Refusal as refusal:
             delivery.refusals[number] = refusal
     return delivery
@@ -97,10 +99,10 @@ async def _store(delivery: Delivery, work: UnitOfWork, study: str | None) -> Res
     return Response(json.dumps(model).encode(), status, media_type=JSON, headers={"Cache-Control": "no-store"})
 
 
-async def _arrival(part: Part, study: str | None) -> Arrival:
+async def _arrival(reader: Reader, part: Part, study: str | None) -> Arrival:
     if part.media_type != DICOM:
         raise NotDicom("stow-part-type", "a part is not application/dicom")
-    arrival = await read_arrival(part.path)
+    arrival = await reader.read(part.path)
     if study is not None and arrival.parsed.facts.identity.study != study:
         raise StudyElsewhere("stow-study", "the instance is of another study than the address", location="(0020,000D)")
     return arrival

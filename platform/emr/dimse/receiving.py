@@ -6,8 +6,9 @@ from time import monotonic
 
 from emr.audit.rows import AuditRow
 from emr.dimse.admission import Caller, Refused, device
-from emr.imaging.actions.store import read_arrival, store_instances
+from emr.imaging.actions.store import store_instances
 from emr.imaging.actions.study import list_studies
+from emr.imaging.parse import read_arrival
 from emr.kernel.errors import Refusal
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant

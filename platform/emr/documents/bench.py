@@ -11,13 +11,10 @@ import sys
 from typing import Any, Final
 
 from emr.documents import sheets
-from emr.documents.errors import DocumentDamaged, DocumentNotFound, DocumentProtected, PictureTooLarge
-from emr.documents.sheets import Wish
+from emr.documents.crossing import CROSSING, Wish
+from emr.documents.errors import PictureTooLarge
 
 MEMORY_BYTES: Final = 2 << 30
-CROSSING: Final = {
-    kind.__name__: kind for kind in (DocumentDamaged, DocumentProtected, PictureTooLarge, DocumentNotFound)
-}
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from emr.documents.sheets import Wish
+from emr.documents.crossing import Wish
 from emr.documents.showing import SMALL, TURNS, WIDTHS
 
 _STRIP: Final = 60

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import emr
-from emr.documents.bench import CROSSING
+from emr.documents.crossing import CROSSING, Wish
 from emr.documents.errors import DocumentDamaged, PressBusy
-from emr.documents.sheets import Wish
 
 SECONDS: Final = 20.0
 WAITING: Final = 64

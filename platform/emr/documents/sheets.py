@@ -5,12 +5,12 @@ Sizes are asked before anything is decoded. Refusals raised here cross the proce
 
 import io
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Final, cast
 
 import pypdfium2 as pdfium
 from PIL import Image, ImageOps, ImageSequence
 
+from emr.documents.crossing import Wish
 from emr.documents.errors import DocumentDamaged, DocumentNotFound, DocumentProtected, PictureTooLarge
 from emr.documents.kinds import KINDS, PDF
 
@@ -20,15 +20,6 @@ LONGEST_SIDE: Final = 30_000
 LONGEST_PAGE_POINTS: Final = 14_400
 MOST_HEIGHT: Final = 6_000
 _UNREADABLE: Final = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Which page (from 1), how wide in pixels, turned by how many quarters to the right."""
-
-    page: int
-    width: int
-    quarters: int = 0
 
 
 def examine(path: str, media_type: str) -> int:

@@ -2,12 +2,12 @@
 
 from typing import Final
 
+from emr.documents.crossing import Wish
 from emr.documents.errors import DocumentNotFound
 from emr.documents.intake import received
 from emr.documents.kinds import KINDS
 from emr.documents.press import Press
 from emr.documents.service import Content
-from emr.documents.sheets import Wish
 
 SMALL: Final = 160
 WIDTHS: Final = {"100": 1_000, "150": 1_500, "220": 2_200}

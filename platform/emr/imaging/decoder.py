@@ -1,29 +1,32 @@
-"""The decoding process: takes one frame after another on its standard input and answers on its standard output.
+"""The process apart: takes one frame or file after another on its standard input and answers on its standard output.
 
-Decoders are C libraries that read what a device sent, so they run here, without secrets and under a limit of memory.
-A request is a length (4 bytes, big endian), JSON of that length, and then the parts whose sizes the JSON names. An
-answer is one byte (0: bytes follow, 1: JSON of a refusal's code and message follows), a length (4 bytes) and that.
+Decoders and parsers read what a device sent, so they run here, without secrets and under a limit of memory. `apart`
+says how requests and answers lie on the pipe.
 """
 
+import datetime as dt
 import json
 import resource
-import struct
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from emr.imaging.errors import BadPicture, PictureTooLarge
+from emr.imaging.apart import ANSWER, CROSSING, LENGTH
+from emr.imaging.parse import parse
 from emr.imaging.picture import picture_from_json
-from emr.imaging.render import Window, Wish, decode, render
+from emr.imaging.render import decode, render
+from emr.imaging.wishes import Window, Wish
+from emr.kernel.errors import Refusal
 
 MEMORY: Final = 2 * 1024 * 1024 * 1024
 READY: Final = b"R"
-LENGTH: Final = struct.Struct(">L")
-ANSWER: Final = struct.Struct(">BL")
+_NOT_ENOUGH: Final = ["BadPicture", "dicom-undecodable", "the frame needs too much memory", None]
 
 
 def main() -> None:
     """Serve until the standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # Of data, and not of addresses: a file that is walked through is mapped, and may be larger.
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, out = sys.stdin.buffer, sys.stdout.buffer
     out.write(READY)
@@ -36,14 +39,27 @@ def main() -> None:
 
 def _answer(out: BinaryIO, request: dict[str, Any], parts: list[bytes]) -> None:
     try:
-        refused, content = 0, _draw(request, parts)
-    except (BadPicture, PictureTooLarge) as refusal:
-        refused, content = 1, json.dumps([refusal.code, refusal.message]).encode()
+        refused, content = 0, _read(request) if "path" in request else _draw(request, parts)
+    except tuple(CROSSING.values()) as refusal:
+        refused, content = 1, _told(refusal)
     except MemoryError:
-        refused, content = 1, json.dumps(["dicom-undecodable", "the frame needs too much memory"]).encode()
+        refused, content = 1, json.dumps(_NOT_ENOUGH).encode()
     out.write(ANSWER.pack(refused, len(content)))
     out.write(content)
     out.flush()
+
+
+def _told(refusal: Refusal) -> bytes:
+    return json.dumps([type(refusal).__name__, refusal.code, refusal.message, refusal.location]).encode()
+
+
+def _read(request: dict[str, Any]) -> bytes:
+    return json.dumps(parse(Path(request["path"])).as_json(), default=_written).encode()
+
+
+def _written(value: object) -> str:
+    assert isinstance(value, dt.date | dt.time)
+    return value.isoformat()
 
 
 def _draw(request: dict[str, Any], parts: list[bytes]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from emr.imaging import repository
-from emr.imaging.attributes import Facts, StudyFacts
+from emr.imaging.facts import Facts, StudyFacts
 from emr.imaging.policy import NO_NUMBER, choose_patient
 from emr.imaging.resources import imaging_study
 from emr.kernel.ids import uuid7

@@ -8,13 +8,12 @@ from fastapi.responses import StreamingResponse
 from emr.imaging.actions.find import FoundStudy, find_instances, find_studies
 from emr.imaging.actions.match import find_holders, match_study
 from emr.imaging.actions.show import open_instances, open_picture, picture_of_frame
-from emr.imaging.attributes import is_uid
 from emr.imaging.errors import InstanceNotFound
+from emr.imaging.facts import is_uid
 from emr.imaging.matching import Matching
 from emr.imaging.parts import DOUBTS, Looking, study_row, study_view, waiting_row
 from emr.imaging.policy import SEVERAL, UNKNOWN_NUMBER
-from emr.imaging.render import THUMBNAIL, Wish
-from emr.imaging.wishes import read_wish
+from emr.imaging.wishes import THUMBNAIL, Wish, read_wish
 from emr.web.answers import new_key, read_form, render, saved
 from emr.web.forms import Form
 from emr.web.i18n import mark

@@ -3,12 +3,12 @@
 First the structure is walked (`scan`), then the header alone, cut out by that walk, is given to pydicom.
 """
 
+import asyncio
 import hashlib
 import io
 import json
 import mmap
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,46 +16,20 @@ import pydicom
 from pydicom import config as pydicom_config
 from pydicom.dataset import Dataset
 
-from emr.imaging.attributes import PARSER_FAILURES, Facts, Identity, facts_of, whole
+from emr.imaging.attributes import PARSER_FAILURES, facts_of, whole
 from emr.imaging.errors import BadIdentifier, BrokenStructure, NotDicom
-from emr.imaging.picture import Picture, picture_of
-from emr.imaging.scan import Buffer, Bulk, Structure, scan
+from emr.imaging.facts import Identity
+from emr.imaging.layout import picture_of
+from emr.imaging.parsed import INSTANCE_TAGS, SERIES_TAGS, STUDY_TAGS, Arrival, Bulk, Parsed
+from emr.imaging.scan import Buffer, Structure, scan
 
 _STEP = 1024 * 1024
 _DOCUMENT = 0x00420011
 
-STUDY_TAGS = (
-    *("00080020", "00080030", "00080050", "00080090", "00080201", "00081030"),
-    *("00100010", "00100020", "00100021", "00100030", "00100040", "0020000D", "00200010"),
-)
-SERIES_TAGS = (
-    *("00080021", "00080031", "00080060", "00080070", "00081010", "0008103E", "00180015"),
-    *("0020000E", "00200011", "00200060", "00400244", "00400245"),
-)
-INSTANCE_TAGS = (
-    *("00080008", "00080016", "00080018", "00080023", "00080033", "00200013", "00280008", "00280010", "00280011"),
-    *("00280100", "00420010"),
-)
-"""What QIDO-RS answers at each level beside what is counted (PS3.18 section 10.6.3)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """digest: SHA-256 (hex) of the transfer syntax and the dataset, without the file meta information, which each
-    carrier writes anew. metadata: the DICOM JSON model (PS3.18 annex F) without bulk data, as zlib-compressed UTF-8.
-    series_attributes, instance_attributes: what searches answer, in the same model.
-    """
-
-    facts: Facts
-    syntax: str
-    digest: str
-    size: int
-    picture: Picture | None
-    bulk: tuple[Bulk, ...]
-    metadata: bytes
-    series_attributes: dict[str, Any]
-    instance_attributes: dict[str, Any]
-    document: str | None
+async def read_arrival(path: Path) -> Arrival:
+    """Read a spooled file outside of any transaction, in a thread of this process. Raises the refusals of `parse`."""
+    return Arrival(path, await asyncio.to_thread(parse, path))
 
 
 def parse(path: Path) -> Parsed:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emr.imaging.attributes import StudyFacts
+from emr.imaging.facts import StudyFacts
 
 Resource = Mapping[str, Any]
 

@@ -6,8 +6,7 @@ Source: PS3.3 sections C.7.6.3 (pixels), C.11.1 (modality rescale), C.11.2 (VOI 
 import base64
 import io
 import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -18,9 +17,10 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID
 
 from emr.imaging.attributes import PARSER_FAILURES
-from emr.imaging.errors import BadPicture, PictureTooLarge
+from emr.imaging.errors import BadPicture
 from emr.imaging.picture import Picture, Pixels
 from emr.imaging.syntaxes import NATIVE, RLE_LOSSLESS
+from emr.imaging.wishes import Window, Wish, check_size
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,50 +30,6 @@ _PLUGINS = {
     "1.2.840.10008.1.2.4.91": "pylibjpeg",
 }
 """Decoders by transfer syntax; for the others whichever there is (GDCM for lossless JPEG and JPEG-LS)."""
-
-MAX_PIXELS = 64 * 1024 * 1024
-MAX_SIDE = 4096
-THUMBNAIL = 128
-
-PRESETS: dict[str, tuple[float, float]] = {
-    "soft-tissue": (40.0, 400.0),
-    "lung": (-600.0, 1500.0),
-    "mediastinum": (50.0, 350.0),
-    "bone": (480.0, 2500.0),
-    "brain": (40.0, 80.0),
-    "abdomen": (60.0, 400.0),
-}
-"""Window centre and width in Hounsfield units; they mean something for CT only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """VOI window in rescaled units. shape: of PS3.3 section C.11.2.1.3."""
-
-    center: float
-    width: float
-    shape: Literal["linear", "linear-exact", "sigmoid"] = "linear"
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How a frame should come. width, height: the box in pixels to fit into; None keeps the frame's own size.
-
-    window: None uses the file's own, or the range of the values where it has none. quality: of JPEG, 1-100.
-    """
-
-    form: Literal["jpeg", "png"] = "jpeg"
-    window: Window | None = None
-    width: int | None = None
-    height: int | None = None
-    quality: int = 90
-
-
-def check_size(picture: Picture) -> None:
-    """Before anything is read or decoded. Raises PictureTooLarge."""
-    pixels = picture.pixels
-    if pixels.rows * pixels.columns * pixels.samples > MAX_PIXELS:
-        raise PictureTooLarge("dicom-picture-too-large", f"a frame has more than {MAX_PIXELS} samples")
 
 
 def render(picture: Picture, parts: list[bytes], wish: Wish) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pydicom._dicom_dict import DicomDictionary
 
 from emr.imaging.errors import BrokenStructure, HeaderTooLarge, NotDicom, UnsupportedSyntax
+from emr.imaging.parsed import Bulk
 from emr.imaging.syntaxes import IMPLICIT_LITTLE_ENDIAN, SYNTAXES
 
 Buffer = bytes | memoryview
@@ -32,16 +33,6 @@ _SHORT = frozenset(
     | {b"ST", b"TM", b"UI", b"UL", b"US"}
 )
 _BULK = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"UN"})
-
-
-@dataclass(frozen=True, slots=True)
-class Bulk:
-    """A value that is served from where it lies and never loaded: offset and length in bytes from the file's start."""
-
-    tag: int
-    vr: str
-    offset: int
-    length: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,57 @@
 """How a picture should come, read from query parameters (PS3.18 section 8.3.5) and refused where it makes no sense."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal, cast
 
-from emr.imaging.render import MAX_SIDE, PRESETS, Window, Wish
+from emr.imaging.errors import PictureTooLarge
+from emr.imaging.picture import Picture
 from emr.kernel.errors import Malformed
+
+MAX_PIXELS = 64 * 1024 * 1024
+MAX_SIDE = 4096
+THUMBNAIL = 128
+
+PRESETS: dict[str, tuple[float, float]] = {
+    "soft-tissue": (40.0, 400.0),
+    "lung": (-600.0, 1500.0),
+    "mediastinum": (50.0, 350.0),
+    "bone": (480.0, 2500.0),
+    "brain": (40.0, 80.0),
+    "abdomen": (60.0, 400.0),
+}
+"""Window centre and width in Hounsfield units; they mean something for CT only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """VOI window in rescaled units. shape: of PS3.3 section C.11.2.1.3."""
+
+    center: float
+    width: float
+    shape: Literal["linear", "linear-exact", "sigmoid"] = "linear"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a frame should come. width, height: the box in pixels to fit into; None keeps the frame's own size.
+
+    window: None uses the file's own, or the range of the values where it has none. quality: of JPEG, 1-100.
+    """
+
+    form: Literal["jpeg", "png"] = "jpeg"
+    window: Window | None = None
+    width: int | None = None
+    height: int | None = None
+    quality: int = 90
+
+
+def check_size(picture: Picture) -> None:
+    """Before anything is read or decoded. Raises PictureTooLarge."""
+    pixels = picture.pixels
+    if pixels.rows * pixels.columns * pixels.samples > MAX_PIXELS:
+        raise PictureTooLarge("dicom-picture-too-large", f"a frame has more than {MAX_PIXELS} samples")
+
 
 _SHAPES = ("linear", "linear-exact", "sigmoid")
 

@@ -10,9 +10,9 @@ from emr.imaging import repository
 from emr.imaging.errors import InstanceNotFound, NoPicture
 from emr.imaging.matching import Matching
 from emr.imaging.picture import Picture, picture_from_json
-from emr.imaging.render import Wish, check_size
 from emr.imaging.renderer import Renderer
 from emr.imaging.repository import KeptInstance
+from emr.imaging.wishes import Wish, check_size
 from emr.storage.blobs import Blob, BlobStore
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case

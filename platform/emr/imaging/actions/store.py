@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emr.imaging import repository
-from emr.imaging.attributes import Facts
 from emr.imaging.errors import IdentityCollision, PatientMismatch, SeriesElsewhere
+from emr.imaging.facts import Facts
 from emr.imaging.filing import Draft, draft_study, list_study
 from emr.imaging.matching import Matching, name_key
-from emr.imaging.parse import Parsed, parse
+from emr.imaging.parsed import Arrival, Parsed
 from emr.kernel.errors import Forbidden, Refusal
 from emr.work.unit import UnitOfWork, as_whole
 from emr.work.use_case import use_case
@@ -21,25 +21,12 @@ _STEP = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """A file that has come in and been read."""
-
-    path: Path
-    parsed: Parsed
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one arrival. refusal: why it was not kept; None when it is kept, now or already before."""
 
     facts: Facts
     refusal: Refusal | None = None
     already: bool = False
-
-
-async def read_arrival(path: Path) -> Arrival:
-    """Read a spooled file outside of any transaction. Raises the refusals of `parse`."""
-    return Arrival(path, await asyncio.to_thread(parse, path))
 
 
 @use_case("imaging:store", "imaging.stored")
