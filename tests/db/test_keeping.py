@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -9,7 +10,7 @@ import asyncpg
 import pytest
 
 from emr.db import keeping
-from emr.db.keeping import Pool
+from emr.db.keeping import Left, Pool
 from emr.kernel.errors import Unavailable
 from emr_demo.postgres import Cluster
 
@@ -163,6 +164,45 @@ class TestTakeBack:
         assert lent.is_closed()
         with pytest.raises(RuntimeError):
             await pool.lend()
+
+
+class TestLendToRead:
+    @in_loop
+    async def test_who_comes_under_the_same_name_goes_on_with_the_transaction(self, url: str) -> None:
+        pool = await opened(url)
+        first, second = await pool.lend(), await pool.lend()
+        for name, lent in (("one", first), ("other", second)):
+            await lent.execute("BEGIN READ ONLY")
+            pool.take_back_open(lent, Left(name, time.monotonic()))
+        lent, left = await pool.lend_to_read("one")
+        assert (lent, left and left.name) == (first, "one")
+        assert lent.is_in_transaction()
+        lent, left = await pool.lend_to_read("one")
+        assert (lent, left) == (second, None)
+        for each in (first, second):
+            await each.execute("COMMIT")
+            await pool.take_back(each)
+        await pool.close()
+
+    @in_loop
+    async def test_it_goes_on_for_a_while_only(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        pool = await opened(url)
+        lent = await pool.lend()
+        await lent.execute("BEGIN READ ONLY")
+        pool.take_back_open(lent, Left("one", time.monotonic() - keeping._GOES_ON_SECONDS))
+        assert await pool.lend_to_read("one") == (lent, None)
+        await lent.execute("COMMIT")
+        await pool.take_back(lent)
+        await pool.close()
+
+    @in_loop
+    async def test_what_has_been_ended_does_not_go_on(self, url: str) -> None:
+        pool = await opened(url)
+        lent = await pool.lend()
+        pool.take_back_open(lent, Left("one", time.monotonic()))
+        assert await pool.lend_to_read("one") == (lent, None)
+        await pool.take_back(lent)
+        await pool.close()
 
 
 class TestTakeBackOpen:

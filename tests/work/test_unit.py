@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -73,6 +74,35 @@ class TestToRead:
                     assert await work.db.fetchval("SELECT current_schema()::text") == tenant.schema
                     backends.add(await work.db.fetchval("SELECT pg_backend_pid()"))
         assert len(backends) <= 2
+
+    async def test_who_reads_next_in_the_hospital_goes_on_with_the_transaction_and_sees_what_was_stored(
+        self, standing: House, parts: Runtime
+    ) -> None:
+        tenant, who = standing.tenants[HOA_SEN], standing.principal()
+        async with unit_of_work(parts, tenant, who) as work:
+            stored = await create_resource(work, patient())
+        begun, versions = [], []
+        for version in (2, 3):
+            async with unit_of_work(parts, tenant, who, to_read=True) as work:
+                begun.append(await work.db.fetchrow("SELECT pg_backend_pid() AS backend, now() AS begun"))
+            update = f"UPDATE {tenant.schema}.resources SET version = %s WHERE id = %s RETURNING version"
+            assert standing.sql(update, version, stored.id) == [(version,)]
+            async with unit_of_work(parts, tenant, who, to_read=True) as work:
+                begun.append(await work.db.fetchrow("SELECT pg_backend_pid() AS backend, now() AS begun"))
+                versions.append(await work.db.fetchval("SELECT version FROM resources WHERE id = $1", stored.id))
+        assert versions == [2, 3]
+        assert len({tuple(each) for each in begun}) < len(begun)
+
+    async def test_nobody_goes_on_with_the_transaction_of_one_who_sees_a_part(
+        self, standing: House, parts: Runtime
+    ) -> None:
+        tenant, who = standing.tenants[HOA_SEN], standing.principal()
+        part = replace(who, patient="nobody")
+        for principal, role in ((part, f"{tenant.schema}_seen"), (who, tenant.schema)) * 3:
+            async with unit_of_work(parts, tenant, principal, to_read=True) as work:
+                assert await work.db.fetchval("SELECT current_user::text") == role
+                told = await work.db.fetchval("SELECT current_setting('emr.patient', true)")
+                assert (told == "nobody") == (principal is part)
 
     async def test_what_was_written_after_a_read_is_kept(self, standing: House, parts: Runtime) -> None:
         tenant, who = standing.tenants[HOA_SEN], standing.principal()

@@ -20,7 +20,9 @@ from emr.kernel.errors import Unavailable
 _WAIT_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 300.0
 _OPEN_SECONDS: Final = 0.01
-"""The longest that a transaction which only read stays open for the next one to end it."""
+"""The longest that a transaction which only read stays open for the next one to go on with it, or to end it."""
+_GOES_ON_SECONDS: Final = 0.05
+"""The longest that one goes on: it keeps its locks on tables meanwhile, and a migration has to wait for them."""
 _STATEMENTS: Final = 600
 """Prepared statements that a connection keeps: about fifteen for each of forty hospitals, some 20 MB of a backend."""
 _UNREACHABLE: Final = (
@@ -31,10 +33,19 @@ _UNREACHABLE: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A transaction that is READ ONLY and was left open: for whom it can go on, and when it began."""
+
+    name: str
+    began: float
+
+
 @dataclass(slots=True)
 class _Free:
     driver: asyncpg.Connection
     since: float
+    left: Left | None = None
 
 
 class Pool:
@@ -96,6 +107,22 @@ class Pool:
         except (*_UNREACHABLE, TimeoutError) as error:
             raise Unavailable("database-unavailable", "The database does not answer.") from error
 
+    async def lend_to_read(self, name: str) -> tuple[asyncpg.Connection, Left | None]:
+        """A connection as by `lend`; one whose transaction was left open under this name a moment ago, if there is one,
+        and then also what was left: every statement of it sees what has been committed before the statement began.
+        """
+        youngest = time.monotonic() - _GOES_ON_SECONDS
+        for place in range(len(self._free) - 1, -1, -1):
+            free = self._free[place]
+            left = free.left
+            if left is None or left.name != name or left.began <= youngest or free.driver.is_closed():
+                continue
+            if free.driver.is_in_transaction():
+                del self._free[place]
+                self._lent.add(free.driver)
+                return free.driver, left
+        return await self.lend(), None
+
     async def take_back(self, driver: asyncpg.Connection) -> None:
         """The caller is done. Every transaction cleans up after itself; a connection that is still inside one is
         closed, since nobody knows what was left undone.
@@ -104,25 +131,25 @@ class Pool:
             driver.terminate()
         self._keep(driver)
 
-    def take_back_open(self, driver: asyncpg.Connection) -> None:
+    def take_back_open(self, driver: asyncpg.Connection, left: Left | None = None) -> None:
         """The caller is done, and has left open a transaction that is READ ONLY: nothing depends on how it ends.
 
-        Whoever gets the connection next ends it with the statement that begins another one, which saves an exchange;
-        when nobody comes, it is ended here.
+        Whoever gets the connection by `lend_to_read` under the name of `left` goes on with it, which saves an exchange;
+        anybody else ends it with the statement that begins another one; when nobody comes, it is ended here.
         """
-        self._keep(driver)
+        self._keep(driver, left)
         if not self._watched:
             self._watched = True
             asyncio.get_running_loop().call_later(_OPEN_SECONDS, self._end_open)
 
-    def _keep(self, driver: asyncpg.Connection) -> None:
+    def _keep(self, driver: asyncpg.Connection, left: Left | None = None) -> None:
         if driver.is_closed() or self._closed:
             self._lent.discard(driver)
             driver.terminate()
             self._wake(None)
         elif not self._wake(driver):
             self._lent.discard(driver)
-            self._free.append(_Free(driver, time.monotonic()))
+            self._free.append(_Free(driver, time.monotonic(), left))
             self._close_old()
 
     def _end_open(self) -> None:

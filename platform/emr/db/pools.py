@@ -8,6 +8,7 @@ start of each transaction and loses it at the end.
 import asyncio
 import contextlib
 import re
+import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,7 +18,7 @@ from typing import Final
 import asyncpg
 
 from emr.db.connection import USELESS, Connection, Driver, Limited
-from emr.db.keeping import Pool
+from emr.db.keeping import Left, Pool
 from emr.db.seen import SETTLE, Sight, seen_of
 from emr.kernel.errors import Unavailable
 from emr.kernel.tenant import SCHEMA, Tenant
@@ -115,12 +116,15 @@ class Cell:
     async def hospital_to_read(self, schema: str, sight: Sight | None = None) -> AsyncIterator[Connection]:
         """The same in a transaction in which PostgreSQL lets nothing be written or locked.
 
-        There is nothing to commit, so it is ended by the connection's next statement.
+        There is nothing to commit, so it is left open: the hospital's next one to read goes on with it for a while,
+        still as the hospital's role, and saves the exchange that makes the connection the hospital's.
         """
         pool = self._pool_of(schema)
-        driver = await pool.lend()
+        driver, left = await pool.lend_to_read(schema)
         try:
-            await driver.execute(self._prologue(schema, _BEGIN_TO_READ, driver))
+            if left is None:
+                left = Left(schema, time.monotonic())
+                await driver.execute(self._prologue(schema, _BEGIN_TO_READ, driver))
             yield (
                 Connection(driver, f"/*{schema}*/") if sight is None else await self._limited_to(sight, driver, schema)
             )
@@ -130,7 +134,8 @@ class Cell:
             finally:
                 await pool.take_back(driver)
             raise
-        pool.take_back_open(driver)
+        # What has become limited stays so until it ends.
+        pool.take_back_open(driver, left if sight is None else None)
 
     def _pool_of(self, schema: str) -> Pool:
         return self._slices[zlib.crc32(schema.encode()) % len(self._slices)]
