@@ -94,6 +94,8 @@ class Apart:
         return content
 
     async def _running(self) -> Process:
+        if self._process is not None and self._process.returncode is not None:
+            await self.close()
         if self._process is None:
             # It gets no setting and no secret of this process.
             inherited = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
