@@ -85,7 +85,7 @@ GRANTS: Final[dict[str, Grant]] = {
         | _SHOW
         | _CARE
         | {"imaging:store", "record:import", "bulk:export", "profile:manage", "app:manage"}
-        | {"hospital:export"},
+        | {"hospital:export", "hospital:import"},
         EVERYTHING,
         EVERYTHING,
     ),

@@ -142,6 +142,8 @@ def grant_hospital(connection: Connection, schema: str) -> None:
 
 def drop_hospital(connection: Connection, schema: str) -> None:
     """Remove a hospital's schema and role and everything in them. Nothing of it comes back."""
-    seen.drop(connection, schema)
+    seen.remove(connection, schema)
     run(connection, "DROP SCHEMA IF EXISTS {schema} CASCADE", schema=schema)
+    # Roles last: one that has rights on anything cannot be dropped.
+    seen.drop_role(connection, schema)
     run(connection, "DROP ROLE IF EXISTS {schema}", schema=schema)

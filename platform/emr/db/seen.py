@@ -214,9 +214,8 @@ def establish(connection: Connection, schema: str) -> None:
     _grant(connection, names)
 
 
-def drop(connection: Connection, schema: str) -> None:
-    """Remove both."""
-    remove(connection, schema)
+def drop_role(connection: Connection, schema: str) -> None:
+    """Remove the second role, when nothing is left that it has rights on."""
     run(connection, "DROP ROLE IF EXISTS {seen}", seen=seen_of(schema))
 
 

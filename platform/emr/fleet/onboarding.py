@@ -109,9 +109,28 @@ def _settle(
     return Outcome(hospital.slug, difference.kind)
 
 
-def make_hospital(connection: Connection, settings: Settings, hospital: HospitalFile) -> str:
-    """Row, schema, role, tables and data key of a hospital, all or nothing; gives its schema's name."""
-    tenant_id, schema = uuid7(), f"t_{opaque(12)}"
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a hospital is called inside: its id, and its schema's name."""
+
+    id: str
+    schema: str
+
+    @classmethod
+    def anew(cls) -> "Named":
+        """Names that nobody has had."""
+        return cls(uuid7(), f"t_{opaque(12)}")
+
+
+def make_hospital(
+    connection: Connection, settings: Settings, hospital: HospitalFile, named: Named | None = None
+) -> str:
+    """Row, schema, role, tables and data key of a hospital, all or nothing; gives its schema's name.
+
+    named: of a hospital that comes from elsewhere and keeps its names, since its trail is sealed under them.
+    """
+    named = named or Named.anew()
+    tenant_id, schema = named.id, named.schema
     connection.execute(
         _INSERT,
         {

@@ -29,11 +29,13 @@ class Keyrings:
     def __init__(self, databases_: Databases, stores: Stores) -> None:
         self._directory = databases_.directory
         self._masters = stores.masters
-        self._known: dict[str, Keyring] = {}
+        # One that was taken away and loaded again has other keys under the same id, and another index key.
+        self._known: dict[tuple[str, bytes], Keyring] = {}
 
     async def of(self, tenant: Tenant) -> Keyring:
         """The hospital's keyring; `Unavailable` when it has no key, which onboarding rules out."""
-        known = self._known.get(tenant.id)
+        place = tenant.id, tenant.index_key
+        known = self._known.get(place)
         if known is None:
             async with self._directory.connection() as connection:
                 rows = await connection.fetch(_KEYS, tenant.id, name="keys")
@@ -42,7 +44,7 @@ class Keyrings:
             wrapped = tuple(
                 WrappedKey(tenant.schema, row["key_id"], row["wrapped"], row["wrapping_key_id"]) for row in rows
             )
-            known = self._known[tenant.id] = Keyring.of(self._masters, wrapped[0].key_id, wrapped)
+            known = self._known[place] = Keyring.of(self._masters, wrapped[0].key_id, wrapped)
         return known
 
 

@@ -1,6 +1,7 @@
-"""`emr tenants export | verify-package`: a hospital's exit package, and whether one is whole."""
+"""`emr tenants export | verify-package | import-package`: a hospital's exit package, written, checked and loaded."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from emr.audit.anchors import trusted_of
+from emr.definitions.warm import warm
 from emr.fleet.leaving import package
+from emr.fleet.leaving.bringing import Brought, bring_in
 from emr.fleet.leaving.export import Written, export
 from emr.fleet.leaving.manifest import public_key
 from emr.fleet.leaving.record import Watch
@@ -58,6 +61,24 @@ def verify_package(place: Place, *, key: Key = "", as_json: Json = False) -> Non
         typer.echo(json.dumps({"package": manifest.digest, "hospital": manifest.hospital} | manifest.body["counts"]))
     else:
         typer.echo(f"{manifest.hospital['name']}, {manifest.body['moment']}: whole. Package {manifest.digest}.")
+
+
+@leaving.command("import-package")
+def import_package(place: Place, *, key: Key = "", as_json: Json = False) -> None:
+    """Load a package into a platform that does not have the hospital; it is on trial there, with all its history."""
+
+    async def act(parts: Runtime) -> Brought:
+        warm({"Asia/Ho_Chi_Minh"})
+        leave_old_objects_alone()
+        trusted = public_key(key) if key else trusted_of(parts.settings)
+        with _bar(quiet=as_json) as bar:
+            return await bring_in(parts, place, trusted, _watch(bar, parts.settings))
+
+    brought = with_runtime("exit", act)
+    if as_json:
+        typer.echo(json.dumps(asdict(brought)))
+    else:
+        typer.echo(f"{brought.slug}: loaded and counted. Package {brought.package}. It is on trial.")
 
 
 def _bar(*, quiet: bool) -> Progress:
