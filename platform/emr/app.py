@@ -14,6 +14,7 @@ from emr.administration.machines import pages as machines_pages
 from emr.administration.provider import pages as provider_pages
 from emr.administration.reviews import pages as reviews_pages
 from emr.administration.sessions import pages as sessions_pages
+from emr.administration.support import pages as support_pages
 from emr.chart import pages as chart_pages
 from emr.consultation import pages as consultation_pages
 from emr.definitions.extract import HO_CHI_MINH_CITY
@@ -73,6 +74,7 @@ ROUTERS: Final = (
     light_pages.router,
     privacy_pages.router,
     sessions_pages.router,
+    support_pages.router,
     reviews_pages.router,
     machines_pages.router,
     provider_pages.router,

@@ -26,6 +26,14 @@ class TestGrants:
     def test_the_department_has_no_patient(self, role: str) -> None:
         assert GRANTS[role].verbs == GRANTS[role].sees == GRANTS[role].changes == frozenset()
 
+    @pytest.mark.parametrize("role", ["support", "support-chart"])
+    def test_who_is_let_in_changes_nothing_and_takes_nothing_out(self, role: str) -> None:
+        assert GRANTS[role].changes == frozenset()
+        assert not {each for each in GRANTS[role].verbs if each.endswith((":write", ":import", ":export", ":manage"))}
+
+    def test_who_is_let_in_to_the_house_sees_no_patient(self) -> None:
+        assert not GRANTS["support"].sees & {"*", "Patient", "Encounter", "Observation", "Appointment"}
+
     def test_every_named_type_is_one_of_r4(self) -> None:
         named = {name for grant in GRANTS.values() for name in grant.sees | grant.changes} - {"*"}
         assert named <= resource_types()

@@ -14,6 +14,7 @@ from emr.emergency import service
 from emr.emergency.service import BreakGlass
 from emr.identity.principal import Principal, system_principal
 from emr.kernel.errors import Conflict, Forbidden, NotFound, Refusal
+from emr.records.read import read
 from emr.records.sights_pass import advance_sights, mark_of
 from emr.work.runtime import Runtime, runtime
 from emr.work.unit import UnitOfWork, unit_of_work
@@ -234,6 +235,29 @@ class TestBrokenGlass:
             assert all(each.born == "1971" for each in shown)
 
 
+class TestSupport:
+    """What a support grant opens where labels and relationships are kept (`emr.access.care`)."""
+
+    def test_sees_everybody_but_nothing_that_bears_a_label(self, strict: House, his: httpx.Client) -> None:
+        marked = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "CEL"}]}
+        key, known = person(his, treated=False), person(his, treated=False, meta=marked)
+        plain, secret = problem(his, key, "I10"), problem(his, key, "B20")
+        found = [seen(strict, kind, each) for kind, each in (
+            ("Patient", key), ("Condition", plain), ("Condition", secret), ("Patient", known),
+        )]  # fmt: skip
+        assert found == [True, True, False, False]
+
+    def test_of_one_patient_sees_nobody_else(self, strict: House, his: httpx.Client) -> None:
+        key, other = person(his, treated=False), person(his, treated=False)
+        assert [seen(strict, "Patient", each, patient=key) for each in (key, other)] == [True, False]
+
+    def test_of_the_house_sees_nobody(self, strict: House, his: httpx.Client) -> None:
+        key = person(his, treated=True)
+        asyncio.run(as_(strict, "doctor", lambda work: read(work, "Practitioner", DOCTOR), role="support", grant="g"))
+        with pytest.raises(Forbidden):
+            seen(strict, "Patient", key, role="support")
+
+
 class TestAPass:
     def test_writes_down_what_was_stored_before_the_file_asked_for_it(
         self, strict: House, his: httpx.Client, doctor: httpx.Client
@@ -263,6 +287,16 @@ def provenance(target: str) -> dict[str, object]:
         "recorded": "2026-11-01T00:00:00Z",
         "agent": [{"who": {"reference": f"Practitioner/{DOCTOR}"}}],
     }
+
+
+def seen(made: House, kind: str, key: str, **more: object) -> bool:
+    """Whether somebody who was let in by a support grant reads it."""
+    let_in = {"role": "support-chart", "grant": "g"} | more
+    try:
+        asyncio.run(as_(made, "doctor", lambda work: read(work, kind, key), **let_in))
+    except NotFound:
+        return False
+    return True
 
 
 def until(ask: object, wanted: int) -> int:

@@ -23,6 +23,8 @@ AUTHOR: Final = "author:"
 def sight_of(tenant: Tenant, principal: Principal, clock: Clock) -> Sight | None:
     """What the principal's transaction in this hospital is told; None when nothing is hidden from it."""
     access = tenant.access
+    if principal.grant is not None:
+        return _let_in(principal, clock)
     if access.windows and outside_hours(tenant, principal, clock()):
         return Sight(clock(), glass_only=True, grantees=(PERSON + principal.subject,))
     if principal.patient is None and (not access.kept or principal.kind != "person"):
@@ -41,6 +43,11 @@ def sight_of(tenant: Tenant, principal: Principal, clock: Clock) -> Sight | None
         cleared=cleared,
         treating=treating,
     )
+
+
+def _let_in(principal: Principal, clock: Clock) -> Sight:
+    """By a support grant: what is nobody's, one patient, or every patient; never what bears a label."""
+    return Sight(clock(), everybody=principal.role == "support-chart", patient=principal.patient or "")
 
 
 def grantees(access: Access, principal: Principal) -> tuple[str, ...]:

@@ -68,7 +68,9 @@ GRANTS: Final[dict[str, Grant]] = {
     "pharmacist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS, EVERYTHING, MEDICINES),
     "cashier": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | MONEY | CODES, MONEY),
     "archivist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"document:write"}, EVERYTHING, PAPERS),
-    "admin": Grant(_READ | _OWN | _LIGHT | {"member:manage", "app:manage"}, HOUSE | CODES, HOUSE),
+    "admin": Grant(_READ | _OWN | _LIGHT | {"member:manage", "app:manage", "support:grant"}, HOUSE | CODES, HOUSE),
+    "support": Grant(_READ | _OWN | _LIGHT, HOUSE | CODES, frozenset()),
+    "support-chart": Grant(_READ | _OWN | _LIGHT | _SHOW - {"app:use"}, EVERYTHING, frozenset()),
     "ops": Grant(frozenset(), frozenset(), frozenset()),
     "auditor": Grant(frozenset(), frozenset(), frozenset()),
     "lis": Grant(_READ | _CHANGE | _SUBSCRIBE, DESK | LABORATORY | HOOKS | CODES, LABORATORY | HOOKS),
@@ -95,7 +97,7 @@ GRANTS: Final[dict[str, Grant]] = {
 AT_ANY_HOUR: Final = frozenset({"care:break-glass"})
 """What a hospital's hours do not hold back."""
 
-DUTIES: Final[dict[str, frozenset[str]]] = {"privacy": frozenset({"audit:read", "care:review"})}
+DUTIES: Final[dict[str, frozenset[str]]] = {"privacy": frozenset({"audit:read", "care:review", "support:oversee"})}
 """What a duty gives beside the role: verbs, and sight of nothing else."""
 
 

@@ -21,14 +21,14 @@ MACHINES: Final[Mapping[str, str]] = {
 }
 DUTY_NAMES: Final[Mapping[str, str]] = {"privacy": mark("Phụ trách bảo mật hồ sơ")}
 MOST_LEAVERS: Final = 150
-_EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
-_SUBJECT: Final = re.compile(r"[A-Za-z0-9:@._-]{1,255}")
+EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
+SUBJECT: Final = re.compile(r"[A-Za-z0-9:@._-]{1,255}")
 _LABEL: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 CHOOSE_OF_LIST: Final = mark("Hãy chọn một mục trong danh sách")
-_EMAIL_WRONG: Final = mark("Thư điện tử viết dạng ten@benhvien.vn, không dấu")
+EMAIL_WRONG: Final = mark("Thư điện tử viết dạng ten@benhvien.vn, không dấu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,11 @@ def invitation_of(form: Form, wards: Mapping[str, str], *, by_email: bool) -> In
     email = subject = ""
     if by_email:
         email = form.text("email", required=mark("Nhập thư điện tử"), limit=254).lower()
-        if email and not _EMAIL.fullmatch(email):
-            form.refuse("email", _EMAIL_WRONG)
+        if email and not EMAIL.fullmatch(email):
+            form.refuse("email", EMAIL_WRONG)
     else:
         subject = form.text("subject", required=mark("Nhập mã tài khoản"), limit=255)
-        if subject and not _SUBJECT.fullmatch(subject):
+        if subject and not SUBJECT.fullmatch(subject):
             form.refuse("subject", mark("Mã tài khoản gồm chữ không dấu, số và các dấu : @ . _ -"))
     return Invitation(email, subject, name_of(form), standing_of(form, wards))
 

@@ -32,6 +32,7 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT SELECT, INSERT, UPDATE ON directory.accounts, directory.machine_clients TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE ON directory.access_reviews, directory.access_review_lines TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.pins TO emr_directory",
+    "GRANT SELECT, INSERT, UPDATE ON directory.support_grants TO emr_directory",
     "GRANT SELECT ON directory.tenants, directory.keys TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE ON directory.apps TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.app_grants TO emr_directory",

@@ -17,6 +17,7 @@ from emr.identity.errors import NotAMember, NotSignedIn, PinRefused
 from emr.identity.pins import Pins
 from emr.identity.principal import stranger
 from emr.identity.sessions import Sessions
+from emr.identity.support_grants import ROLES
 from emr.kernel.clock import Clock
 from emr.kernel.tenant import Tenant
 
@@ -63,13 +64,14 @@ class Locks:
         row = await self._sessions.find(cookie, tenant.id) if cookie else None
         if row is None:
             raise NotSignedIn
-        if row["role"] is None or tenant.organization_id not in row["organization_ids"]:
+        member = row["role"] is not None and tenant.organization_id in row["organization_ids"]
+        if not member and row["grant"] is None:
             raise NotAMember(stranger(row["subject"], row["name"]))
         return LockState(
             session_id=row["id"],
             subject=row["subject"],
             name=row["member_name"] or row["name"],
-            role=row["role"],
+            role=row["role"] or ROLES[row["scope"]],
             locked=is_locked(row, tenant, self._clock()),
             pin=await self._pins.known(row["subject"]),
         )

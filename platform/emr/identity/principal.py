@@ -24,6 +24,9 @@ HOSPITAL_ROLES: Final = (
 DEPARTMENT_ROLES: Final = ("ops", "auditor")
 """Roles of the department of health's people; they belong to no hospital and may read no patient."""
 
+SUPPORT_ROLES: Final = ("support", "support-chart")
+"""As what somebody looks in whom a hospital's support grant lets in: at the house, or at patients too."""
+
 MACHINE_ROLES: Final = ("lis", "his", "pacs", "warehouse")
 """Roles of machine clients, each a member of the hospitals that it serves."""
 
@@ -33,10 +36,10 @@ SYSTEM_ROLE: Final = "system"
 DUTIES: Final = ("privacy",)
 """What someone may be charged with beside the role. `privacy`: the hospital's privacy officer."""
 
-_WITH_SECOND_FACTOR: Final = frozenset({"admin", *DEPARTMENT_ROLES})
+_WITH_SECOND_FACTOR: Final = frozenset({"admin", *DEPARTMENT_ROLES, *SUPPORT_ROLES})
 _DUTIES_WITH_SECOND_FACTOR: Final = frozenset({"privacy"})
 
-ROLES: Final = frozenset((*HOSPITAL_ROLES, *DEPARTMENT_ROLES, *MACHINE_ROLES, SYSTEM_ROLE))
+ROLES: Final = frozenset((*HOSPITAL_ROLES, *DEPARTMENT_ROLES, *SUPPORT_ROLES, *MACHINE_ROLES, SYSTEM_ROLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,9 @@ class Principal:
     `clearances` (labels of sensitive records that this person may see), `practitioner` (the id that the person's
     Practitioner and PractitionerRole have). `strong`: a second factor was proved; `authenticated_at`: when the person
     was last asked who they are (None for whoever never is); `elsewhere`: the provider knows the person in another
-    organization, too. `patient`: the one Patient that a SMART token was issued for, by id. `app`: the registered app
-    that a token of our own was issued to.
+    organization, too. `patient`: the one Patient that a SMART token was issued for, or a support grant given for, by
+    id. `app`: the registered app that a token of our own was issued to. `grant`: the support grant without which the
+    person would be a stranger here, until `until`.
     """
 
     subject: str
@@ -71,6 +75,15 @@ class Principal:
     elsewhere: bool = False
     patient: str | None = None
     app: str | None = None
+    grant: str | None = None
+    until: datetime | None = None
+
+    def marks(self) -> dict[str, str]:
+        """What each row of the trail says of the way in: a token's app; a support grant, with the purpose of use
+        "health system administration" (HL7 v3-ActReason).
+        """
+        app = {} if self.app is None else {"app": self.app}
+        return app if self.grant is None else app | {"grant": self.grant, "purpose": "HSYSADMIN"}
 
 
 def needs_second_factor(principal: Principal) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emr.identity.memberships import Membership
 from emr.identity.principal import Principal
 from emr.identity.sessions import Ended, Person
 
@@ -39,12 +38,12 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A person's session without regard to a hospital, and where that person is a member."""
+    """A person's session without regard to a hospital, and where that person may go in: id of the hospital to role."""
 
     session_id: str
     subject: str
     name: str
-    memberships: Sequence[Membership]
+    roles: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

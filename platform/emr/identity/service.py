@@ -36,6 +36,7 @@ from emr.identity.requests import Browser, Credentials, Resolved, SignedIn, Sign
 from emr.identity.sealing import FormTokens, Sealed
 from emr.identity.session_lists import SessionLists
 from emr.identity.sessions import Ended, Sessions, session_cookie
+from emr.identity.support_grants import SupportGrants, let_in
 from emr.identity.tokens import BadToken, Tokens
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.tenant import Tenant
@@ -81,6 +82,7 @@ class Identity:
         self._forms = FormTokens(signing)
         self._seen_logouts: OrderedDict[str, int] = OrderedDict()
         self.memberships = Memberships(directory, clock)
+        self.support = SupportGrants(directory, clock)
         self.lists = SessionLists(directory, chosen, clock)
         self.app_access = AppAccess(directory, clock, signing)
 
@@ -108,17 +110,18 @@ class Identity:
         row = await self._sessions.find(credentials.cookie, tenant.id)
         if row is None or row["created_at"] <= self._clock() - timedelta(hours=tenant.session_hours):
             raise NotSignedIn
-        if row["role"] is None:
+        if row["role"] is None and row["grant"] is None:
             await self._renew(row)
             raise NotAMember(stranger(row["subject"], row["name"]))
-        principal = _principal(row, tenant.id)
+        principal = _principal(row, tenant.id) if row["grant"] is None else let_in(row, tenant.id)
         if is_locked(row, tenant, self._clock()):
             raise SessionLocked(principal, fresh=await self.locks.lock(row["id"]))
         await self._sessions.touch(row["id"], row["seen_at"], row["lock_minutes"] or tenant.lock_minutes)
         await self._renew(row)
-        if tenant.organization_id is None or tenant.organization_id not in row["organization_ids"]:
-            raise NotAMember(stranger(row["subject"], row["name"]))
-        await self.memberships.seen(tenant.id, row["subject"], row["seen_on"])
+        if principal.grant is None:
+            if tenant.organization_id is None or tenant.organization_id not in row["organization_ids"]:
+                raise NotAMember(stranger(row["subject"], row["name"]))
+            await self.memberships.seen(tenant.id, row["subject"], row["seen_on"])
         self._demand_strength(principal)
         return Resolved(principal, first=not row["entered"] and await self._sessions.enter(row["id"], tenant))
 
@@ -130,8 +133,8 @@ class Identity:
         row = await self._sessions.find(cookie, "") if cookie else None
         if row is None or row["locked_at"] is not None:
             return None
-        memberships = await self.memberships.of_subject(row["subject"])
-        return SignedIn(row["id"], row["subject"], row["name"], memberships)
+        roles = {each.tenant_id: each.role for each in await self.memberships.of_subject(row["subject"])}
+        return SignedIn(row["id"], row["subject"], row["name"], await self.support.of_subject(row["subject"]) | roles)
 
     async def begin_sign_in(self, return_to: str, asked: Asked = "sign-in", *, cookie: str | None = None) -> Begun:
         """Send a browser to the provider; raises UnsafeReturn, ProviderUnavailable.

@@ -24,9 +24,14 @@ WHERE subject = $1 AND revoked_at IS NULL AND expires_at > $2 AND seen_at > $3 O
 """
 
 _OF_HOSPITAL: Final = """
-SELECT s.id, s.subject, m.name, s.device, s.strong, s.created_at, s.seen_at, s.authenticated_at
-FROM directory.memberships m JOIN directory.sessions s ON s.subject = m.subject
-WHERE m.tenant_id = $1 AND $1 = ANY (s.used_in) AND s.revoked_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3
+SELECT s.id, s.subject, m.name, s.device, s.strong, s.created_at, s.seen_at, s.authenticated_at, m.member
+FROM (
+  SELECT subject, name, true AS member FROM directory.memberships WHERE tenant_id = $1
+  UNION ALL
+  SELECT subject, name, false FROM directory.support_grants g WHERE tenant_id = $1 AND ended_at IS NULL AND until > $2
+    AND NOT EXISTS (SELECT 1 FROM directory.memberships o WHERE o.tenant_id = $1 AND o.subject = g.subject)
+) m JOIN directory.sessions s ON s.subject = m.subject
+WHERE $1 = ANY (s.used_in) AND s.revoked_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3
 ORDER BY m.name, s.seen_at DESC, s.id
 """
 
@@ -53,7 +58,10 @@ WHERE subject = $2 AND $1 = ANY (used_in) AND revoked_at IS NULL RETURNING id, s
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """One running session. `device` is the kind of browser and system, `strong` whether a second factor was proved."""
+    """One running session. `device` is the kind of browser and system, `strong` whether a second factor was proved.
+
+    `member`: whose it is is or was a member, and not somebody who was let in by a support grant.
+    """
 
     id: str
     subject: str
@@ -63,6 +71,7 @@ class SessionView:
     created_at: datetime
     seen_at: datetime
     authenticated_at: datetime
+    member: bool = True
 
 
 class SessionLists:
@@ -78,7 +87,7 @@ class SessionLists:
         return await self._list(_OF_SUBJECT, subject)
 
     async def of_hospital(self, tenant_id: str) -> Sequence[SessionView]:
-        """The running sessions that were used in a hospital by those who are or were its members, by name."""
+        """The running sessions that were used in a hospital by who is or was its member, or is let in, by name."""
         return await self._list(_OF_HOSPITAL, tenant_id)
 
     async def end_own(self, subject: str, session_id: str) -> Ended:

@@ -19,10 +19,13 @@ from emr.settings import Identity, Settings
 _RESOLVE: Final = """
 SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, s.strong, s.authenticated_at,
   s.created_at, s.locked_at, s.lock_minutes, $2 = ANY (s.used_in) AS entered,
-  m.role, m.name AS member_name, m.duties, m.wards, m.clearances, m.practitioner, m.seen_on
+  m.role, m.name AS member_name, m.duties, m.wards, m.clearances, m.practitioner, m.seen_on,
+  g.id AS grant, g.scope, g.patient, g.until
 FROM directory.sessions s
 LEFT JOIN directory.memberships m ON m.tenant_id = $2 AND m.subject = s.subject AND m.active
   AND (m.expires_at IS NULL OR m.expires_at > $3)
+LEFT JOIN directory.support_grants g ON m.subject IS NULL AND g.tenant_id = $2 AND g.subject = s.subject
+  AND g.ended_at IS NULL AND g.since <= $3 AND g.until > $3
 WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $3 AND s.seen_at > $4
 """
 
@@ -132,7 +135,7 @@ class Sessions:
         self._longest = timedelta(hours=settings.session_hours)
 
     async def find(self, cookie: str, tenant_id: str) -> Row | None:
-        """The session of a cookie with the role in this hospital (null for a non-member); None if it is over."""
+        """The session of a cookie with role or support grant in this hospital (null for none); None if it is over."""
         now = self._clock()
         async with self._directory.connection() as connection:
             return await connection.fetchrow(

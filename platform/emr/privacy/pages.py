@@ -8,15 +8,18 @@ from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 
 from emr.audit.reading import Wanted
 from emr.kernel.text import fold
+from emr.privacy.support import count_support, list_support, note_support, stop_support
 from emr.privacy.trail import Entry, Fits, report_on_patient, search_trail
 from emr.privacy.words import KINDS, Kind, from_outside, kind_of, lines
-from emr.web.answers import read_form, render
+from emr.web.answers import read_form, render, saved
 from emr.web.forms import Form, fhir_date
 from emr.web.i18n import mark
 from emr.web.strip import load_banner
+from emr.web.support import OFFICES, SCOPES
 from emr.web.work import Work
 from emr.work.unit import UnitOfWork
 
@@ -43,7 +46,33 @@ async def watchers(request: Request, work: Work) -> Response:
     """Each look, and each try, by the department, support or another hospital's people."""
     found = await search_trail(work, Wanted(), count=_REPORT, fits=from_outside)
     rows = lines(found.entries, _zone(work))
-    return render(request, work, "privacy/watchers.html", rows=rows, more=found.before is not None)
+    return render(
+        request, work, "privacy/watchers.html", rows=rows, more=found.before is not None,
+        grants=await list_support(work), now=work.clock(), zone=_zone(work), offices=OFFICES, scopes=SCOPES,
+    )  # fmt: skip
+
+
+@router.get("/support/count")
+async def count(work: Work) -> Response:
+    """How many support grants nobody has seen, as a sign beside a label; nothing when there is none."""
+    waiting = await count_support(work)
+    return HTMLResponse(f'<span class="chip bad">{waiting}</span>' if waiting else "")
+
+
+@router.post("/support/{grant}/note")
+async def note(request: Request, work: Work, grant: str) -> Response:
+    """A support grant was seen."""
+    await read_form(request, work)
+    await note_support(work, grant)
+    return saved(request, work, "/privacy/watchers", "support-noted")
+
+
+@router.post("/support/{grant}/end")
+async def stop(request: Request, work: Work, grant: str) -> Response:
+    """A support grant is over."""
+    await read_form(request, work)
+    await stop_support(work, grant)
+    return saved(request, work, "/privacy/watchers", "support-ended")
 
 
 @router.get("/patients/{patient}")

@@ -106,7 +106,8 @@ def _agents(entry: Entry, site: str, base: str) -> Iterable[Resource]:
             kind = "AUT" if action_of(entry) in _WRITES.values() else "IRCP"
             person = {"type": _coded(_PARTICIPATION, kind), "who": who, "requestor": True}
             person |= {"altId": actor["subject"], "name": actor["name"]}
-            person |= {"role": [_coded("urn:emr:role", actor["role"])]}
+            # Who belongs nowhere has none.
+            person |= {"role": [_coded("urn:emr:role", actor["role"])]} if actor["role"] else {}
             yield person | ({"purposeOfUse": purpose} if (purpose := _purpose(entry.text)) else {})
     else:
         yield {"type": _coded(_DICOM, client), "who": {"display": "not known"}, "requestor": True}

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from emr.identity.principal import DEPARTMENT_ROLES, SUPPORT_ROLES
 from emr.identity.visits import PREFIX
 from emr.kernel.text import fold
 from emr.privacy.resources import action_of
@@ -27,7 +28,7 @@ KINDS: Final[Mapping[Kind, str]] = {
 _TAKEN: Final = frozenset({"bulk.export-begun", "bulk.file-downloaded", "document.downloaded", "subscription.notified"})
 _MANAGED: Final = (
     *("member.", "members.", "machine.", "machines.", "session.", "sessions.", "access-review", "app.", "pin."),
-    *("own-provider.", "leavers.", "audit.", "border.", "accounts.", "wards.", "profile."),
+    *("own-provider.", "leavers.", "support.", "audit.", "border.", "accounts.", "wards.", "profile."),
 )
 _WHAT: Final = {
     "chart.read": mark("mở bệnh án"),
@@ -76,6 +77,10 @@ _WHAT: Final = {
     "care.glass-broken": mark("truy cập khẩn cấp"),
     "care.glass-ended": mark("kết thúc truy cập khẩn cấp"),
     "care.glass-reviewed": mark("xem xét một lần truy cập khẩn cấp"),
+    "support.granted": mark("cho người ngoài vào xem tạm thời"),
+    "support.ended": mark("thu hồi quyền tạm thời"),
+    "support.ended-by-officer": mark("thu hồi quyền tạm thời"),
+    "support.noted": mark("xác nhận đã biết một quyền tạm thời"),
     "audit.searched": mark("tra cứu nhật ký"),
     "audit.patient-reported": mark("xem báo cáo ai đã xem người bệnh này"),
     "request.refused": mark("bị từ chối"),
@@ -89,6 +94,7 @@ _WHY: Final = {
     "BTG": mark("khẩn cấp"),
     "TREAT": mark("điều trị"),
     "ETREAT": mark("điều trị cấp cứu"),
+    "HSYSADMIN": mark("hỗ trợ, bằng quyền tạm thời"),
 }
 
 
@@ -141,7 +147,7 @@ def from_outside(entry: Entry) -> bool:
     if str(actor.get("subject") or "").startswith(PREFIX):
         return False
     codes = (entry.text.get("detail") or {}).get("codes", ())
-    return actor.get("role") in ("ops", "auditor", "support") or "not-a-member" in codes
+    return actor.get("role") in (*DEPARTMENT_ROLES, *SUPPORT_ROLES) or "not-a-member" in codes
 
 
 def lines(entries: Iterable[Entry], zone: ZoneInfo, *, patient_name: str = "") -> Sequence[Line]:

@@ -27,6 +27,10 @@ SELECT r.pk, r.id, r.version, r.updated, r.deleted, r.patients, r.body
   JOIN resources r ON r.pk = m.pk WHERE NOT r.deleted
  ORDER BY m.exact DESC, r.updated DESC, r.pk LIMIT $4
 """
+_BY_NUMBER: Final = """
+SELECT DISTINCT r.id FROM identifiers i JOIN resources r ON r.pk = i.pk
+ WHERE i.type = 'Patient' AND i.value = $1 AND NOT r.deleted LIMIT 2
+"""
 _LAST: Final = "\U0010ffff"
 
 
@@ -51,6 +55,16 @@ async def find_people(work: UnitOfWork, text: str, *, limit: int = 20) -> Sequen
         name="people",
     )
     return _shown(work, [Stored.of("Patient", row) for row in rows])
+
+
+async def patient_numbered(work: UnitOfWork, number: str) -> str | None:
+    """The id of the one Patient with this number; None when there is none, or more than one.
+
+    For verbs that let somebody name a patient whom they may not see: nothing is told but that there is one.
+    """
+    await demand_indexed(work)
+    rows = await work.db.fetch(_BY_NUMBER, held_text(number), name="people.numbered")
+    return str(rows[0]["id"]) if len(rows) == 1 else None
 
 
 def _shown(work: UnitOfWork, people: list[Stored]) -> list[Stored]:

@@ -2,6 +2,7 @@
 
 import gzip
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -36,6 +37,8 @@ ROLE_NAMES: Final = {
     "admin": mark("Quản trị bệnh viện"),
     "ops": mark("Vận hành, Sở Y tế"),
     "auditor": mark("Kiểm tra, Sở Y tế"),
+    "support": mark("Vào tạm thời, không xem người bệnh"),
+    "support-chart": mark("Vào tạm thời, xem người bệnh"),
 }
 
 
@@ -121,6 +124,7 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         path=request.url.path.removeprefix(prefix),
         lock_minutes=tenant.lock_minutes if principal.session_id else 0,
         elsewhere=principal.elsewhere,
+        let_in_until=principal.until and principal.until.astimezone(ZoneInfo(tenant.time_zone)),
     )
 
 

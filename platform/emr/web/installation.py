@@ -14,7 +14,7 @@ NAVIGATION = (
     NavItem("/admin", mark("Quản trị"), "member:manage"),
     NavItem("/imaging/unmatched", mark("Ảnh chờ ghép"), "imaging:store"),
     NavItem("/emergency", mark("Truy cập khẩn cấp"), "care:break-glass"),
-    NavItem("/privacy", mark("Nhật ký"), "audit:read"),
+    NavItem("/privacy", mark("Nhật ký"), "audit:read", count="/privacy/support/count"),
     NavItem("/emergency/reviews", mark("Xem xét khẩn cấp"), "care:review", count="/emergency/reviews/count"),
 )
 

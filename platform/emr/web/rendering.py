@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -33,7 +34,8 @@ class Scene:
 
     prefix: where the hospital's paths begin, "" outside a hospital. hidden: name → value of the fields that every form
     carries. notice: a code of `notices.NOTICES` that is said once. lock_minutes: after how many without use the page
-    locks itself; 0: never. elsewhere: the person works in another hospital, too.
+    locks itself; 0: never. elsewhere: the person works in another hospital, too. let_in_until: when the support grant
+    ends by which the person is here, in the hospital's time; None for members.
     """
 
     language: Language = "vi"
@@ -48,6 +50,7 @@ class Scene:
     path: str = ""
     lock_minutes: int = 0
     elsewhere: bool = False
+    let_in_until: datetime | None = None
 
 
 @dataclass(frozen=True)

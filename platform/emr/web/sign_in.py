@@ -96,7 +96,7 @@ async def choices(request: Request) -> Choices:
     """The hospitals to choose from. Everyone may see their names: they hang over their doors."""
     identity, runtime = identity_of(request), runtime_of(request)
     person = await identity.signed_in(request.cookies.get(identity.session_cookie))
-    roles = {each.tenant_id: each.role for each in person.memberships} if person else {}
+    roles = person.roles if person else {}
     listed = [Choice(each.slug, each.name, roles.get(each.id, ""), each.open) for each in runtime.registry.all()]
     return Choices(person.name if person else "", sorted(listed, key=lambda choice: not choice.role))
 
@@ -218,6 +218,7 @@ async def _record(request: Request, tenant: Tenant, principal: Principal, action
         outcome="success",
         principal=principal,
         request_id=request_id(),
+        detail=principal.marks(),
     )
     await runtime.audit.record(tenant.cell, [row])
 

@@ -126,7 +126,8 @@ def refused(*, work_of: tuple[Tenant | None, Principal | None, Request], refusal
         outcome="refused",
         principal=principal,
         request_id=request.id,
-        detail={"kind": type(refusal).__name__, "codes": sorted({issue.code for issue in refusal.issues})[:20]},
+        detail={"kind": type(refusal).__name__, "codes": sorted({issue.code for issue in refusal.issues})[:20]}
+        | (principal.marks() if principal else {}),
     )
 
 

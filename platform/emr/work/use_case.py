@@ -68,8 +68,7 @@ async def _refuse_outside_hours(work: UnitOfWork) -> None:
 
 def _row(work: UnitOfWork, event: str) -> AuditRow:
     touched, patients, detail = work.trail.take()
-    if work.principal.app is not None:
-        detail |= {"app": work.principal.app}
+    detail |= work.principal.marks()
     return AuditRow(
         tenant=work.tenant.schema,
         at=work.clock(),

@@ -133,6 +133,32 @@ access_review_lines = Table(
     Column("decided_by_name", Text),
 )
 
+support_grants = Table(
+    "support_grants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant_id", Text, ForeignKey(tenants.c.id), nullable=False),
+    Column("subject", Text, nullable=False, comment="who is let in"),
+    Column("name", Text, nullable=False),
+    Column("office", Text, nullable=False, comment="department | support"),
+    Column("purpose", Text, nullable=False, comment="why, in words"),
+    Column("scope", Text, nullable=False, comment="house | patient | patients"),
+    Column("patient", Text, comment="id of the Patient, for the scope `patient`"),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("given_by", Text, nullable=False, comment="subject"),
+    Column("given_by_name", Text, nullable=False),
+    Column("ended_at", DateTime(timezone=True), comment="taken away before its time, or found to be over"),
+    Column("ended_by", Text, comment="subject; null: it lapsed"),
+    Column("ended_by_name", Text),
+    Column("noted_at", DateTime(timezone=True), comment="seen by the privacy officer"),
+    Column("noted_by", Text, comment="subject"),
+    Column("noted_by_name", Text),
+    Index("support_grants_tenant", "tenant_id", "since"),
+    Index("support_grants_open", "tenant_id", "subject", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index("support_grants_subject", "subject", postgresql_where=text("ended_at IS NULL")),
+)
+
 sessions = Table(
     "sessions",
     metadata,
@@ -312,6 +338,7 @@ __all__ = [
     "metadata",
     "pins",
     "sessions",
+    "support_grants",
     "tenant_events",
     "tenants",
 ]
