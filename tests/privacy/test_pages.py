@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
+from tests.audit.rows import rows_of
 from tests.fhir.samples import made, mark, patient
 from tests.house import CAU_VONG, HOA_SEN, House
 from tests.servers.chromium import DESK, PHONE, chromium, sign_in, tab
@@ -23,6 +24,12 @@ def rows(page: httpx.Response) -> list[list[str]]:
     return [[" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in each] for each in cells if each]
 
 
+def visit(doctor: httpx.Client, key: str) -> None:
+    """The patient is here."""
+    stay = {"status": "in-progress", "class": {"code": "AMB"}, "period": {"start": "2020-01-01"}}
+    made(doctor, {"resourceType": "Encounter", "subject": {"reference": f"Patient/{key}"}} | stay)
+
+
 @pytest.fixture
 def home(live: House) -> str:
     return f"{live.url}/h/{HOA_SEN}/privacy"
@@ -32,6 +39,7 @@ def home(live: House) -> str:
 def person(live: House, doctor: httpx.Client, seal: Seal) -> str:
     """A patient whose chart the doctor has opened, and at whose door another hospital's doctor has knocked."""
     made_up: str = made(doctor, patient(name=[{"family": mark()}]))["id"]
+    visit(doctor, made_up)
     doctor.get(f"{live.url}/h/{HOA_SEN}/patients/{made_up}").raise_for_status()
     with live.client("doctor", CAU_VONG) as neighbour:
         assert neighbour.get(f"{live.fhir(HOA_SEN)}/Patient/{made_up}").status_code == 403
@@ -97,8 +105,62 @@ class TestReport:
         found = rows(officer.get(f"{home}/patients/{person}"))
         assert ["Bác sĩ", "mở bệnh án"] in [row[2:4] for row in found]
 
+    def test_the_officer_is_told_who_it_is_and_opens_no_chart(
+        self, live: House, home: str, officer: httpx.Client, doctor: httpx.Client, seal: Seal
+    ) -> None:
+        key = made(doctor, patient(name=[{"text": "Đoàn Thị Báo"}], birthDate="1971-05-06"))["id"]
+        seal()
+        page = officer.get(f"{home}/patients/{key}")
+        assert "Đoàn Thị Báo" in page.text
+        assert "06/05/1971" in page.text
+        rows_now = rows_of(live, page.headers["x-request-id"])
+        assert [row["action"] for row in rows_now] == ["audit.patient-reported"]
+        assert rows_now[0]["touched"] == []
+
+    def test_an_officer_whose_role_sees_no_patient_gets_the_id_and_no_name(
+        self, live: House, home: str, doctor: httpx.Client, seal: Seal
+    ) -> None:
+        key = made(doctor, patient(name=[{"text": "Đoàn Thị Báo"}], birthDate="1971-05-06"))["id"]
+        seal()
+        own = "WHERE role = 'admin' AND tenant_id = %s"
+        live.sql(f"UPDATE directory.memberships SET duties = '{{privacy}}' {own}", live.tenants[HOA_SEN].id)
+        try:
+            with live.client("admin") as client:
+                page = client.get(f"{home}/patients/{key}")
+        finally:
+            live.sql(f"UPDATE directory.memberships SET duties = '{{}}' {own}", live.tenants[HOA_SEN].id)
+        (row,) = rows(page)
+        assert (row[2], row[3].startswith("ghi mới qua phần mềm")) == ("Bác sĩ", True)
+        assert key in page.text
+        assert "Đoàn" not in page.text
+        assert "1971" not in page.text
+
     def test_a_patient_that_is_not_here(self, home: str, officer: httpx.Client) -> None:
         assert officer.get(f"{home}/patients/nobody").status_code == 404
+
+
+class TestHints:
+    def test_a_look_without_a_visit_and_from_the_same_address_is_marked(
+        self, live: House, home: str, officer: httpx.Client, doctor: httpx.Client, seal: Seal
+    ) -> None:
+        place = [{"line": [f"Số 12, hẻm {mark()}"], "district": "Quận 3", "city": "TP. Hồ Chí Minh"}]
+        key = made(doctor, patient(name=[{"text": "Vũ Thị Gần"}], address=place))["id"]
+        other = made(doctor, patient(name=[{"text": "Vũ Thị Xa"}]))["id"]
+        visit(doctor, other)
+        own = live.sql(
+            "SELECT practitioner FROM directory.memberships WHERE role = 'doctor' AND tenant_id = %s"
+            " AND practitioner IS NOT NULL LIMIT 1", live.tenants[HOA_SEN].id,
+        )[0][0]  # fmt: skip
+        body = {"resourceType": "Practitioner", "id": own, "address": place}
+        assert doctor.put(f"/Practitioner/{own}", json=body).status_code in (200, 201)
+        for each in (key, other):
+            doctor.get(f"/Patient/{each}").raise_for_status()
+        seal()
+        near, far = (officer.get(f"{home}/patients/{each}") for each in (key, other))
+        assert "không có lượt khám nào quanh lúc đó" in near.text
+        assert "cùng địa chỉ với người bệnh" in near.text
+        assert "không có lượt khám" not in far.text
+        assert "cùng địa chỉ" not in far.text
 
 
 class TestWatchers:
@@ -108,7 +170,8 @@ class TestWatchers:
         assert all("người ngoài bệnh viện" in row[3] and row[1] != "Người không đăng nhập" for row in knocks)
 
     def test_a_member_is_no_watcher(self, home: str, officer: httpx.Client, person: str) -> None:
-        assert not any("mở bệnh án" in row[3] for row in rows(officer.get(f"{home}/watchers")))
+        window = rows(officer.get(f"{home}/watchers"))
+        assert not any("mở bệnh án" in row[3] and row[2] == "Bác sĩ" for row in window if len(row) == 6)
 
 
 @pytest.fixture(scope="module")

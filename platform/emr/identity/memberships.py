@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -65,6 +65,11 @@ FROM directory.memberships
 WHERE subject = $1 AND active AND (expires_at IS NULL OR expires_at > $2) ORDER BY tenant_id
 """
 
+_PRACTITIONERS: Final = """
+SELECT subject, practitioner FROM directory.memberships
+WHERE tenant_id = $1 AND subject = ANY ($2::text[]) AND practitioner IS NOT NULL
+"""
+
 _EVENT: Final = "INSERT INTO directory.tenant_events (tenant_id, actor, event, detail) VALUES ($1, $2, $3, $4)"
 
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -105,6 +110,7 @@ class Membership:
             wards=self.wards,
             clearances=self.clearances,
             practitioner=self.practitioner,
+            scopes=self.scopes,
         )
 
 
@@ -159,6 +165,14 @@ class Memberships:
             rows = await connection.fetch(_FIND, tenants, subjects, self._clock(), name="membership.find")
         return {(row["tenant_id"], row["subject"]): _membership(row) for row in rows}
 
+    async def again(self, was: Principal) -> Principal | None:
+        """Who once asked, as they stand now, with no more than the token of that time; None when they left."""
+        found = await self.find(was.tenant_id or "", was.subject)
+        if found is None:
+            return None
+        scopes = limited(was.scopes, found.scopes)
+        return replace(found.principal(), name=was.name, scopes=scopes, patient=was.patient, app=was.app)
+
     async def get(self, tenant_id: str, subject: str) -> Membership:
         """Someone who is or was a member; raises NotFound."""
         async with self._directory.connection() as connection:
@@ -179,6 +193,12 @@ class Memberships:
         async with self._directory.connection() as connection:
             rows = await connection.fetch(_OF_HOSPITAL, tenant_id, name="membership.list")
         return [_membership(row) for row in rows]
+
+    async def practitioners(self, tenant_id: str, subjects: Sequence[str]) -> dict[str, str]:
+        """The ids of the Practitioners that these people are or were here, by subject."""
+        async with self._directory.connection() as connection:
+            rows = await connection.fetch(_PRACTITIONERS, tenant_id, subjects, name="membership.practitioners")
+        return {row["subject"]: row["practitioner"] for row in rows}
 
     async def of_subject(self, subject: str) -> Sequence[Membership]:
         """Where someone is a member now."""
@@ -202,6 +222,11 @@ def _membership(row: Row) -> Membership:
         seen_on=row["seen_on"],
         scopes=frozenset(row["scopes"]),
     )
+
+
+def limited(said: frozenset[str], registered: frozenset[str]) -> frozenset[str]:
+    """A token's scopes where the hospital registered SMART scopes for the machine: those count, whatever it says."""
+    return said if not registered else frozenset(each for each in said if "/" not in each) | registered
 
 
 def _demand_possible(membership: Membership) -> None:

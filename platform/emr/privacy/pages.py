@@ -11,14 +11,16 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from emr.audit.reading import Wanted
+from emr.kernel.errors import NotFound
 from emr.kernel.text import fold
+from emr.privacy.hints import gather
 from emr.privacy.support import count_support, list_support, note_support, stop_support
-from emr.privacy.trail import Entry, Fits, report_on_patient, search_trail
+from emr.privacy.trail import Entry, Fits, named, report_on_patient, search_trail
 from emr.privacy.words import KINDS, Kind, from_outside, kind_of, lines
 from emr.web.answers import read_form, render, saved
 from emr.web.forms import Form, fhir_date
 from emr.web.i18n import mark
-from emr.web.strip import load_banner
+from emr.web.moments import shown
 from emr.web.support import OFFICES, SCOPES
 from emr.web.work import Work
 from emr.work.unit import UnitOfWork
@@ -45,7 +47,7 @@ async def seek(request: Request, work: Work) -> Response:
 async def watchers(request: Request, work: Work) -> Response:
     """Each look, and each try, by the department, support or another hospital's people."""
     found = await search_trail(work, Wanted(), count=_REPORT, fits=from_outside)
-    rows = lines(found.entries, _zone(work))
+    rows = lines(found.entries, _zone(work), await gather(work, found.entries))
     return render(
         request, work, "privacy/watchers.html", rows=rows, more=found.before is not None,
         grants=await list_support(work), now=work.clock(), zone=_zone(work), offices=OFFICES, scopes=SCOPES,
@@ -78,11 +80,13 @@ async def stop(request: Request, work: Work, grant: str) -> Response:
 @router.get("/patients/{patient}")
 async def report(request: Request, work: Work, patient: str) -> Response:
     """Who looked at this patient, when, as what, why; to be printed and handed over."""
-    banner = await load_banner(work, patient)
-    found = await report_on_patient(work, patient, Wanted(), count=_REPORT)
-    rows = lines(found.entries, _zone(work), patient_name=banner.name)
+    found, whom = await report_on_patient(work, patient, Wanted(), count=_REPORT), await named(work, patient)
+    if whom is None and not found.entries:
+        raise NotFound("not-found", "Nothing in the trail concerns this id.")
+    rows = lines(found.entries, _zone(work), await gather(work, found.entries))
     return render(
-        request, work, "privacy/report.html", banner=banner, here="", rows=rows, more=found.before is not None,
+        request, work, "privacy/report.html", patient=patient, named=whom,
+        born=shown(whom.born, _zone(work)) if whom else "", rows=rows, more=found.before is not None,
         printed=work.clock().astimezone(_zone(work)),
     )  # fmt: skip
 
@@ -90,7 +94,7 @@ async def report(request: Request, work: Work, patient: str) -> Response:
 async def _search(request: Request, work: UnitOfWork, form: Form) -> Response:
     wanted, fits = _wanted(form, _zone(work))
     found = await search_trail(work, wanted, count=_PAGE, fits=fits) if form.ok else None
-    rows = lines(found.entries, _zone(work)) if found else ()
+    rows = lines(found.entries, _zone(work), await gather(work, found.entries)) if found else ()
     return render(
         request, work, "privacy/search.html", form=form, kinds=list(KINDS.items()), rows=rows,
         before=found.before if found else None, status=200 if form.ok else 422,

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from emr.access.permissions import sight
 from emr.audit.reading import Wanted, row, rows
 from emr.audit.rows import Event
 from emr.kernel.errors import NotFound
+from emr.records.current import current, refuse_deleted
+from emr.records.errors import ResourceGone, ResourceNotFound
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
@@ -22,6 +25,14 @@ class Entry:
 
     number: int
     text: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """As much of a Patient as a report needs: the name and the date of birth, "" where there is none."""
+
+    name: str
+    born: str
 
 
 Fits = Callable[[Entry], bool]
@@ -54,6 +65,23 @@ async def report_on_patient(work: UnitOfWork, patient: str, wanted: Wanted, *, c
     work.trail.concerns(patient)
     work.trail.note(shown=len(found.entries))
     return found
+
+
+async def named(work: UnitOfWork, patient: str) -> Named | None:
+    """Whom a report is about, as far as the officer's role sees the Patient. It is no look at a chart: the report's own
+    row says whom it was about.
+    """
+    sees = sight(work.principal, "r")
+    if sees is not None and "Patient" not in sees:
+        return None
+    try:
+        stored = refuse_deleted(await current(work, "Patient", patient))
+    except (ResourceNotFound, ResourceGone):
+        return None
+    resource = stored.resource()
+    name: dict[str, Any] = next(iter(resource.get("name", ())), {})
+    said = str(name.get("text") or " ".join([name.get("family", ""), *name.get("given", ())]).strip())
+    return Named(said, str(resource.get("birthDate", "")))
 
 
 @use_case("audit:read", "audit.read")

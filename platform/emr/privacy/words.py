@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from emr.identity.principal import DEPARTMENT_ROLES, SUPPORT_ROLES
 from emr.identity.visits import PREFIX
-from emr.kernel.text import fold
+from emr.privacy.hints import Facts
 from emr.privacy.resources import action_of
 from emr.privacy.trail import Entry
 from emr.web.answers import ROLE_NAMES
@@ -102,7 +102,7 @@ _WHY: Final = {
 class Line:
     """One row as it is read out. number: its place in the trail. code: the trail's own name of the act.
 
-    hints: what makes one look twice (`same-name`, `emergency`, `outside`).
+    hints: what makes one look twice, in words (`HINTS`).
     """
 
     number: int
@@ -119,6 +119,8 @@ class Line:
 
 HINTS: Final = {
     "same-name": mark("trùng họ tên với người bệnh"),
+    "same-address": mark("cùng địa chỉ với người bệnh"),
+    "no-visit": mark("không có lượt khám nào quanh lúc đó"),
     "emergency": mark("khẩn cấp"),
     "outside": mark("người ngoài bệnh viện"),
 }
@@ -150,18 +152,18 @@ def from_outside(entry: Entry) -> bool:
     return actor.get("role") in (*DEPARTMENT_ROLES, *SUPPORT_ROLES) or "not-a-member" in codes
 
 
-def lines(entries: Iterable[Entry], zone: ZoneInfo, *, patient_name: str = "") -> Sequence[Line]:
-    """Entries read out, in their order; `patient_name` is compared with the names of those who acted."""
-    return [_line(entry, zone, patient_name) for entry in entries]
+def lines(entries: Iterable[Entry], zone: ZoneInfo, facts: Facts) -> Sequence[Line]:
+    """Entries read out, in their order, with the hints that `facts` give."""
+    return [_line(entry, zone, facts) for entry in entries]
 
 
-def _line(entry: Entry, zone: ZoneInfo, patient_name: str) -> Line:
+def _line(entry: Entry, zone: ZoneInfo, facts: Facts) -> Line:
     text = entry.text
     actor: Mapping[str, Any] = text["actor"] or {}
     detail: Mapping[str, Any] = text.get("detail") or {}
     role, name = str(actor.get("role") or ""), str(actor.get("name") or "")
     hints = [
-        *(["same-name"] if patient_name and name and fold(name) == fold(patient_name) else []),
+        *facts.hints(text),
         *(["emergency"] if kind_of(entry) == "emergency" or detail.get("purpose") in ("BTG", "ETREAT") else []),
         *(["outside"] if from_outside(entry) else []),
     ]
