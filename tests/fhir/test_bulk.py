@@ -13,7 +13,7 @@ from emr.records.bulk.worker import BulkWorker
 from emr.work.leases import Leases
 from emr.work.runtime import runtime
 from tests.fhir.samples import FHIR, Json, made, observation, patient, refusal
-from tests.house import CAU_VONG, House
+from tests.house import CAU_VONG, HOA_SEN, House
 
 ASYNC = {"Prefer": "respond-async"}
 NDJSON = {"Content-Type": "application/fhir+ndjson"}
@@ -247,6 +247,68 @@ class TestScope:
         assert [each["id"] for each in lines(warehouse, manifest)] == [new]
         entries = [entry for bundle in lines(warehouse, manifest, "deleted") for entry in bundle["entry"]]
         assert entries == [{"request": {"method": "DELETE", "url": f"Patient/{gone}"}}]
+
+
+class TestRequester:
+    """A job is done as who began it stands when it is done, and with no more than the token allowed."""
+
+    def state(self, live: House, begun: httpx.Response) -> tuple[str, str, list[Any]]:
+        job = begun.headers["Content-Location"].rpartition("/")[2]
+        schema = live.tenants[HOA_SEN].schema
+        row = live.sql(f"SELECT state, coalesce(error, ''), files FROM {schema}.bulk_jobs WHERE id = %s", job)[0]
+        return row[0], row[1].partition(":")[0], row[2]
+
+    @pytest.mark.parametrize(
+        ("change", "code"),
+        [
+            ("active = false", "bulk-requester-left"),
+            ("expires_at = now() - interval '1 second'", "bulk-requester-left"),
+            ("role = 'doctor'", "role-may-not"),
+            ("scopes = '{system/Organization.rs}'", "scope-may-not"),
+        ],
+        ids=["left", "expired", "another-role", "narrower-scopes"],
+    )
+    def test_who_may_no_more_gets_no_line(
+        self, live: House, warehouse: httpx.Client, worker: Callable[[], None], change: str, code: str
+    ) -> None:
+        begun = warehouse.get("/$export?_type=Patient", headers=ASYNC)
+        assert begun.status_code == 202
+        own = "WHERE role = 'warehouse' AND tenant_id = %s RETURNING subject"
+        subject = live.sql(f"UPDATE directory.memberships SET {change} {own}", live.tenants[HOA_SEN].id)[0][0]
+        try:
+            worker()
+            assert self.state(live, begun) == ("failed", code, [])
+        finally:
+            live.sql(
+                "UPDATE directory.memberships SET active = true, expires_at = NULL, role = 'warehouse', scopes = '{}'"
+                " WHERE subject = %s",
+                subject,
+            )
+
+    def test_a_token_with_narrower_scopes_gets_what_it_may_see(
+        self, live: House, doctor: httpx.Client, worker: Callable[[], None]
+    ) -> None:
+        key = made(doctor, patient())["id"]
+        made(doctor, observation(key))
+        with live.client("warehouse", scope="system/Patient.rs") as narrow:
+            manifest = finished(narrow, worker, narrow.get("/$export", headers=ASYNC)).json()
+            assert {each["type"] for each in manifest["output"]} == {"Patient"}
+            assert {line["resourceType"] for line in lines(narrow, manifest)} == {"Patient"}
+            assert narrow.get("/$export?_type=Observation", headers=ASYNC).status_code == 403
+
+    def test_a_job_that_a_limited_doctor_never_could_begin_is_not_done_for_one(
+        self, live: House, warehouse: httpx.Client, worker: Callable[[], None]
+    ) -> None:
+        begun = warehouse.get("/$export?_type=Patient", headers=ASYNC)
+        tenant = live.tenants[HOA_SEN]
+        doctor = live.sql(
+            "SELECT subject FROM directory.memberships WHERE role = 'doctor' AND active AND tenant_id = %s LIMIT 1",
+            tenant.id,
+        )[0][0]
+        job = begun.headers["Content-Location"].rpartition("/")[2]
+        live.sql(f"UPDATE {tenant.schema}.bulk_jobs SET subject = %s WHERE id = %s", doctor, job)
+        worker()
+        assert self.state(live, begun) == ("failed", "role-may-not", [])
 
 
 class TestImport:

@@ -28,7 +28,7 @@ from emr.identity.errors import (
 )
 from emr.identity.flow import Asked, Begun, Flow, safe_path
 from emr.identity.locks import Locks, is_locked
-from emr.identity.memberships import Memberships
+from emr.identity.memberships import Memberships, limited
 from emr.identity.pins import Pins
 from emr.identity.principal import Principal, kind_of, needs_second_factor, stranger
 from emr.identity.provider import GrantRefused, Provider
@@ -235,7 +235,7 @@ class Identity:
         return replace(
             found.principal(),
             name=found.name or said.name,
-            scopes=_limited(said.scopes, found.scopes),
+            scopes=limited(said.scopes, found.scopes),
             strong=said.strong,
             authenticated_at=said.authenticated_at,
         )
@@ -261,11 +261,6 @@ class Identity:
             # Running sessions go on while the provider is down; the claim lapses and a later request tries again.
             return
         await self._sessions.renew(row["id"], tokens)
-
-
-def _limited(said: frozenset[str], registered: frozenset[str]) -> frozenset[str]:
-    """A token's scopes where the hospital registered SMART scopes for the machine: those count, whatever it says."""
-    return said if not registered else frozenset(each for each in said if "/" not in each) | registered
 
 
 def _principal(row: Row, tenant_id: str) -> Principal:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import zstandard
 
+from emr.access.permissions import demand_sight
 from emr.kernel import json
 from emr.records.bulk import as_of
 from emr.records.bulk.as_of import Name, Window
@@ -113,7 +114,8 @@ class Exporter:
 
 @use_case("bulk:export", "bulk.part-written")
 async def write_part(work: UnitOfWork, part: Part) -> list[File]:
-    """Store the files of one piece; none where there is nothing to write."""
+    """Store the files of one piece; none where there is nothing to write. Raises `Forbidden` for a type unseen."""
+    demand_sight(work.principal, part.type)
     files = [
         await _store(work, ("output", part.type), _lines(work, part), part),
         await _store(work, ("deleted", "Bundle"), _deletions(part.deleted), part),

@@ -14,6 +14,8 @@ from emr.work.unit import UnitOfWork
 
 Kind = Literal["export", "import", "upload"]
 OPEN: Final = ("waiting", "running")
+_ALLOWED: Final = "allowed"
+"""Where `asked` says what the token of the kick-off allowed."""
 _NAME: Final = 24
 """Characters of a job's name: 124 bits, so that an address of a file cannot be guessed."""
 
@@ -98,7 +100,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One row. `moment` is an export's transactionTime and `snapshot` what PostgreSQL showed just then."""
+    """One row. `moment` is an export's transactionTime and `snapshot` what PostgreSQL showed just then.
+
+    `principal`: who began it, with the role of that time; a worker does it as `BulkWorker` finds them now.
+    """
 
     id: str
     kind: str
@@ -133,7 +138,8 @@ async def add(work: UnitOfWork, new: NewJob, *, most_open: int) -> str:
         if await work.db.fetchval(_OPEN_COUNT, name="bulk.open") >= most_open:
             raise TooManyRequests("bulk-jobs-open", f"At most {most_open} bulk jobs are open at a time; try later.")
     who = work.principal
-    texts = (json.dumps(new.asked), json.dumps([asdict(file) for file in new.files]))
+    token = {"scopes": sorted(who.scopes), "patient": who.patient, "app": who.app}
+    texts = (json.dumps(dict(new.asked) | {_ALLOWED: token}), json.dumps([asdict(file) for file in new.files]))
     return str(
         await work.db.fetchval(
             _ADD, opaque(_NAME), new.kind, new.state, who.subject, who.name, who.role, new.request, *texts,
@@ -233,14 +239,14 @@ async def snapshot_at(work: UnitOfWork, moment: datetime) -> str | None:
 
 
 def _job(row: Row, tenant_id: str) -> Job:
-    role = row["role"]
+    asked = json.loads(row["asked"])
     return Job(
         id=row["id"],
         kind=row["kind"],
         state=row["state"],
-        principal=Principal(row["subject"], row["name"], role, kind_of(role), tenant_id),
+        principal=_principal(row, tenant_id, asked.pop(_ALLOWED, {})),
         request=row["request"],
-        asked=json.loads(row["asked"]),
+        asked=asked,
         moment=row["moment"],
         snapshot=row["snapshot"],
         progress=json.loads(row["progress"]),
@@ -248,4 +254,19 @@ def _job(row: Row, tenant_id: str) -> Job:
         attempts=row["attempts"],
         error=row["error"],
         finished_at=row["finished_at"],
+    )
+
+
+def _principal(row: Row, tenant_id: str, token: Mapping[str, Any]) -> Principal:
+    """Who began it, with what the token allowed; the membership is the worker's to read anew."""
+    role = row["role"]
+    return Principal(
+        row["subject"],
+        row["name"],
+        role,
+        kind_of(role),
+        tenant_id,
+        scopes=frozenset(token.get("scopes", ())),
+        patient=token.get("patient"),
+        app=token.get("app"),
     )

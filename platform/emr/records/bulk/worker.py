@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from emr.db.pools import RolePool
-from emr.identity.principal import system_principal
-from emr.kernel.errors import Conflict, NotFound, Refusal, Unavailable
+from emr.identity.apps import Apps
+from emr.identity.memberships import Memberships
+from emr.identity.principal import Principal, system_principal
+from emr.kernel.errors import Conflict, Forbidden, NotFound, Refusal, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.records.bulk.beside import Desks
 from emr.records.bulk.export import Exporter
@@ -160,12 +162,26 @@ class BulkWorker:
                     await trouble(connection, job.id, mine.lease.fence, Trouble(met, again, last))
 
     async def _do(self, mine: _Mine, job: Job) -> None:
+        job = replace(job, principal=await self._requester(mine.tenant, job))
         if job.kind == "import":
             await self._importer.piece(Running(job, mine.lease.fence, lambda: self._opened(mine.tenant, job)))
             return
         async with self._opened(mine.tenant, job) as work:
             await self._exporter.piece(work, job, mine.lease.fence)
         self._reached("export-committed")
+
+    async def _requester(self, tenant: Tenant, job: Job) -> Principal:
+        """Who began the job, as they stand now: role, duties, clearances and sight of their membership, and no more
+        than the token of the kick-off allowed. Raises `Forbidden` for who left, or whose app was stopped.
+        """
+        was, directory = job.principal, self._parts.databases.directory
+        if was.kind == "system":
+            return was
+        now = await Memberships(directory, self._parts.clock).again(was)
+        app = await Apps(directory).find(tenant.id, was.app) if was.app is not None else None
+        if now is None or (was.app is not None and (app is None or not app.active)):
+            raise Forbidden("bulk-requester-left", "Who began the job may not work here any more.")
+        return now
 
     @asynccontextmanager
     async def _opened(self, tenant: Tenant, job: Job) -> AsyncIterator[UnitOfWork]:
