@@ -1,6 +1,7 @@
 """The members' pages at `/h/{slug}/admin/members`, and the first page of administration."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,7 @@ from emr.administration.reviews.service import list_reviews
 from emr.administration.sessions.service import list_sessions
 from emr.identity.memberships import Membership
 from emr.kernel.errors import Conflict, Invalid
-from emr.web.answers import read_form, render, saved
+from emr.web.answers import read_form, read_form_and_file, render, saved
 from emr.web.forms import Form
 from emr.web.work import Visiting, Work
 from emr.work.unit import UnitOfWork
@@ -143,7 +144,7 @@ async def finish(request: Request, visit: Visiting) -> Response:
 
 @router.get("/leavers")
 async def leavers(request: Request, work: Work) -> Response:
-    """A list to be pasted."""
+    """A list to be pasted, or a file."""
     await service.list_members(work)
     return render(request, work, "administration/leavers.html", form=Form(), found=None, policy=policy)
 
@@ -151,8 +152,10 @@ async def leavers(request: Request, work: Work) -> Response:
 @router.post("/leavers")
 async def look_up(request: Request, visit: Visiting) -> Response:
     """Who is meant, before anything happens."""
-    form = await read_form(request, visit)
-    lines = policy.leavers_of(form)
+    form, file = await read_form_and_file(request, visit, "file", policy.LEAVERS_BYTES)
+    lines = policy.leavers_of(form, file)
+    # The second look shows what the file said, to be corrected like a list that was pasted.
+    form = replace(form, values={**form.values, "list": "\n".join(lines)}) if file else form
     if not form.ok:
         return await _list_again(request, visit, form)
     found = await steps.look_up(visit, administered_of(request), lines)

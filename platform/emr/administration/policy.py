@@ -1,5 +1,7 @@
 """What the forms of administration mean: pure functions from typed text to requests, refusals by field."""
 
+import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +23,8 @@ MACHINES: Final[Mapping[str, str]] = {
 }
 DUTY_NAMES: Final[Mapping[str, str]] = {"privacy": mark("Phụ trách bảo mật hồ sơ")}
 MOST_LEAVERS: Final = 150
+LEAVERS_BYTES: Final = 256 * 1024
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 EMAIL: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 SUBJECT: Final = re.compile(r"[A-Za-z0-9:@._-]{1,255}")
 _LABEL: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
@@ -93,14 +97,43 @@ def invitation_of(form: Form, wards: Mapping[str, str], *, by_email: bool) -> In
     return Invitation(email, subject, name_of(form), standing_of(form, wards))
 
 
-def leavers_of(form: Form) -> Sequence[str]:
-    """Lines of a pasted list, each once: e-mail addresses, account ids or names."""
-    text = form.text("list", required=mark("Dán danh sách, mỗi người một dòng"), limit=20_000)
+def leavers_of(form: Form, file: bytes = b"") -> Sequence[str]:
+    """Lines of a pasted list, of a file or of both, each once: e-mail addresses, account ids or names."""
+    wanted = "" if file else mark("Dán danh sách, mỗi người một dòng, hoặc chọn một tệp")
+    text = form.text("list", required=wanted, limit=20_000)
+    if file:
+        text = "\n".join([text, *_of_file(form, file)])
     lines = dict.fromkeys(" ".join(line.strip(" \t,;\"'").split()) for line in text.splitlines())
     found = [line for line in lines if line]
     if len(found) > MOST_LEAVERS:
         form.refuse("list", mark("Mỗi lần nhiều nhất {most} người"), most=MOST_LEAVERS)
     return found
+
+
+def _of_file(form: Form, file: bytes) -> Sequence[str]:
+    """Whom each row of a text or CSV file names: the cell that is an e-mail address, else the first that is no number.
+
+    UTF-8, or UTF-16 with its mark as Excel writes "Unicode text"; cells are parted by a comma, semicolon or tab.
+    """
+    try:
+        text = file.decode("utf-16" if file.startswith(_UTF_16) else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        form.refuse("file", mark("Tệp phải là văn bản hoặc CSV (UTF-8); từ Excel hãy lưu dạng CSV UTF-8"))
+        return ()
+    rows = csv.reader(io.StringIO(text), delimiter=_parted_by(text))
+    return [named for row in rows if (named := _named([cell.strip() for cell in row]))]
+
+
+def _parted_by(text: str) -> str:
+    first = text.partition("\n")[0]
+    return max((",", ";", "\t"), key=first.count)
+
+
+def _named(cells: Sequence[str]) -> str:
+    addresses = [each for each in cells if EMAIL.fullmatch(each)]
+    return next(iter([*addresses, *(each for each in cells if each and not each.rstrip(".").isdigit())]), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from emr.access.permissions import DUTIES, GRANTS
 from emr.identity.principal import Principal
 from emr.identity.service import Identity
+from emr.kernel.errors import TooLarge
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
 from emr.web.forms import Form
@@ -94,6 +95,21 @@ async def read_form(request: Request, work: UnitOfWork | Visit) -> Form:
     values = {name: value for name, value in fields.items() if isinstance(value, str)}
     identity_of(request).check_form(work.principal, values.pop(CSRF_FIELD, None))
     return Form.of(values)
+
+
+async def read_form_and_file(request: Request, work: UnitOfWork | Visit, name: str, limit: int) -> tuple[Form, bytes]:
+    """The submitted fields, and the bytes of the one small file that may come under `name`; none where none does.
+
+    Raises `TooLarge`, before anything is read, for a form of more than `limit` bytes, and `ForeignForm`.
+    """
+    stated = request.headers.get("content-length", "")
+    if not (stated.isascii() and stated.isdigit() and int(stated) <= limit):
+        raise TooLarge("form-too-large", f"A form with its file has at most {limit} bytes, and says how many.")
+    async with request.form(max_files=1, max_fields=_MOST_FIELDS) as fields:
+        values = {each: value for each, value in fields.items() if isinstance(value, str)}
+        identity_of(request).check_form(work.principal, values.pop(CSRF_FIELD, None))
+        file = fields.get(name)
+        return Form.of(values), b"" if file is None or isinstance(file, str) else await file.read()
 
 
 def new_key() -> str:
