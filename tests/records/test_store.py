@@ -3,6 +3,7 @@
 import pytest
 
 from emr.records.create import create_resource
+from emr.records.delete import delete
 from emr.records.update import update_resource
 from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
@@ -34,6 +35,28 @@ class TestStore:
                 await update_resource(work, resource | {"id": made.id})
                 await create_resource(work, resource)
             # PostgreSQL tries five plans of their own before it compares.
-            for part in ("drop_tokens AS (DELETE", "put_resources AS (", "WITH t AS NOT MATERIALIZED"):
+            for part in ("drop_tokens AS (DELETE", "put_resources AS (", "WITH t AS NOT MATERIALIZED", "WITH held AS"):
                 kept, anew = await plans(work, part)
                 assert (kept > 5, anew) == (True, 5), part
+
+    async def test_single_verbs_need_two_exchanges_within_their_transaction(
+        self, standing: House, parts: Runtime
+    ) -> None:
+        asked: list[str] = []
+        tenant, who = standing.tenants[HOA_SEN], standing.principal()
+        async with unit_of_work(parts, tenant, who) as work:
+            person = await create_resource(work, patient(name=[{"family": mark()}]))
+            made = await create_resource(work, observation(person.id))
+        for act in (
+            lambda work: update_resource(work, observation(person.id) | {"id": made.id}),
+            lambda work: create_resource(work, observation(person.id)),
+            lambda work: delete(work, "Observation", made.id),
+        ):
+            async with unit_of_work(parts, tenant, who) as work:
+                driver = work.db.driver
+                with driver.query_logger(lambda record: asked.append(record.query)):
+                    await act(work)
+                assert work.trail.rows == []
+            # What is held or referred to, and the statement that stores with the audit row.
+            assert [("audit_journal" in each) for each in asked] == [False, True], asked
+            asked.clear()

@@ -13,7 +13,7 @@ from emr.records.create import create_resource
 from emr.records.read import read
 from emr.work.runtime import Runtime
 from emr.work.unit import Request, UnitOfWork, unit_of_work
-from emr.work.use_case import use_case
+from emr.work.use_case import last_row, use_case
 from tests.audit.rows import rows_of
 from tests.fhir.samples import mark, patient
 from tests.house import CAU_VONG, HOA_SEN, House
@@ -38,6 +38,36 @@ class TestCommit:
         assert (row["action"], row["touched"]) == ("record.created", [["create", "Patient", stored.id, 1]])
         pointers = "SELECT tenant, version FROM cell.outbox WHERE id = %s UNION ALL SELECT '', 0 WHERE false"
         assert standing.sql(pointers, stored.id) in ([(schema, 1)], [])
+
+    async def test_what_is_touched_after_the_row_was_written_stores_nothing(
+        self, standing: House, parts: Runtime
+    ) -> None:
+        @use_case("record:create", "record.created")
+        async def late(work: UnitOfWork) -> None:
+            assert last_row(work) is not None
+            work.trail.concerns("somebody")
+
+        asked, before = mark(), standing.counts()
+        with pytest.raises(RuntimeError):
+            async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal(), Request(asked)) as work:
+                await late(work)
+        assert (rows_of(standing, asked), standing.counts()) == ([], before)
+
+    async def test_a_use_case_within_another_leaves_the_row_to_it(self, standing: House, parts: Runtime) -> None:
+        @use_case("record:create", "note.written")
+        async def outer(work: UnitOfWork) -> str:
+            first = await create_resource(work, patient())
+            return first.id + (await create_resource(work, patient())).id
+
+        asked = mark()
+        async with unit_of_work(parts, standing.tenants[HOA_SEN], standing.principal(), Request(asked)) as work:
+            both = await outer(work)
+            alone = await create_resource(work, patient())
+        found = {row["action"]: [each[2] for each in row["touched"]] for row in rows_of(standing, asked)}
+        assert {action: "".join(ids) for action, ids in found.items()} == {
+            "note.written": both,
+            "record.created": alone.id,
+        }
 
     async def test_nothing_is_seen_before_it_ends(self, standing: House, parts: Runtime) -> None:
         schema = standing.tenants[HOA_SEN].schema

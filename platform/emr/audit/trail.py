@@ -16,6 +16,10 @@ class Trail:
     rows: list[AuditRow] = field(default_factory=list)
     wrote: bool = False
     depth: int = 0
+    event: str = ""
+    """Of the outermost use case that is under way."""
+    told: bool = False
+    """Whether that one's row is on its way already, in the statement that stores what it is about."""
 
     def read(self, resource_type: str, resource_id: str, version: int | None = None) -> None:
         """A resource is about to be shown."""

@@ -46,5 +46,5 @@ async def _create(work: UnitOfWork, resource_type: str, document: json.Document,
     refuse_missing(targets, known)
     draft = draft_of(work.clock(), document, resource_type=resource_type, resource_id=uuid7())
     draft.pk = known.pks[0]
-    await store(work, [draft], known.found)
+    await store(work, [draft], known.found, last=True)
     return draft.stored()

@@ -45,8 +45,8 @@ async def _delete(work: UnitOfWork, before: Stored | None, if_match: int | None)
         return None
     refuse_moved(before, if_match)
     draft = await tombstone(work, before)
-    await store(work, [draft], {})
     work.trail.concerns(*before.patients)
+    await store(work, [draft], {}, last=True)
     return draft.stored()
 
 

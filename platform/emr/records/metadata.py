@@ -136,7 +136,7 @@ async def _change(
     known = await prepare(work, new=0, references=targets)
     refuse_missing(targets, known)
     draft = draft_after(work.clock(), document, before)
-    await store(work, [draft], known.found)
+    await store(work, [draft], known.found, last=True)
     return draft.stored()
 
 

@@ -17,7 +17,8 @@ from emr.records.references import Targets
 from emr.records.rows import Rows, rows_of
 from emr.records.sights import keep_sights
 from emr.records.stored import Stored
-from emr.work.unit import UnitOfWork, as_whole
+from emr.work.unit import UnitOfWork, as_whole, with_row
+from emr.work.use_case import last_row
 
 GUARDED: Final = frozenset({"Subscription"})
 """Types whose storing a room above the record has a say in (`Runtime.guards`); without that room they are refused."""
@@ -70,6 +71,13 @@ WITH versions AS (
 """The same of one version. An array that is not known yet counts as ten rows, so PostgreSQL would take a plan of the
 values to be far cheaper than one for any, and make one for each update: as much work again as the update itself.
 """
+
+_TOLD: Final = """
+, told AS (
+  INSERT INTO cell.audit_journal (tenant, at, row)
+  SELECT current_user, t.at, t.row FROM (SELECT $41::timestamptz, $42::text) AS t (at, row) WHERE t.row IS NOT NULL)
+"""
+"""The audit row of a use case that does nothing else: an exchange less."""
 _INDEX_COLUMNS: Final = 31
 """Values of `PUT_ROWS`, which stand before those of the versions."""
 
@@ -93,9 +101,9 @@ _SUCCEED: Final = """
 
 # Constants, and no formatting near SQL.
 _CREATE: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
-_CREATE_ONE: Final = "".join((_VERSION, _PUT, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
+_CREATE_ONE: Final = "".join((_VERSION, _PUT, PUT_ROWS, _OUTBOX, _TOLD, MARK))  # noqa: FLY002
 _REPLACE: Final = "".join((_VERSIONS, _SUCCEED, DROP_ROWS, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
-_REPLACE_ONE: Final = "".join((_VERSION, _SUCCEED, DROP_ROWS_OF_ONE, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
+_REPLACE_ONE: Final = "".join((_VERSION, _SUCCEED, DROP_ROWS_OF_ONE, PUT_ROWS, _OUTBOX, _TOLD, MARK))  # noqa: FLY002
 _AS_IF: Final = "".join((_VERSION, _PUT, PUT_ROWS, MARK))  # noqa: FLY002
 
 _CURRENT_LOCKED: Final = CURRENT + " FOR NO KEY UPDATE"
@@ -107,9 +115,44 @@ SELECT EXISTS (SELECT 1 FROM unnest($1::text[], $2::text[]) AS t (type, id)
 _HOLD_NAME: Final = "SELECT pg_advisory_xact_lock($1)"
 
 
-async def prepare(work: UnitOfWork, *, new: int, references: Iterable[tuple[str, str]]) -> Targets:
-    """Reserve `new` pks and look up what is referred to, in one exchange."""
+_HELD_WITH: Final = """
+WITH held AS (
+  SELECT pk, id, version, updated, deleted, patients, body FROM resources WHERE type = $1 AND id = $2
+     FOR NO KEY UPDATE)
+, t AS NOT MATERIALIZED (
+  SELECT type, id FROM unnest($3::text[], $4::text[]) AS named (type, id) LIMIT cardinality($3::text[]))
+, patients AS (
+  SELECT r.type, r.id, r.pk, r.deleted FROM t JOIN resources r ON r.type = 'Patient' AND r.id = t.id
+   WHERE t.type = 'Patient'
+     FOR KEY SHARE OF r)
+SELECT '' AS type, id, pk, deleted, version, updated, patients, body FROM held
+UNION ALL
+SELECT type, id, pk, deleted, 0, NULL, NULL, NULL FROM patients
+UNION ALL
+SELECT r.type, r.id, r.pk, r.deleted, 0, NULL, NULL, NULL FROM t JOIN resources r ON r.type = t.type AND r.id = t.id
+ WHERE t.type <> 'Patient'
+"""
+
+
+async def lock_with(
+    work: UnitOfWork, name: tuple[str, str], references: Iterable[tuple[str, str]]
+) -> tuple[Stored | None, Targets]:
+    """`lock` for an update and `prepare` in one exchange; where there is nothing to lock, with a pk for what is new."""
     wanted = sorted(set(references))
+    types, ids = [each[0] for each in wanted], [each[1] for each in wanted]
+    rows = await work.db.fetch(_HELD_WITH, *name, types, ids, name="lock") if wanted else ()
+    if not rows or rows[0]["type"]:
+        before = await lock(work, *name)
+        return before, await prepare(work, new=0 if before else 1, references=wanted)
+    found = {(row["type"], row["id"]): row["pk"] for row in rows[1:] if not row["deleted"]}
+    return Stored.of(name[0], rows[0]), Targets([], found)
+
+
+async def prepare(work: UnitOfWork, *, new: int, references: Iterable[tuple[str, str]]) -> Targets:
+    """Reserve `new` pks and look up what is referred to, in one exchange, or in none for nothing."""
+    wanted = sorted(set(references))
+    if not new and not wanted:
+        return Targets([], {})
     rows = await work.db.fetch(
         _PREPARE, new, [each[0] for each in wanted], [each[1] for each in wanted], name="prepare"
     )
@@ -117,8 +160,11 @@ async def prepare(work: UnitOfWork, *, new: int, references: Iterable[tuple[str,
     return Targets([row["pk"] for row in rows[:new]], found)
 
 
-async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[str, str], int]) -> None:
-    """Store new versions. `known`: the pk of every resource that a draft refers to, as `prepare` has found it.
+async def store(
+    work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[str, str], int], *, last: bool = False
+) -> None:
+    """Store new versions. `known`: the pk of every resource that a draft refers to, as `prepare` has found it. last:
+    the verb touches nothing after this, so that its audit row goes with it.
 
     Raises `Forbidden` when the role may not change a type, or when the hospital is read-only, `IdHeld`.
     """
@@ -133,13 +179,14 @@ async def store(work: UnitOfWork, drafts: Sequence[Draft], known: Mapping[tuple[
     targets = {**known, **{(draft.type, draft.id): draft.pk for draft in drafts}}
     for group in ([draft for draft in drafts if draft.version == 1], [draft for draft in drafts if draft.version > 1]):
         if group:
-            await store_rows(work, rows_of(work.tenant, group, last_known(work), targets))
+            rows = rows_of(work.tenant, group, last_known(work), targets)
+            await store_rows(work, rows, last=last and len(drafts) == 1)
     if parameters:
         async with as_whole(work) as own:
             await take_over(own, [(each.place, each.id, None if each.deleted else each.value) for each in parameters])
 
 
-async def store_rows(work: UnitOfWork, rows: Rows) -> None:
+async def store_rows(work: UnitOfWork, rows: Rows, *, last: bool = False) -> None:
     """Store versions whose rows were made before, all first versions or all later ones: rows, index, history, outbox.
 
     Indexed by the hospital's own parameters as whoever made them knew these; again if they are others by now. Raises
@@ -149,18 +196,18 @@ async def store_rows(work: UnitOfWork, rows: Rows) -> None:
     for resource_type, verb in {(each.type, each.verb) for each in rows.written}:
         demand_change(work.principal, resource_type, _RIGHTS[verb])
     first = rows.written[0].version == 1
+    for each in rows.written:
+        work.trail.write(each.verb, each.type, each.id, each.version)
+        work.trail.concerns(*each.patients)
     async with as_whole(work) as own:
         if first and own is not work:
             await _refuse_held(own, rows)
         if len(rows.written) == 1:
-            await _put_one(own, _CREATE_ONE if first else _REPLACE_ONE, rows)
+            await _put_one(own, _CREATE_ONE if first else _REPLACE_ONE, rows, _told(work, last=last))
         else:
             await _put(own, _CREATE if first else _REPLACE, rows.columns, rows)
         if work.tenant.access.kept:
             await keep_sights(own, [each.pk for each in rows.written])
-    for each in rows.written:
-        work.trail.write(each.verb, each.type, each.id, each.version)
-        work.trail.concerns(*each.patients)
 
 
 async def put_as_if(work: UnitOfWork, draft: Draft, known: Mapping[tuple[str, str], int]) -> None:
@@ -176,10 +223,16 @@ async def _refuse_held(work: UnitOfWork, rows: Rows) -> None:
         raise IdHeld
 
 
-async def _put_one(work: UnitOfWork, statement: str, rows: Rows) -> None:
-    """One version is bound as it is, several as a column each."""
+async def _put_one(work: UnitOfWork, statement: str, rows: Rows, told: Sequence[object] = ()) -> None:
+    """One version is bound as it is, several as a column each. told: the values of `_TOLD`, where it is a part."""
     versions = (column[0] for column in rows.columns[_INDEX_COLUMNS:])
-    await _put(work, statement, [*rows.columns[:_INDEX_COLUMNS], *versions], rows)
+    with with_row():
+        await _put(work, statement, [*rows.columns[:_INDEX_COLUMNS], *versions, *told], rows)
+
+
+def _told(work: UnitOfWork, *, last: bool) -> tuple[object, object]:
+    row = last_row(work) if last else None
+    return (None, None) if row is None else (row.at, row.canonical())
 
 
 async def _put(work: UnitOfWork, statement: str, values: Sequence[object], rows: Rows) -> None:

@@ -10,8 +10,8 @@ from emr.kernel.ids import uuid7
 from emr.records.condition import Condition, claim
 from emr.records.draft import Draft, checked, checked_id, draft_after, draft_of
 from emr.records.errors import AlreadyThere, IdTaken, VersionMoved
-from emr.records.references import local_references, refuse_missing
-from emr.records.store import lock, prepare, store
+from emr.records.references import Targets, local_references, refuse_missing
+from emr.records.store import lock, lock_with, prepare, store
 from emr.records.stored import Stored
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -83,13 +83,14 @@ async def update_where(
 
 async def _update(work: UnitOfWork, name: tuple[str, str], document: json.Document, expected: Expected) -> Stored:
     demand_change(work.principal, name[0], "cu")
-    resource_type, resource_id = name[0], checked_id(name[1])
-    value = checked(document, resource_type)
-    if value.get("id") != resource_id:
+    value = checked(document, name[0])
+    if value.get("id") != checked_id(name[1]):
         raise Malformed("id-mismatch", "The body must carry the id of the address.", location="id")
-    before = await lock(work, resource_type, resource_id)
+    targets = _targets(work, document, name)
+    before, known = await lock_with(work, name, targets)
     expected.demand(before)
-    return await succeed(work, document, (resource_type, resource_id), before)
+    refuse_missing(targets, known)
+    return await _put(work, document, name, before, known)
 
 
 async def succeed(work: UnitOfWork, document: json.Document, name: tuple[str, str], before: Stored | None) -> Stored:
@@ -97,17 +98,29 @@ async def succeed(work: UnitOfWork, document: json.Document, name: tuple[str, st
 
     Raises `ReferenceBroken`, `ResourceInvalid`.
     """
-    targets = local_references(work.request.base_url, document.value)
-    targets.pop(name, None)
+    targets = _targets(work, document, name)
     known = await prepare(work, new=0 if before else 1, references=targets)
     refuse_missing(targets, known)
+    return await _put(work, document, name, before, known)
+
+
+def _targets(work: UnitOfWork, document: json.Document, name: tuple[str, str]) -> dict[tuple[str, str], str]:
+    """What the document refers to beside itself."""
+    targets = local_references(work.request.base_url, document.value)
+    targets.pop(name, None)
+    return targets
+
+
+async def _put(
+    work: UnitOfWork, document: json.Document, name: tuple[str, str], before: Stored | None, known: Targets
+) -> Stored:
     draft: Draft
     if before is None:
         draft = draft_of(work.clock(), document, resource_type=name[0], resource_id=name[1])
         draft.pk = known.pks[0]
     else:
         draft = draft_after(work.clock(), document, before)
-    await store(work, [draft], known.found)
+    await store(work, [draft], known.found, last=True)
     return draft.stored()
 
 

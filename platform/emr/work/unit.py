@@ -1,7 +1,7 @@
 """The unit of work: what a use case may touch, and how it ends."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -37,6 +37,8 @@ _NO_JOURNAL: Final = (
     asyncpg.UndefinedTableError,
     asyncpg.IntegrityConstraintViolationError,
 )
+
+_JOURNAL: Final = "audit_journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ async def unit_of_work(
             blobs = runtime.stores.blobs(tenant.schema, keyring, connection)
             try:
                 yield UnitOfWork(tenant, principal, connection, blobs, trail, runtime.clock, request, runtime)
-                if trail.wrote:
+                if trail.wrote and trail.rows:
                     await _journal(connection, trail.rows)
             except BaseException:
                 # Not for a COMMIT that fails: it may have happened, and then the rows need their objects.
@@ -154,10 +156,25 @@ async def _in_our_words(transaction: AbstractAsyncContextManager[Connection]) ->
         raise Unavailable("database-unavailable", "The database does not answer.") from error
 
 
+@contextmanager
+def with_row() -> Iterator[None]:
+    """Around a statement that stores something and its audit row. Raises `Unavailable` where the journal takes none."""
+    try:
+        yield
+    except _NO_JOURNAL as error:
+        if _JOURNAL in str(error):
+            raise _no_journal() from error
+        raise
+
+
+def _no_journal() -> Unavailable:
+    return Unavailable("audit-unavailable", "The audit journal takes no rows; nothing was stored.")
+
+
 async def _journal(connection: Connection, rows: list[AuditRow]) -> None:
     texts = [row.canonical() for row in rows]
     try:
         async with connection.whole() as own:
             await own.execute(IN_TRANSACTION, [row.at for row in rows], texts, name="audit")
     except _NO_JOURNAL as error:
-        raise Unavailable("audit-unavailable", "The audit journal takes no rows; nothing was stored.") from error
+        raise _no_journal() from error

@@ -33,6 +33,8 @@ def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P
         async def run(work: UnitOfWork, /, *args: P.args, **kwargs: P.kwargs) -> R:
             trail = work.trail
             began, outcome = time.perf_counter(), "failed"
+            if trail.depth == 0:
+                trail.event, trail.told = event, False
             trail.depth += 1
             try:
                 demand(work.principal, permission)
@@ -47,13 +49,26 @@ def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P
             finally:
                 trail.depth -= 1
                 metrics.use_case(event, outcome, time.perf_counter() - began)
-            if trail.depth == 0:
+            if trail.depth == 0 and not trail.told:
                 trail.rows.append(_row(work, event))
+            elif trail.depth == 0 and any(trail.take()):
+                raise RuntimeError(f"{event} touched something after its row was written")
             return result
 
         return run
 
     return decorate
+
+
+def last_row(work: UnitOfWork) -> AuditRow | None:
+    """The row of the use case under way, for a statement that carries it; None where another one began it, and leaves
+    its row itself. After this, nothing more may be touched.
+    """
+    if work.trail.depth != 1:
+        return None
+    row = _row(work, work.trail.event)
+    work.trail.told = True
+    return row
 
 
 async def _refuse_outside_hours(work: UnitOfWork) -> None:
