@@ -78,6 +78,14 @@ class Anchors(BaseModel):
     )
 
 
+class Archives(BaseModel):
+    """Where old rows of the audit trails go: sealed files beside the hospital's other objects."""
+
+    after_days: int = Field(
+        400, ge=31, description="Days after which sealed rows of a hospital's trail move from its table into a file."
+    )
+
+
 class Identity(BaseModel):
     """The OpenID provider."""
 
@@ -259,6 +267,7 @@ class Settings(BaseSettings):
     database: Database = Database()
     storage: Storage = Storage()
     anchors: Anchors = Anchors()
+    archives: Archives = Archives()
     identity: Identity = Identity()
     warehouse: Warehouse = Warehouse()
     worker: Worker = Worker()

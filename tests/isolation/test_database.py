@@ -143,7 +143,8 @@ class TestAHospital:
         [
             "UPDATE resource_versions SET version = 2", "DELETE FROM resource_versions",
             "UPDATE audit_events SET row = ''", "DELETE FROM audit_events", "TRUNCATE audit_events",
-            "UPDATE audit_seals SET root = ''", "DELETE FROM audit_seals", "DELETE FROM resources",
+            "UPDATE audit_seals SET root = ''", "DELETE FROM audit_seals",
+            "UPDATE audit_archives SET last = 0", "DELETE FROM audit_archives", "DELETE FROM resources",
             "UPDATE alembic_version SET version_num = ''", "ALTER TABLE resources DISABLE ROW LEVEL SECURITY",
             "DROP TABLE resources", "CREATE TABLE mine ()",
         ],
@@ -153,6 +154,35 @@ class TestAHospital:
         with signed_in(walls, schema) as own:
             own.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
             refused(own, statement)
+
+
+class TestWhoRemovesWhatLiesInFiles:
+    """`emr_archive` takes rows of the trail by their numbers, and can do nothing else anywhere."""
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "SELECT row FROM {}.audit_events", "SELECT * FROM {}.audit_archives", "UPDATE {}.audit_events SET number = 1",
+            "INSERT INTO {}.audit_events DEFAULT VALUES", "TRUNCATE {}.audit_events", "DELETE FROM {}.audit_seals",
+            "DELETE FROM {}.audit_archives", "SELECT 1 FROM {}.resources", "SELECT 1 FROM {}.blobs",
+        ],
+    )  # fmt: skip
+    def test_it_can_do_nothing_else_in_a_hospital(self, walls: House, statement: str) -> None:
+        schema = sql.Identifier(walls.tenants[HOA_SEN].schema)
+        with signed_in(walls, "emr_archive") as role:
+            refused(role, sql.SQL(statement).format(schema))
+
+    @pytest.mark.parametrize(
+        "table", ["directory.tenants", "directory.audit_events", "cell.audit_journal", "cell.jobs"]
+    )
+    def test_nor_elsewhere(self, walls: House, table: str) -> None:
+        with signed_in(walls, "emr_archive") as role:
+            refused(role, f"DELETE FROM {table}")
+
+    def test_it_can_take_rows_by_their_numbers(self, walls: House) -> None:
+        schema = sql.Identifier(walls.tenants[HOA_SEN].schema)
+        with signed_in(walls, "emr_archive") as role:
+            assert role.execute(sql.SQL("DELETE FROM {}.audit_events WHERE number < 0").format(schema)).rowcount == 0
 
 
 class TestThePlatformsRoles:

@@ -12,7 +12,7 @@ from emr.db.seen import HELD_BACK, OF_A_RESOURCE, VIEWS, seen_of
 from emr.db.tables import tenant as tables
 from tests.house import CAU_VONG, HOA_SEN, House
 
-AS_IT_IS = {"blobs", "idempotency_keys", "bulk_jobs", "indexing", "audit_events", "audit_seals"}
+AS_IT_IS = {"blobs", "idempotency_keys", "bulk_jobs", "indexing", "audit_events", "audit_seals", "audit_archives"}
 
 
 @contextmanager

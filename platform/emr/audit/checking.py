@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from emr.audit.files import Files
 from emr.audit.rows import Event
 from emr.audit.seals import Head
 from emr.audit.stored import Waiting, stored_stream, waiting
 from emr.audit.verification import verify
+from emr.storage.keys import Keyring
 
 _SHOWN: Final = 50
 _STEP: Final = 10_000
@@ -18,12 +20,16 @@ _ANCHORED_AFTER: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A stream to check: where it lies, what it is called, and its anchored heads (None: no anchors were read)."""
+    """A stream to check: where it lies, what it is called, and its anchored heads (None: no anchors were read).
+
+    keyring: the hospital's, for what lies in files.
+    """
 
     url: str
     stream: str
     name: str
     anchored: Sequence[Head] | None
+    keyring: Keyring | None = None
 
 
 @dataclass(slots=True)
@@ -57,15 +63,17 @@ class Report:
 
 
 def check(asked: Asked, passed: Callable[[int], None] = lambda _: None) -> Report:
-    """Walk one stream; `passed` hears how many rows more have been read. Raises `psycopg.Error`."""
+    """Walk one stream; `passed` hears how many rows more have been read. Raises `psycopg.Error`, `Unavailable`."""
     began = time.perf_counter()
     report = Report(asked.name, asked.stream)
     report.unsealed = waiting(asked.url, asked.stream)
-    with stored_stream(asked.url, asked.stream) as stored:
+    with stored_stream(asked.url, asked.stream) as stored, Files(asked.stream, asked.keyring) as files:
         extent = stored.extent()
         report.batches = extent.batches
-        rows = _counted(stored.rows(), report, passed)
+        rows = _counted(stored.rows(files.read), report, passed)
         for fault in verify(asked.stream, stored.kept(), rows, asked.anchored or ()):
+            report.note(fault)
+        for fault in stored.faults:
             report.note(fault)
         _judge_anchors(report, asked.anchored, extent.begun)
     report.seconds = round(time.perf_counter() - began, 3)

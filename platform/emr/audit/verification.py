@@ -13,17 +13,21 @@ from emr.audit.rows import Event, Unreadable, event_of
 from emr.audit.seals import FORMAT, Head, Kept, leaf, root
 
 _PIECE: Final = 10_000
+START: Final = Head()
+"""What the first seal of a stream follows."""
 
 
-def verify(stream: str, seals: Iterable[Kept], rows: Iterable[Event], anchors: Iterable[Head] = ()) -> Iterator[str]:
-    """Everything that is wrong with a stream, in words; nothing when it is whole.
+def verify(
+    stream: str, seals: Iterable[Kept], rows: Iterable[Event], anchors: Iterable[Head] = (), after: Head = START
+) -> Iterator[str]:
+    """Everything that is wrong with a stream, or with what follows `after` in it, in words; nothing when it is whole.
 
     Seals come by batch, rows by number, anchored heads by batch. Finds a changed, missing, inserted or moved row,
     columns that do not say what the row's text says, and a changed, missing or moved seal. That a chain was made anew
     or its end cut off can only be seen with `anchors`: heads that were written down elsewhere.
     """
     walk = _Rows(rows)
-    head, anchored = Head(), _Anchored(anchors)
+    head, anchored = after, _Anchored(anchors)
     for kept in seals:
         yield from seal_faults(stream, head, kept)
         yield from anchored.before(kept.seal.batch)

@@ -74,6 +74,7 @@ class Cell:
     def __init__(self, url: str, settings: Database) -> None:
         self.relay = RolePool(url, "emr_cell", size=4)
         self.audit = RolePool(url, "emr_audit", size=4)
+        self.archive = RolePool(url, "emr_archive", size=1)
         self._slices = tuple(
             Pool(url, settings.pool_size, {"statement_timeout": str(settings.statement_timeout_ms)})
             for _ in range(settings.pool_slices)
@@ -84,10 +85,14 @@ class Cell:
         self._limited: dict[str, Limited] = {}
 
     async def open(self) -> None:
-        await asyncio.gather(self.relay.open(), self.audit.open(), *(pool.open() for pool in self._slices))
+        await asyncio.gather(
+            self.relay.open(), self.audit.open(), self.archive.open(), *(pool.open() for pool in self._slices)
+        )
 
     async def close(self) -> None:
-        await asyncio.gather(self.relay.close(), self.audit.close(), *(pool.close() for pool in self._slices))
+        await asyncio.gather(
+            self.relay.close(), self.audit.close(), self.archive.close(), *(pool.close() for pool in self._slices)
+        )
 
     @asynccontextmanager
     async def hospital(self, schema: str, sight: Sight | None = None) -> AsyncIterator[Connection]:

@@ -1,9 +1,9 @@
 """Who may do what inside PostgreSQL, in one place.
 
 `emr_owner` owns every schema and table and may make roles. The service's login inherits nothing and owns nothing: it
-can only become `emr_directory`, `emr_cell`, `emr_audit` or one hospital. Each hospital's role has rights on its own
-schema, and through `emr_hospital` may add rows, for itself alone, to the outbox and the audit journal; the rows of its
-subscriptions it may also read and change, and nobody else's.
+can only become `emr_directory`, `emr_cell`, `emr_audit`, `emr_archive` or one hospital. Each hospital's role has rights
+on its own schema, and through `emr_hospital` may add rows, for itself alone, to the outbox and the audit journal; the
+rows of its subscriptions it may also read and change, and nobody else's.
 """
 
 from typing import Final, LiteralString
@@ -15,7 +15,7 @@ from emr.db import seen
 from emr.db.owning import make_role, run
 from emr.db.tables import tenant as tenant_tables
 
-PLATFORM_ROLES: Final = ("emr_directory", "emr_cell", "emr_audit", "emr_hospital")
+PLATFORM_ROLES: Final = ("emr_directory", "emr_cell", "emr_audit", "emr_archive", "emr_hospital")
 _APPEND_ONLY: Final = tenant_tables.IMMUTABLE
 _NO_DELETE: Final = frozenset({"resources"})
 _READ_ONLY: Final = frozenset({"alembic_version"})
@@ -89,10 +89,10 @@ def refuse_powerful_login(url: str) -> None:
 
 
 def make_platform_roles(connection: Connection, login: str) -> None:
-    """The group roles, and the login's right to become the three that it works as. Idempotent."""
+    """The group roles, and the login's right to become those that it works as. Idempotent."""
     for role in PLATFORM_ROLES:
         make_role(connection, role)
-    for role in PLATFORM_ROLES[:3]:
+    for role in PLATFORM_ROLES[:-1]:
         run(connection, "GRANT {role} TO {login}", role=role, login=login)
 
 
@@ -121,8 +121,12 @@ def grant_cell(connection: Connection) -> None:
 
 
 def grant_hospital(connection: Connection, schema: str) -> None:
-    """A hospital's rights on its own tables: versions and audit are append-only, a resource is never deleted."""
-    run(connection, "GRANT USAGE ON SCHEMA {schema} TO {schema}", schema=schema)
+    """A hospital's rights on its own tables: versions and audit are append-only, a resource is never deleted.
+
+    Rows of its trail that lie in an archive are removed by `emr_archive`, which reads nothing of them but numbers.
+    """
+    run(connection, "GRANT USAGE ON SCHEMA {schema} TO {schema}, emr_archive", schema=schema)
+    run(connection, "GRANT SELECT (number), DELETE ON {schema}.audit_events TO emr_archive", schema=schema)
     names = set(tenant_tables.metadata.tables) | _READ_ONLY
     for name in sorted(names):
         if name in _READ_ONLY:

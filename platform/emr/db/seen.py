@@ -133,6 +133,7 @@ _WRITTEN: Final[tuple[tuple[LiteralString, str], ...]] = (
     ("SELECT", "indexing"),
     ("SELECT", "audit_events"),
     ("SELECT", "audit_seals"),
+    ("SELECT", "audit_archives"),
 )
 """What the role has as it is: what tells of no patient to who does not know a name in it already, and the trail, which
 is read by those whose duty it is.

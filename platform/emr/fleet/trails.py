@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,9 +25,12 @@ from emr.db.pools import DEFAULT_CELL, Databases
 from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
 from emr.settings import Settings
+from emr.storage.keys import Keyring
 from emr.storage.locked import open_locked
+from emr.storage.opening import open_stores
 from emr.tenancy.registry import Registry
 from emr.work.command import with_registry
+from emr.work.runtime import Keyrings
 from emr.work.starting import refuse
 
 _MOST_PROCESSES: Final = 4
@@ -45,6 +48,7 @@ EveryAnchor = Annotated[bool, typer.Option("--every-anchor", help="Read every an
 @dataclass(frozen=True, slots=True)
 class _World:
     hospitals: Sequence[Tenant]
+    keyrings: Mapping[str, Keyring]
     written: dict[str, Written] | None
 
 
@@ -74,8 +78,9 @@ def key(*, as_json: Json = False) -> None:
 
 
 async def _world(settings: Settings, pools: Databases, registry: Registry, *, anchors: bool, every: bool) -> _World:
+    keyrings = await _keyrings(settings, pools, registry.all())
     if not anchors:
-        return _World(registry.all(), None)
+        return _World(registry.all(), keyrings, None)
     # Before the rows are read: an anchor must not be newer than the state that it is compared with.
     store, trusted = open_locked(settings), trusted_of(settings)
     try:
@@ -83,7 +88,19 @@ async def _world(settings: Settings, pools: Databases, registry: Registry, *, an
         cells = {name: await written(store, name, trusted, every=every) for name in pools.cells}
     finally:
         store.close()
-    return _World(registry.all(), cells)
+    return _World(registry.all(), keyrings, cells)
+
+
+async def _keyrings(settings: Settings, pools: Databases, hospitals: Sequence[Tenant]) -> dict[str, Keyring]:
+    """By schema, for rows that lie in files; none where this process was given no master key."""
+    if not settings.keys.master.get_secret_value():
+        return {}
+    stores = open_stores(settings)
+    try:
+        known = Keyrings(pools, stores)
+        return {tenant.schema: await known.of(tenant) for tenant in hospitals}
+    finally:
+        stores.close()
 
 
 def _asked(settings: Settings, world: _World, slug: str | None) -> list[Asked]:
@@ -93,7 +110,10 @@ def _asked(settings: Settings, world: _World, slug: str | None) -> list[Asked]:
     chosen = [each for each in streams if slug in (None, each[0])]
     if not chosen:
         raise ValueError("There is no such hospital.")
-    return [Asked(url, stream, name, _heads(world, cell, stream)) for name, stream, cell, url in chosen]
+    return [
+        Asked(url, stream, name, _heads(world, cell, stream), world.keyrings.get(stream))
+        for name, stream, cell, url in chosen
+    ]
 
 
 def _heads(world: _World, cell: str, stream: str) -> Any:

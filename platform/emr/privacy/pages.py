@@ -3,6 +3,7 @@
 What is searched for names people, and so is posted and never stands in an address.
 """
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, cast
 from zoneinfo import ZoneInfo
@@ -10,12 +11,13 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from emr.audit.archives import Stored
 from emr.audit.reading import Wanted
 from emr.kernel.errors import NotFound
 from emr.kernel.text import fold
 from emr.privacy.hints import gather
 from emr.privacy.support import count_support, list_support, note_support, stop_support
-from emr.privacy.trail import Entry, Fits, named, report_on_patient, search_trail
+from emr.privacy.trail import Entry, Fits, Found, named, report_on_patient, search_trail
 from emr.privacy.words import KINDS, Kind, from_outside, kind_of, lines
 from emr.web.answers import read_form, render, saved
 from emr.web.forms import Form, fhir_date
@@ -87,7 +89,7 @@ async def report(request: Request, work: Work, patient: str) -> Response:
     return render(
         request, work, "privacy/report.html", patient=patient, named=whom,
         born=shown(whom.born, _zone(work)) if whom else "", rows=rows, more=found.before is not None,
-        printed=work.clock().astimezone(_zone(work)),
+        stored=_local(found, work), printed=work.clock().astimezone(_zone(work)),
     )  # fmt: skip
 
 
@@ -97,7 +99,7 @@ async def _search(request: Request, work: UnitOfWork, form: Form) -> Response:
     rows = lines(found.entries, _zone(work), await gather(work, found.entries)) if found else ()
     return render(
         request, work, "privacy/search.html", form=form, kinds=list(KINDS.items()), rows=rows,
-        before=found.before if found else None, status=200 if form.ok else 422,
+        before=found.before if found else None, stored=_local(found, work), status=200 if form.ok else 422,
     )  # fmt: skip
 
 
@@ -136,6 +138,12 @@ def _day(form: Form, name: str) -> date | None:
 
 def _start(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _local(found: Found | None, work: UnitOfWork) -> Stored | None:
+    """What lies in files, with its days in the hospital's own time."""
+    stored, zone = found.stored if found else None, _zone(work)
+    return stored and replace(stored, since=stored.since.astimezone(zone), until=stored.until.astimezone(zone))
 
 
 def _zone(work: UnitOfWork) -> ZoneInfo:

@@ -1,4 +1,7 @@
-"""Searching the hospital's own trail. What was done in the last seconds may not be sealed yet and is not found."""
+"""Searching the hospital's own trail. What was done in the last seconds may not be sealed yet and is not found.
+
+After what is in the table comes what lies in files: a page opens four of them at most.
+"""
 
 import json
 from collections.abc import Callable
@@ -6,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from emr.access.permissions import sight
+from emr.audit import archives
+from emr.audit.archives import Stored
 from emr.audit.reading import Wanted, row, rows
 from emr.audit.rows import Event
 from emr.kernel.errors import NotFound
@@ -17,6 +22,7 @@ from emr.work.use_case import use_case
 MOST: Final = 200
 _PIECE: Final = 500
 _LOOKED_THROUGH: Final = 10_000
+_FILES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +49,13 @@ Fits = Callable[[Entry], bool]
 class Found:
     """Entries, the newest first. `before` is where the next page begins; None when there is nothing older.
 
-    A page may be short, or empty, and have a next one: at most 10,000 rows are looked through for one page.
+    A page may be short, or empty, and have a next one: at most 10,000 rows are looked through for one page, and four
+    files opened. stored: what of the time that was asked for lies in files.
     """
 
     entries: tuple[Entry, ...]
     before: int | None
+    stored: Stored | None = None
 
 
 @use_case("audit:read", "audit.searched")
@@ -87,7 +95,7 @@ async def named(work: UnitOfWork, patient: str) -> Named | None:
 @use_case("audit:read", "audit.read")
 async def read_entry(work: UnitOfWork, number: int) -> Entry:
     """One row. Raises `NotFound`."""
-    found = await row(work.db, number)
+    found = await row(work.db, number) or await _filed(work, number)
     if found is None:
         raise NotFound("not-found", "There is no such entry in the trail.")
     entry = _entry(found)
@@ -96,23 +104,51 @@ async def read_entry(work: UnitOfWork, number: int) -> Entry:
 
 
 async def _page(work: UnitOfWork, wanted: Wanted, count: int, fits: Fits | None) -> Found:
-    """Piece after piece, for what no column tells can only be asked of the rows themselves."""
-    entries: list[Entry] = []
+    """Piece after piece, for what no column tells can only be asked of the rows themselves; then the files."""
+    stored, entries = await archives.stored(work.db, wanted), list[Entry]()
     looked = 0
     while looked < _LOOKED_THROUGH:
         most = _PIECE if fits else count + 1
         piece = await rows(work.db, wanted, most)
         for each in piece:
             if len(entries) == count:
-                return Found(tuple(entries), entries[-1].number)
+                return Found(tuple(entries), entries[-1].number, stored)
             entry = _entry(each)
             if fits is None or fits(entry):
                 entries.append(entry)
         if len(piece) < most:
-            return Found(tuple(entries), None)
+            before = await _from_files(work, wanted, (count, fits), entries) if stored else None
+            return Found(tuple(entries), before, stored)
         looked += len(piece)
         wanted = replace(wanted, before=piece[-1][0])
-    return Found(tuple(entries), wanted.before)
+    return Found(tuple(entries), wanted.before, stored)
+
+
+async def _from_files(
+    work: UnitOfWork, wanted: Wanted, asked: tuple[int, Fits | None], entries: list[Entry]
+) -> int | None:
+    """Add what files have, up to so many entries in all; where the next page begins."""
+    count, fits = asked
+    files = await archives.fitting(work.db, work.tenant.schema, wanted, _FILES + 1)
+    for archive in files[:_FILES]:
+        left = count - len(entries)
+        more = await archives.matching(work.blobs, archive, wanted, left + 1, _asked_of(fits))
+        entries += [_entry(each) for each in more[:left]]
+        if len(more) > left:
+            return entries[-1].number
+    return files[_FILES].span.last + 1 if len(files) > _FILES else None
+
+
+async def _filed(work: UnitOfWork, number: int) -> Event | None:
+    """A row that lies in a file."""
+    archive = await archives.after(work.db, work.tenant.schema, number)
+    if archive is None or number < archive.span.first:
+        return None
+    return (await archives.matching(work.blobs, archive, Wanted(before=number + 1), 1))[0]
+
+
+def _asked_of(fits: Fits | None) -> Callable[[Event], bool] | None:
+    return None if fits is None else lambda event: fits(_entry(event))
 
 
 def _entry(event: Event) -> Entry:

@@ -83,6 +83,7 @@ _WHAT: Final = {
     "support.noted": mark("xác nhận đã biết một quyền tạm thời"),
     "audit.searched": mark("tra cứu nhật ký"),
     "audit.patient-reported": mark("xem báo cáo ai đã xem người bệnh này"),
+    "audit.archived": mark("chuyển nhật ký cũ vào kho lưu trữ"),
     "request.refused": mark("bị từ chối"),
 }
 _OTHERWISE: Final = {

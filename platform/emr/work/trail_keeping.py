@@ -1,4 +1,4 @@
-"""What a worker does for the audit trails: seals them, and anchors the seals out of the database's reach."""
+"""What a worker does for the audit trails: seals them, anchors the seals out of the database's reach, archives."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +14,7 @@ from emr.work.faults import kill_points
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
 from emr.work.runtime import Runtime
+from emr.work.trail_archiving import archive_jobs
 
 _SEAL_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 10.0
@@ -32,7 +33,7 @@ def trail_jobs(runtime: Runtime, leases: dict[str, Leases]) -> list[Job]:
         pause = min(_LOOK_SECONDS, runtime.settings.anchors.every_seconds)
         jobs.append(Job(f"anchors:{name}", pause, _always(anchorer.turn), leases[name]))
         jobs.append(Job(f"anchor-lag:{name}", _LAG_SECONDS, _watching(_anchorer(runtime, name, store))))
-    return jobs
+    return jobs + archive_jobs(runtime, leases, store, reached)
 
 
 def _anchorer(runtime: Runtime, cell: str, store: LockedStore) -> Anchorer:

@@ -234,6 +234,25 @@ audit_seals = Table(
     Column("format", Integer, nullable=False),
 )
 
+audit_archives = Table(
+    "audit_archives",
+    metadata,
+    Column("first", BigInteger, primary_key=True, comment="number of the first row in the file"),
+    Column("last", BigInteger, nullable=False),
+    Column("first_batch", BigInteger, nullable=False),
+    Column("last_batch", BigInteger, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False, comment="the earliest `at` of its rows"),
+    Column("until", DateTime(timezone=True), nullable=False, comment="the latest"),
+    Column("patients", ARRAY(Text), nullable=False, comment="whose data its rows tell of"),
+    Column("actors", ARRAY(Text), nullable=False, comment="subjects of who acted"),
+    Column("key", Text, nullable=False, comment="its object, sealed as every blob is"),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the file before it was sealed"),
+    Column("size", BigInteger, nullable=False, comment="bytes of that"),
+    Column("key_id", Text, nullable=False, comment="the data key that seals it"),
+    _instant("archived_at"),
+    Index("audit_archives_patients", "patients", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+)
+
 blobs = Table(
     "blobs",
     metadata,
@@ -361,5 +380,5 @@ grants = Table(
     Index("grants_given", "basis", "since", postgresql_where=text("basis IN ('break-glass', 'support')")),
 )
 
-IMMUTABLE = frozenset({"resource_versions", "audit_events", "audit_seals"})
+IMMUTABLE = frozenset({"resource_versions", "audit_events", "audit_seals", "audit_archives"})
 """Tables where a hospital's role may add and read, and nothing else."""
