@@ -13,6 +13,7 @@ import pytest
 
 from emr.audit import archiving
 from emr.audit.archive_file import Span, packed, unpacked
+from emr.audit.archives import following
 from emr.audit.checking import Asked, Report, check
 from emr.audit.files import Files
 from emr.audit.reading import Wanted
@@ -312,6 +313,17 @@ class TestSearch:
                 assert [(each.number, each.text["request"]) for each in found.entries] == [(4, "r3")]
                 entry = await read_entry(work, 7)
             assert entry.text["request"] == "r6"
+
+        given(emptied, scenario)
+
+    def test_who_takes_the_whole_trail_along_gets_every_row(self, emptied: World) -> None:
+        async def scenario(old: Old) -> None:
+            await old.archiver().turn()
+            taken: list[int] = []
+            async with working(old, "archivist") as work:
+                while more := await following(work.db, work.blobs, old.schema, (len(taken), 14)):
+                    taken += [number for number, _ in more]
+            assert taken == list(range(1, 15))
 
         given(emptied, scenario)
 

@@ -47,6 +47,7 @@ INSERT INTO audit_archives
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 _SPAN: Final = "SELECT min(since), max(until), count(*) FROM audit_archives WHERE until >= $1 AND since < $2"
+_FOLLOWING: Final = "SELECT number, row FROM audit_events WHERE number > $1 AND number <= $2 ORDER BY number LIMIT 2000"
 _OLDEST: Final = "SELECT min(number) FROM audit_events"
 
 
@@ -133,6 +134,25 @@ async def matching(
         return await asyncio.to_thread(lambda: list(islice(filter(fits or _any, _wanted(archive, held, wanted)), most)))
     except Unreadable as error:
         raise Unavailable("archive-broken", "A file of the trail's archive cannot be read.") from error
+
+
+async def following(db: Connection, blobs: BlobStore, stream: str, span: tuple[int, int]) -> list[tuple[int, str]]:
+    """Rows after a number and up to another, with their texts: some thousands from the table, or what a file has.
+
+    Raises `Unavailable` for a broken file.
+    """
+    after_, last = span
+    found = await db.fetch(_FOLLOWING, after_, last, name="archive.following")
+    if found and found[0]["number"] == after_ + 1:
+        return [(row["number"], row["row"]) for row in found]
+    archive = await after(db, stream, after_ + 1)
+    if archive is None or archive.span.first > after_ + 1:
+        return [(row["number"], row["row"]) for row in found]
+    try:
+        held = await texts(blobs, archive)
+    except Unreadable as error:
+        raise Unavailable("archive-broken", "A file of the trail's archive cannot be read.") from error
+    return [each for each in enumerate(held, archive.span.first) if after_ < each[0] <= last]
 
 
 def _any(event: Event) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from emr.audit.archives import RETENTION as ARCHIVED
 from emr.audit.sealing import BATCH_ROWS, Sealer, head_of
 from emr.db.connection import Connection
 from emr.db.revisions import newest_hospital_revision
@@ -30,8 +31,10 @@ _PATIENT: Final = "SET LOCAL statement_timeout = '10min'"
 _NOW: Final = "SELECT now() AS at, pg_current_snapshot()::text AS snapshot"
 _BLOBS: Final = """
 SELECT key, encode(digest, 'hex') AS sha256, size, media_type, scan_state, retention_class, created_at::text
-  FROM blobs WHERE key > $1 AND retention_class <> $2 ORDER BY key LIMIT 1000
+  FROM blobs WHERE key > $1 AND retention_class <> ALL ($2) ORDER BY key LIMIT 1000
 """
+_NOT_CONTENT: Final = (RETENTION, ARCHIVED)
+"""Classes of what is in the object store for a while, and of old rows of the trail, which stand in `audit/`."""
 _SERIES: Final = (
     "SELECT series_uid AS k, to_jsonb(t)::text AS row FROM dicom_series t WHERE series_uid > $1 ORDER BY 1 LIMIT 200"
 )
@@ -187,7 +190,7 @@ class _Contents:
             after = rows[-1]["key"]
 
     async def _page(self, after: str) -> Sequence[Any]:
-        return await self._connection.fetch(_BLOBS, after, RETENTION, name="leaving.blobs")
+        return await self._connection.fetch(_BLOBS, after, _NOT_CONTENT, name="leaving.blobs")
 
 
 async def _written(root: Path, path: str, lines: AsyncIterator[bytes]) -> FileFact:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from emr.audit.anchoring import thinned
 from emr.audit.anchors import AnchorRefused, read_anchor, trusted_of
+from emr.audit.archives import following
 from emr.fleet.leaving.layout import ANCHORS, ROWS, SEALS, FileFact
 from emr.fleet.leaving.progress import Progress
 from emr.fleet.leaving.record import KEPT_EVERY, Opened, Watch
@@ -24,9 +25,6 @@ from emr.storage.locked import Locked, open_locked
 PHASE: Final = "trail"
 PHASE_ANCHORS: Final = "anchors"
 _SECONDS: Final = 5.0
-_ROWS_AFTER: Final = (
-    "SELECT number, row FROM audit_events WHERE number > $1 AND number <= $2 ORDER BY number LIMIT 2000"
-)
 _SEALS_AFTER: Final = """
 SELECT batch, first, last, encode(root, 'hex') AS root, encode(previous, 'hex') AS previous,
        encode(hash, 'hex') AS hash, sealed_at, format
@@ -41,13 +39,13 @@ async def write_trail(opened: Opened, progress: Progress, watch: Watch) -> None:
     with Shelf(progress.root, progress.shelf) as shelf:
         while row < head["last"] or batch < head["batch"]:
             async with opened() as work:
-                rows = await work.db.fetch(_ROWS_AFTER, row, head["last"], name="leaving.trail")
+                rows = await following(work.db, work.blobs, work.tenant.schema, (row, head["last"]))
                 seals = await work.db.fetch(_SEALS_AFTER, batch, head["batch"], name="leaving.seals")
-            for each in rows:
-                shelf.add(ROWS, each["row"].encode())
+            for _, text in rows:
+                shelf.add(ROWS, text.encode())
             for each in seals:
                 shelf.add(SEALS, json.dumps(dict(each) | {"sealed_at": each["sealed_at"].isoformat()}))
-            row = rows[-1]["number"] if rows else head["last"]
+            row = rows[-1][0] if rows else head["last"]
             batch = seals[-1]["batch"] if seals else head["batch"]
             watch(PHASE, len(rows))
             if shelf.written > KEPT_EVERY or time.monotonic() - kept_at > _SECONDS:
