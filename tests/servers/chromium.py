@@ -35,7 +35,7 @@ class Tab:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A running browser; without Chromium on this machine the calling test skips, or fails when `CI=true`."""
-    path = tool("chromium")
+    path = tool("chromium-headless-shell")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(path), args=list(FLAGS))
         yield browser
