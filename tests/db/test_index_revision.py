@@ -94,3 +94,11 @@ class TestCodedValues:
         assert state(fourth) == {"format": 1}
         upgrade(fourth, TARGET)
         assert state(fourth) == {"format": FORMAT}
+
+
+class TestWords:
+    def test_wait_in_the_shortest_list_before_they_go_into_their_index(self, standing: House) -> None:
+        for tenant in standing.tenants.values():
+            name = f"{tenant.schema}.words_content"
+            options = standing.sql("SELECT reloptions FROM pg_class WHERE oid = %s::regclass", name)
+            assert options == [(["fastupdate=on", "gin_pending_list_limit=64"],)]

@@ -84,6 +84,11 @@ class Connection:
         with span("sql", statement=name):
             await self.driver.executemany(_marked(self.mark, sql), rows)
 
+    async def copy(self, table: str, columns: Sequence[str], data: bytes, *, name: str = "copy") -> None:
+        """Rows in the binary format of COPY, headers and all, into a table of the hospital."""
+        with span("sql", statement=name):
+            await self.driver.copy_to_table(table, columns=columns, source=_in_one(data), format="binary")
+
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """What happens inside is undone alone when an exception passes."""
@@ -94,6 +99,10 @@ class Connection:
             await self.driver.execute("ROLLBACK TO SAVEPOINT entry")
             raise
         await self.driver.execute("RELEASE SAVEPOINT entry")
+
+
+async def _in_one(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 @lru_cache(maxsize=20_000)

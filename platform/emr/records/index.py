@@ -183,6 +183,14 @@ class IndexRows:
             self.member_patients, self.member_pks,
         ]  # fmt: skip
 
+    def drop_copied(self) -> None:
+        """Take out the rows that are on their way by `copies`."""
+        for column in (
+            self.token_keys, self.token_systems, self.token_pks, self.link_paths, self.link_targets, self.link_pks,
+            self.date_keys, self.date_lows, self.date_highs, self.date_pks, self.member_patients, self.member_pks,
+        ):  # fmt: skip
+            column.clear()
+
     def counts(self) -> dict[str, int]:
         """How many rows of each table."""
         return {

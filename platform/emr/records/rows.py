@@ -1,14 +1,18 @@
 """All rows of new versions, made from drafts: those of the index, and those of the versions themselves."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from emr.definitions.compartment import patients_of
 from emr.definitions.own import Own
 from emr.kernel.tenant import Tenant
 from emr.records.codec import pack
+from emr.records.copies import Copy, Version, copies
 from emr.records.draft import Draft
 from emr.records.index import IndexRows
+
+MANY: Final = 100
+"""New resources of which the greater part of the index is copied: a COPY costs two exchanges for each table."""
 
 
 class Written(NamedTuple):
@@ -23,11 +27,15 @@ class Written(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The values of the statement that stores versions. mark: of the own parameters that they are indexed by."""
+    """The values of the statement that stores versions. mark: of the own parameters that they are indexed by.
+
+    copies: rows of the index that are copied, and are not among those values.
+    """
 
     mark: str | None
     columns: list[list[Any]]
     written: list[Written]
+    copies: list[Copy]
 
 
 def rows_of(tenant: Tenant, drafts: Sequence[Draft], own: Own, targets: Mapping[tuple[str, str], int]) -> Rows:
@@ -42,6 +50,9 @@ def rows_of(tenant: Tenant, drafts: Sequence[Draft], own: Own, targets: Mapping[
             index.add(tenant, draft.value, draft.pk, targets)
             members = [targets[who] for each in draft.patients if (who := ("Patient", each)) in targets]
             index.add_member(draft.pk, members)
+    copied: list[Copy] = []
+    if len(drafts) >= MANY and all(draft.version == 1 for draft in drafts):
+        copied = copies(index, {draft.pk: Version(draft.type, draft.updated) for draft in drafts})
     columns = [
         *index.columns(),
         [draft.pk for draft in drafts],
@@ -55,4 +66,4 @@ def rows_of(tenant: Tenant, drafts: Sequence[Draft], own: Own, targets: Mapping[
         [index.present.get(draft.pk, "") for draft in drafts],
     ]
     written = [Written(each.verb, each.type, each.id, each.version, each.pk, each.patients) for each in drafts]
-    return Rows(own.mark, columns, written)
+    return Rows(own.mark, columns, written, copied)

@@ -202,6 +202,8 @@ async def store_rows(work: UnitOfWork, rows: Rows, *, last: bool = False) -> Non
     async with as_whole(work) as own:
         if first and own is not work:
             await _refuse_held(own, rows)
+        for copied in rows.copies:
+            await own.db.copy(copied.table, copied.columns, copied.data, name="store-copy")
         if len(rows.written) == 1:
             await _put_one(own, _CREATE_ONE if first else _REPLACE_ONE, rows, _told(work, last=last))
         else:

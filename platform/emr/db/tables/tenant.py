@@ -174,7 +174,14 @@ words = Table(
         nullable=False,
         comment="folded words; behind > those of the narrative, behind ~ ^ | what a path marks",
     ),
-    Index("words_content", "content", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    # New words stand in a list of at most 64 KiB (the least that there is), which each search reads through, until
+    # somebody's insertion fills it: then each word goes into the index once for all rows that have it.
+    Index(
+        "words_content",
+        "content",
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "on", "gin_pending_list_limit": "64"},
+    ),
 )
 
 identifiers = Table(

@@ -29,19 +29,23 @@ _UNLIMITED: Final = 1 << 60
 
 _HERE: Final = """
 SELECT r.pk, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.body
-  FROM unnest($1::text[], $2::text[]) AS t (type, id) JOIN resources r ON r.type = t.type AND r.id = t.id
+  FROM unnest(string_to_array($1, ' '), string_to_array($2, ' ')) AS t (type, id)
+  JOIN resources r ON r.type = t.type AND r.id = t.id
  ORDER BY r.pk FOR NO KEY UPDATE OF r
 """
-_HOLD: Final = "SELECT pg_advisory_xact_lock(k) FROM unnest($1::bigint[]) AS k ORDER BY k"
+"""Types and ids, which have no space, come as one text each: the driver looks at every element of an array."""
+_HOLD: Final = "SELECT pg_advisory_xact_lock(k) FROM unnest(string_to_array($1, ' ')::bigint[]) AS k ORDER BY k"
 _TARGETS: Final = """
-WITH patients AS (
-  SELECT r.type, r.id, r.pk, r.deleted FROM unnest($1::text[], $2::text[]) AS t (type, id)
-    JOIN resources r ON r.type = 'Patient' AND r.id = t.id WHERE t.type = 'Patient'
+WITH t AS MATERIALIZED (
+  SELECT type, id FROM unnest(string_to_array($1, ' '), string_to_array($2, ' ')) AS named (type, id))
+, patients AS (
+  SELECT r.type, r.id, r.pk, r.deleted FROM t JOIN resources r ON r.type = 'Patient' AND r.id = t.id
+   WHERE t.type = 'Patient'
      FOR KEY SHARE OF r)
 SELECT type, id, pk, deleted FROM patients
 UNION ALL
-SELECT r.type, r.id, r.pk, r.deleted FROM unnest($1::text[], $2::text[]) AS t (type, id)
-  JOIN resources r ON r.type = t.type AND r.id = t.id WHERE t.type <> 'Patient'
+SELECT r.type, r.id, r.pk, r.deleted FROM t JOIN resources r ON r.type = t.type AND r.id = t.id
+ WHERE t.type <> 'Patient'
 """
 
 
@@ -175,7 +179,7 @@ async def _held(work: UnitOfWork, names: Sequence[Name]) -> dict[Name, Stored]:
     missing = [name for name in names if name not in found]
     if missing:
         numbers = sorted({lock_number(work.tenant.schema, *name) for name in missing})
-        await work.db.execute(_HOLD, numbers, name="bulk.hold")
+        await work.db.execute(_HOLD, " ".join(map(str, numbers)), name="bulk.hold")
         found |= await _here(work, missing)
     return found
 
@@ -249,5 +253,5 @@ async def _demand_same(sent: BytesOfLine, blob: Blob) -> None:
         raise Conflict("binary-differs", "Other bytes are here under this id.")
 
 
-def _columns(names: Sequence[Name]) -> tuple[list[str], list[str]]:
-    return [name[0] for name in names], [name[1] for name in names]
+def _columns(names: Sequence[Name]) -> tuple[str, str]:
+    return " ".join(name[0] for name in names), " ".join(name[1] for name in names)
