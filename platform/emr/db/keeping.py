@@ -19,9 +19,9 @@ from emr.kernel.errors import Unavailable
 
 _WAIT_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 300.0
-_OPEN_SECONDS: Final = 0.01
+_OPEN_SECONDS: Final = 0.05
 """The longest that a transaction which only read stays open for the next one to go on with it, or to end it."""
-_GOES_ON_SECONDS: Final = 0.05
+_GOES_ON_SECONDS: Final = 0.25
 """The longest that one goes on: it keeps its locks on tables meanwhile, and a migration has to wait for them."""
 _STATEMENTS: Final = 600
 """Prepared statements that a connection keeps: about fifteen for each of forty hospitals, some 20 MB of a backend."""
