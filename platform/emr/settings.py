@@ -29,6 +29,10 @@ class Database(BaseModel):
         default_factory=dict,
         description="Further cells by name: JSON object of name to URL. The cell `default` is `url` unless named here.",
     )
+    pooler: bool = Field(
+        False,
+        description="Whether `url` and `cells` lead to PgBouncer in transaction mode: nothing is then kept on a connection between transactions. `owner_url` never does.",
+    )
     pool_size: int = Field(8, ge=1, le=100, description="Connections in each slice of a cell's pool, per process.")
     pool_slices: int = Field(
         2,

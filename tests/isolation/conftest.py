@@ -47,7 +47,7 @@ def _paper() -> bytes:
     return written.getvalue()
 
 
-def _file_document(client: httpx.Client, home: str, patient_id: str, canary: str) -> str:
+def file_document(client: httpx.Client, home: str, patient_id: str, canary: str) -> str:
     fields = {"kind": "18842-5", "day": "03/10/2026", "title": canary}
     files = {"file": ("scan.pdf", _paper(), "application/pdf")}
     answer = client.post(f"{home}/patients/{patient_id}/documents/new", data=fields, files=files)
@@ -85,7 +85,7 @@ def planted(live: House) -> Planted:
         assert note.status_code == 303, note.text
         noted = doctor.get(f"/DocumentReference?patient={person}").json()["entry"][0]["resource"]["id"]
         held = made(doctor, {"resourceType": "Binary", "contentType": "text/plain", "data": "aGVsbG8="})
-        document = _file_document(doctor, home, person, canary)
+        document = file_document(doctor, home, person, canary)
         stored = imaging.post(
             f"{home}/dicomweb/studies",
             content=encoded(slice_of(study=uid, size=64, PatientID=canary, PatientName=f"{canary}^Thị Thử")),

@@ -105,6 +105,74 @@ async def _in_one(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
+@dataclass(frozen=True, slots=True)
+class EachInItsOwn(Connection):
+    """Behind a pooler: each statement is a transaction of its own, which begins by saying what the connection is not.
+
+    `begin`: `BEGIN` and what has to be said in each transaction, in one text.
+    """
+
+    begin: str = ""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Several statements in one transaction; commits unless an exception passes."""
+        try:
+            await self.driver.execute(self.begin)
+            yield Connection(self.driver)
+            await self.driver.execute("COMMIT")
+        except BaseException:
+            await settle(self.driver)
+            raise
+
+    async def fetch(self, sql: str, *args: object, name: str = "query") -> Sequence[Row]:
+        """All rows."""
+        async with self.transaction() as own:
+            return await own.fetch(sql, *args, name=name)
+
+    async def fetchrow(self, sql: str, *args: object, name: str = "query") -> Row | None:
+        """The first row, or None."""
+        async with self.transaction() as own:
+            return await own.fetchrow(sql, *args, name=name)
+
+    async def fetchval(self, sql: str, *args: object, name: str = "query") -> Any:
+        """The first column of the first row, or None."""
+        async with self.transaction() as own:
+            return await own.fetchval(sql, *args, name=name)
+
+    async def execute(self, sql: str, *args: object, name: str = "execute") -> str:
+        """The command tag, such as `INSERT 0 1`."""
+        async with self.transaction() as own:
+            return await own.execute(sql, *args, name=name)
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]], *, name: str = "executemany") -> None:
+        """The same statement for each row, all of them or none."""
+        async with self.transaction() as own:
+            await own.executemany(sql, rows, name=name)
+
+    async def copy(self, table: str, columns: Sequence[str], data: bytes, *, name: str = "copy") -> None:
+        """Rows in the binary format of COPY, all of them or none."""
+        async with self.transaction() as own:
+            await own.copy(table, columns, data, name=name)
+
+
+async def settle(driver: Driver) -> None:
+    """Undo what somebody was doing who did not come to its end, or close the connection when that cannot be known.
+
+    A statement that was given up is waited for: what it has begun meanwhile, a transaction for one, is not found out
+    before. Without this the next one's changes would be made in a transaction that nobody knows of, and be lost.
+    """
+    settled = driver.is_closed()
+    try:
+        with suppress(asyncpg.PostgresError, *USELESS):
+            if not settled:
+                await driver.execute("ROLLBACK")
+                settled = True
+    finally:
+        if not settled:
+            driver.terminate()
+
+
 @lru_cache(maxsize=20_000)
 def _marked(mark: str, sql: str) -> str:
     return mark + sql

@@ -53,11 +53,18 @@ class Pool:
 
     `settings` are PostgreSQL parameters of each connection. The one that came back last is lent first, so that the
     others grow old and are closed after five minutes without work.
+
+    pooled: the address is that of a pooler which gives each transaction whatever backend is free. A connection then has
+    neither parameters nor prepared statements of its own; `local` has to be said in each transaction.
     """
 
-    def __init__(self, url: str, size: int, settings: dict[str, str]) -> None:
+    def __init__(self, url: str, size: int, settings: dict[str, str], *, pooled: bool = False) -> None:
         self._url, self._size = url, size
-        self._settings = {"application_name": "emr", "jit": "off"} | settings
+        wanted = {"jit": "off"} | settings
+        self._settings = {"application_name": "emr"} | ({} if pooled else wanted)
+        self._statements = 0 if pooled else _STATEMENTS
+        self.local = tuple("SET LOCAL " + name + " TO " + value for name, value in wanted.items()) if pooled else ()
+        """The parameters as statements; empty where each connection has them."""
         self._free: list[_Free] = []
         self._lent: set[asyncpg.Connection] = set()
         self._making = 0
@@ -191,7 +198,9 @@ class Pool:
     async def _make(self) -> asyncpg.Connection:
         self._making += 1
         try:
-            driver = await asyncpg.connect(self._url, server_settings=self._settings, statement_cache_size=_STATEMENTS)
+            driver = await asyncpg.connect(
+                self._url, server_settings=self._settings, statement_cache_size=self._statements
+            )
             await driver.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
         except BaseException:
             self._wake(None)

@@ -6,7 +6,6 @@ start of each transaction and loses it at the end.
 """
 
 import asyncio
-import contextlib
 import re
 import time
 import zlib
@@ -15,9 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
-
-from emr.db.connection import USELESS, Connection, Driver, Limited
+from emr.db.connection import Connection, Driver, EachInItsOwn, Limited, settle
 from emr.db.keeping import Left, Pool
 from emr.db.seen import SETTLE, Sight, seen_of
 from emr.kernel.errors import Unavailable
@@ -32,12 +29,13 @@ _BEGIN_TO_READ: Final = "BEGIN READ ONLY"
 
 
 class RolePool:
-    """Connections that are one fixed role from the moment they connect."""
+    """Connections that are one fixed role from the moment they connect, or behind a pooler in each transaction."""
 
-    def __init__(self, url: str, role: str, *, size: int) -> None:
+    def __init__(self, url: str, role: str, *, size: int, pooled: bool = False) -> None:
         if not _ROLE.fullmatch(role):
             raise ValueError(f"not a platform role: {role!r}")
-        self._pool = Pool(url, size, {"role": role, "search_path": role.removeprefix("emr_")})
+        self._pool = Pool(url, size, {"role": role, "search_path": role.removeprefix("emr_")}, pooled=pooled)
+        self._begin = ";".join((_BEGIN, *self._pool.local)) if pooled else ""
         watch_pool(role, self._pool)
 
     async def open(self) -> None:
@@ -51,9 +49,9 @@ class RolePool:
         """A connection where each statement is its own transaction."""
         driver = await self._pool.lend()
         try:
-            yield Connection(driver)
+            yield EachInItsOwn(driver, begin=self._begin) if self._begin else Connection(driver)
         except BaseException:
-            await _settle(driver)
+            await settle(driver)
             raise
         finally:
             await self._pool.take_back(driver)
@@ -61,8 +59,13 @@ class RolePool:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection inside one transaction."""
-        async with self.connection() as connection, connection.driver.transaction():
-            yield connection
+        async with self.connection() as connection:
+            if isinstance(connection, EachInItsOwn):
+                async with connection.transaction() as own:
+                    yield own
+            else:
+                async with connection.driver.transaction():
+                    yield connection
 
 
 class Cell:
@@ -72,12 +75,12 @@ class Cell:
     """
 
     def __init__(self, url: str, settings: Database) -> None:
-        self.relay = RolePool(url, "emr_cell", size=4)
-        self.audit = RolePool(url, "emr_audit", size=4)
-        self.archive = RolePool(url, "emr_archive", size=1)
+        self.relay = RolePool(url, "emr_cell", size=4, pooled=settings.pooler)
+        self.audit = RolePool(url, "emr_audit", size=4, pooled=settings.pooler)
+        self.archive = RolePool(url, "emr_archive", size=1, pooled=settings.pooler)
+        limits = {"statement_timeout": str(settings.statement_timeout_ms)}
         self._slices = tuple(
-            Pool(url, settings.pool_size, {"statement_timeout": str(settings.statement_timeout_ms)})
-            for _ in range(settings.pool_slices)
+            Pool(url, settings.pool_size, limits, pooled=settings.pooler) for _ in range(settings.pool_slices)
         )
         for pool in self._slices:
             watch_pool("hospital", pool)
@@ -110,7 +113,7 @@ class Cell:
                     else await self._limited_to(sight, driver, schema)
                 )
             except BaseException:
-                await _settle(driver)
+                await settle(driver)
                 raise
             if await driver.execute("COMMIT") != "COMMIT":
                 raise Unavailable("not-committed", "The database could not keep this change; nothing was stored.")
@@ -122,7 +125,8 @@ class Cell:
         """The same in a transaction in which PostgreSQL lets nothing be written or locked.
 
         There is nothing to commit, so it is left open: the hospital's next one to read goes on with it for a while,
-        still as the hospital's role, and saves the exchange that makes the connection the hospital's.
+        still as the hospital's role, and saves the exchange that makes the connection the hospital's. Behind a pooler
+        it is ended at once, since it would keep a backend from everybody else.
         """
         pool = self._pool_of(schema)
         driver, left = await pool.lend_to_read(schema)
@@ -133,9 +137,11 @@ class Cell:
             yield (
                 Connection(driver, f"/*{schema}*/") if sight is None else await self._limited_to(sight, driver, schema)
             )
+            if pool.local:
+                await driver.execute("COMMIT")
         except BaseException:
             try:
-                await _settle(driver)
+                await settle(driver)
             finally:
                 await pool.take_back(driver)
             raise
@@ -156,7 +162,7 @@ class Cell:
             if not SCHEMA.fullmatch(schema):
                 raise ValueError(f"not a hospital schema name: {schema!r}")
             steps = ("COMMIT",) if asked[2] else ()
-            text = ";".join((*steps, begin, _becoming(schema, schema)))
+            text = ";".join((*steps, begin, *self._pool_of(schema).local, _becoming(schema, schema)))
             self._prologues[asked] = text
         return text
 
@@ -209,27 +215,11 @@ def databases(settings: Database) -> Databases:
     """Pools for everything that the settings name; nothing connects before `open`."""
     urls = {DEFAULT_CELL: settings.url} | settings.cells
     return Databases(
-        directory=RolePool(settings.url, "emr_directory", size=settings.pool_size),
-        directory_audit=RolePool(settings.url, "emr_audit", size=1),
+        directory=RolePool(settings.url, "emr_directory", size=settings.pool_size, pooled=settings.pooler),
+        directory_audit=RolePool(settings.url, "emr_audit", size=1, pooled=settings.pooler),
         cells={name: Cell(url, settings) for name, url in urls.items()},
     )
 
 
 def _becoming(role: str, path: str) -> str:
     return ";".join(("SET LOCAL ROLE " + role, "SET LOCAL search_path TO " + path))
-
-
-async def _settle(driver: asyncpg.Connection) -> None:
-    """Undo what somebody was doing who did not come to its end, or close the connection when that cannot be known.
-
-    A statement that was given up is waited for: what it has begun meanwhile, a transaction for one, is not found out
-    before. Without this the next one's changes would be made in a transaction that nobody knows of, and be lost.
-    """
-    settled = False
-    try:
-        with contextlib.suppress(asyncpg.PostgresError, *USELESS):
-            await driver.execute("ROLLBACK")
-            settled = True
-    finally:
-        if not settled:
-            driver.terminate()

@@ -51,7 +51,7 @@ class Turn:
 
 @dataclass
 class Storm:
-    """Probes by `AT_ONCE` tasks; `trouble`: how many of a hundred turns are disturbed.
+    """Probes by `AT_ONCE` tasks; `trouble`: how many of a hundred turns are disturbed; `writes`: of how many are changes.
 
     `broken`: turns that nobody disturbed and that failed all the same.
     """
@@ -60,6 +60,7 @@ class Storm:
     parts: Runtime
     seed: int
     trouble: float = 0
+    writes: int = 15
     tally: Tally = field(default_factory=Tally)
     broken: list[str] = field(default_factory=list)
     changes: int = 0
@@ -89,7 +90,7 @@ class Storm:
             turn = Turn(
                 here, here.strict and chance.random() < 0.5, chance, chance.choice(KINDS) if disturbed else None
             )
-            way = chance.choices((self._store, self._statements, self._change), (40, 45, 15))[0]
+            way = chance.choices((self._store, self._statements, self._change), (40, 45, self.writes))[0]
             if disturbed:
                 await self._disturbed(turn, way(turn, maker))
             else:
