@@ -2,6 +2,8 @@
 PORT ?= 8000
 DATA ?= .demo
 PYTEST_ARGS ?=
+TIMES ?= 1
+HOSPITALS ?= 1
 
 .PHONY: demo demo-clean test test-fast bench fmt lint types
 
@@ -21,10 +23,10 @@ test-fast: ## the tests that need no server beside PostgreSQL
 	@ops/web-build
 	@.venv/bin/pytest -m "not server" $(PYTEST_ARGS)
 
-bench: ## the benchmarks: a table, and bench.json
+bench: ## the benchmarks: tables, and bench.json (TIMES=1,4,16 HOSPITALS=1,20,200 for the larger sizes)
 	@ops/bootstrap dev
 	@ops/web-build
-	@.venv/bin/python -m tests.benchmarks
+	@.venv/bin/python -m tests.benchmarks --times $(TIMES) --hospitals $(HOSPITALS)
 
 fmt: ## format everything
 	@ops/bootstrap dev

@@ -192,7 +192,7 @@ class Bulk(BaseModel):
     )
     upload_limit_mib: int = Field(20_480, ge=1, description="Largest NDJSON file that is taken, in MiB.")
     import_processes: int = Field(
-        1, ge=0, le=16, description="Processes that read and check the lines of a large import beside the worker's own."
+        2, ge=0, le=16, description="Processes that read and check the lines of a large import beside the worker's own."
     )
 
 

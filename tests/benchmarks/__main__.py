@@ -1,24 +1,21 @@
-"""Run the benchmarks, print a table, write bench.json: `python -m tests.benchmarks [B1 B2 …] [--times N] [--hospitals N]`.
+"""Run the benchmarks, print tables, write bench.json: `python -m tests.benchmarks [B1 B2 …] [--times 1,4,16] [--hospitals 1,20,200]`.
 
-`--times` takes the sample data in so many times; `--hospitals` makes so many, over which B1 and B2 are spread.
+`--times`: how many times one hospital takes in the sample data; several sizes are measured one after the other while it grows. `--hospitals`:
+how many hold data, over which B1 is spread; for each number a service of its own. Beside them stands an empty one, which takes the import.
 """
 
 import argparse
 import gzip
-import json
+import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
 
 from tests.benchmarks import mixes, single
 from tests.benchmarks.auditing import auditing
 from tests.benchmarks.bulk import bulk
 from tests.benchmarks.ingest import ingest
 from tests.benchmarks.load import Result, drive
-from tests.benchmarks.machine import children, description, memory_mib
+from tests.benchmarks.machine import children, memory_mib
+from tests.benchmarks.report import Round, Scale, keep, show, show_sizes
 from tests.benchmarks.searches import lists, samples, searches
 from tests.benchmarks.service import Service, service
 from tests.benchmarks.validating import validating
@@ -28,25 +25,44 @@ _STATIC = ROOT / "platform" / "emr" / "web" / "static"
 
 
 def main() -> None:
-    """Run what was chosen on one service that holds the sample data."""
+    """Run what was chosen at every size, each on a service that holds so much."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("chosen", nargs="*", default=[*_RUNS, "B7", "B15", "B16"])
-    parser.add_argument("--times", type=int, default=1)
-    parser.add_argument("--hospitals", type=int, default=2)
+    parser.add_argument("--times", type=_numbers, default=(1,))
+    parser.add_argument("--hospitals", type=_numbers, default=(1,))
     asked = parser.parse_args()
-    results: list[Result] = []
-    with service(hospitals=asked.hospitals) as standing:
-        results.append(Result("B16", "emr serve until ready", {"seconds": round(standing.ready_seconds, 2)}))
-        results.append(ingest(standing, asked.times))
-        # What the ingest left to be written is written now, and not while something else is measured.
-        standing.house.sql("VACUUM ANALYZE")
-        standing.house.sql("CHECKPOINT")
-        for name, run in _RUNS.items():
-            if name in asked.chosen:
-                results += run(standing)
-        results.append(_memory(standing))
-    results.append(_weight())
-    _report([each for each in results if each.id in asked.chosen], f"x {asked.times}, {asked.hospitals} hospitals")
+    rounds: list[Round] = []
+    for hospitals in asked.hospitals:
+        with service(hospitals=hospitals + 1) as standing:
+            taken = 0
+            for times in asked.times:
+                done = _round(standing, asked.chosen, Scale(times, hospitals), taken)
+                taken = times
+                rounds.append(done)
+                show(done)
+                # What was measured is kept, also when a later size is cut off.
+                keep(rounds)
+    if len(rounds) > 1:
+        show_sizes(rounds)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Sizes from the smallest on, such as `1,4,16`."""
+    return tuple(sorted({int(each) for each in text.split(",") if int(each) > 0}))
+
+
+def _round(standing: Service, chosen: Sequence[str], scale: Scale, taken: int) -> Round:
+    begun = time.monotonic()
+    results = [Result("B16", "emr serve until ready", {"seconds": round(standing.ready_seconds, 2)})]
+    results.append(ingest(standing, scale.times, taken))
+    # What the ingest left to be written is written now, and not while something else is measured.
+    standing.house.sql("VACUUM ANALYZE")
+    standing.house.sql("CHECKPOINT")
+    for name, run in _RUNS.items():
+        if name in chosen:
+            results += run(standing)
+    results += [_memory(standing), _weight()]
+    return Round(scale, [each for each in results if each.id in chosen], time.monotonic() - begun)
 
 
 def _reads(standing: Service) -> list[Result]:
@@ -132,20 +148,6 @@ def _weight() -> Result:
     script = sum(size for name, size in sizes.items() if name.endswith(".js"))
     style = sum(size for name, size in sizes.items() if name.endswith(".css"))
     return Result("B15", "built browser code, gzip", {"script_kb": round(script, 1), "style_kb": round(style, 1)})
-
-
-def _report(results: Sequence[Result], scale: str) -> None:
-    table = Table("id", "what", "figures", title=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {description()}, {scale}")
-    for each in results:
-        table.add_row(each.id, each.what, "  ".join(f"{name} {value}" for name, value in each.figures.items()))
-    Console(width=160).print(table)
-    kept = {
-        "machine": description(),
-        "scale": scale,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "results": [{"id": each.id, "what": each.what} | each.figures for each in results],
-    }
-    Path("bench.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -20,6 +21,10 @@ from tests.house import CAU_VONG, free_port
 
 _ASYNC = {"Prefer": "respond-async"}
 _EVERY = 0.25
+_RECORD = (
+    "resources", "resource_versions", "tokens", "links", "strings", "dates", "quantities", "composites", "words",
+    "identifiers", "compartments", "grants", "idempotency_keys",
+)  # fmt: skip
 
 
 @dataclass
@@ -73,7 +78,11 @@ def _export(bench: _Bench) -> tuple[Result, list[str]]:
     with bench.standing.house.client("warehouse") as client:
         _, manifest, figures = bench.job(client, lambda: client.get("/$export", headers=_ASYNC))
     lines = sum(each["count"] for each in manifest["output"])
-    figures = {"resources": lines, "per_second": round(lines / figures["seconds"])} | figures
+    rates = {
+        "per_second": round(lines / figures["seconds"]),
+        "per_cpu_second": round(lines / figures["cpu_seconds"]),
+    }
+    figures = {"resources": lines} | rates | figures
     return Result("B8", "export of a hospital", figures), [each["url"] for each in manifest["output"]]
 
 
@@ -86,15 +95,38 @@ def _fetched(bench: _Bench, files: list[str]) -> Result:
 
 
 def _import(bench: _Bench, files: list[str]) -> Result:
-    with bench.standing.house.client("warehouse") as client:
-        content = b"".join(client.get(url).raise_for_status().content for url in files)
-    headers = _ASYNC | {"Content-Type": "application/fhir+ndjson"}
-    with bench.standing.house.client("his", CAU_VONG) as client:
-        _, said, figures = bench.job(client, lambda: client.post("/$import", content=content, headers=headers))
+    _empty(bench.standing)
+    with tempfile.TemporaryFile() as content:
+        with bench.standing.house.client("warehouse") as client:
+            for url in files:
+                with client.stream("GET", url) as answer:
+                    for chunk in answer.raise_for_status().iter_bytes():
+                        content.write(chunk)
+        size = content.tell()
+        content.seek(0)
+        headers = _ASYNC | {"Content-Type": "application/fhir+ndjson", "Content-Length": str(size)}
+        with bench.standing.house.client("his", CAU_VONG) as client:
+            client.timeout = httpx.Timeout(300)
+            _, said, figures = bench.job(
+                client, lambda: client.post("/$import", content=_chunks(content), headers=headers)
+            )
     kept = {"resources": said["stored"], "refused": said["refused"]}
-    return Result(
-        "B8", "import of them, validated", kept | {"per_second": round(said["stored"] / figures["seconds"])} | figures
-    )
+    rates = {
+        "per_second": round(said["stored"] / figures["seconds"]),
+        "per_cpu_second": round(said["stored"] / figures["cpu_seconds"]),
+    }
+    return Result("B8", "import of them, validated", kept | rates | figures)
+
+
+def _chunks(content: IO[bytes]) -> Iterator[bytes]:
+    while chunk := content.read(1 << 20):
+        yield chunk
+
+
+def _empty(standing: Service) -> None:
+    """Take away what the neighbour was given when the record was smaller."""
+    schema = standing.house.tenants[CAU_VONG].schema
+    standing.house.sql("TRUNCATE " + ", ".join(f"{schema}.{name}" for name in _RECORD))
 
 
 @contextmanager

@@ -44,6 +44,7 @@ async def killed(world: World, point: str) -> None:
     process = start_worker(world, point)
     await asyncio.to_thread(process.join, 60)
     assert process.exitcode == -signal.SIGKILL, f"{point}: the worker ended with {process.exitcode}"
+    world.bury()
 
 
 async def drained(world: World) -> None:

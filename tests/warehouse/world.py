@@ -35,7 +35,9 @@ SLUGS = ("cau-vong", "hoa-sen")
 Key = tuple[str, str, int]
 _TENANTS = Path(__file__).parents[2] / "tenants"
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["emr.warehouse.worker"])
+_FORKS.set_forkserver_preload(
+    ["emr.warehouse.worker", "uvicorn.lifespan.off", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"]
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ class World:
         for slug in SLUGS:
             names = ", ".join(f"{self.schema(slug)}.{name}" for name in _RECORD)
             self.sql(f"TRUNCATE {names}")
+
+    def bury(self) -> None:
+        """The leases of workers that are known to be dead end now, and not when they would have run out."""
+        self.sql("UPDATE cell.jobs SET leased_until = '-infinity'")
 
     def at(self, warehouse: Warehouse) -> "World":
         return replace(self, settings=self.settings.model_copy(update={"warehouse": warehouse}))

@@ -14,7 +14,7 @@ import zstandard
 
 PLAIN: Final = b"\x01"
 WITH_DICTIONARY_1: Final = b"\x02"
-_LEVEL: Final = 3
+_LEVEL: Final = 6
 
 
 def pack(body: bytes) -> bytes:

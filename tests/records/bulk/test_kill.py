@@ -113,6 +113,7 @@ async def killed(world: World, point: str) -> None:
     process = start_worker(world, point)
     await asyncio.to_thread(process.join, 60)
     assert process.exitcode == -signal.SIGKILL, f"{point}: the worker ended with {process.exitcode}"
+    world.bury()
 
 
 async def killed_after(world: World, seconds: float) -> None:
@@ -122,6 +123,7 @@ async def killed_after(world: World, seconds: float) -> None:
     await asyncio.sleep(seconds)
     os.kill(process.pid, signal.SIGKILL)
     await asyncio.to_thread(process.join, 30)
+    world.bury()
 
 
 async def finished(world: World, hospital: Hospital, name: str) -> jobs.Job:
