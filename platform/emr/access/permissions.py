@@ -87,7 +87,7 @@ GRANTS: Final[dict[str, Grant]] = {
         | _SHOW
         | _CARE
         | {"imaging:store", "record:import", "bulk:export", "profile:manage", "app:manage"}
-        | {"hospital:export", "hospital:import", "audit:archive"},
+        | {"hospital:export", "hospital:import", "hold:place", "audit:archive"},
         EVERYTHING,
         EVERYTHING,
     ),

@@ -17,7 +17,7 @@ from emr.db.tables import tenant as tenant_tables
 
 PLATFORM_ROLES: Final = ("emr_directory", "emr_cell", "emr_audit", "emr_archive", "emr_hospital")
 _APPEND_ONLY: Final = tenant_tables.IMMUTABLE
-_NO_DELETE: Final = frozenset({"resources"})
+_NO_DELETE: Final = frozenset({"resources", "retention_holds"})
 _READ_ONLY: Final = frozenset({"alembic_version"})
 
 _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (

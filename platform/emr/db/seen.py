@@ -138,7 +138,7 @@ _WRITTEN: Final[tuple[tuple[LiteralString, str], ...]] = (
 """What the role has as it is: what tells of no patient to who does not know a name in it already, and the trail, which
 is read by those whose duty it is.
 """
-HELD_BACK: Final = ("grants",)
+HELD_BACK: Final = ("grants", "retention_holds")
 """Tables of which the role has nothing: what speaks of them does so as the hospital (`Connection.whole`)."""
 _LOGINS: Final = """
 SELECT m.rolname FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid

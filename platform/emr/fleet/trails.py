@@ -22,6 +22,7 @@ from emr.audit.anchors import signer_of, trusted_of
 from emr.audit.checking import Asked, Report, check, extent_of
 from emr.audit.stored import DIRECTORY
 from emr.db.pools import DEFAULT_CELL, Databases
+from emr.fleet.leaving.offboarding import OFFBOARDED
 from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
 from emr.settings import Settings
@@ -35,6 +36,10 @@ from emr.work.starting import refuse
 
 _MOST_PROCESSES: Final = 4
 _WORTH_PROCESSES: Final = 100_000
+
+_LEFT: Final = """
+SELECT row::jsonb #>> '{detail,stream}' AS stream FROM directory.audit_events WHERE action = $1
+"""
 
 audit = typer.Typer(no_args_is_help=True, help="Who did what: whether the trails are whole.")
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -50,6 +55,8 @@ class _World:
     hospitals: Sequence[Tenant]
     keyrings: Mapping[str, Keyring]
     written: dict[str, Written] | None
+    left: frozenset[str] = frozenset()
+    """Streams of hospitals that have left: anchors name them for good."""
 
 
 @audit.command("verify")
@@ -88,7 +95,9 @@ async def _world(settings: Settings, pools: Databases, registry: Registry, *, an
         cells = {name: await written(store, name, trusted, every=every) for name in pools.cells}
     finally:
         store.close()
-    return _World(registry.all(), keyrings, cells)
+    async with pools.directory.connection() as connection:
+        left = await connection.fetch(_LEFT, OFFBOARDED, name="audit.left")
+    return _World(registry.all(), keyrings, cells, frozenset(row["stream"] for row in left))
 
 
 async def _keyrings(settings: Settings, pools: Databases, hospitals: Sequence[Tenant]) -> dict[str, Keyring]:
@@ -122,7 +131,7 @@ def _heads(world: _World, cell: str, stream: str) -> Any:
 
 def _of_anchors(world: _World) -> list[str]:
     """What is wrong with the anchors themselves, and streams that they name and that are gone."""
-    known = {DIRECTORY, *(tenant.schema for tenant in world.hospitals)}
+    known = {DIRECTORY, *world.left, *(tenant.schema for tenant in world.hospitals)}
     faults: list[str] = []
     for found in (world.written or {}).values():
         faults += found.faults

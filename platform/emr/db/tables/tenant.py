@@ -40,10 +40,6 @@ class Xid8(UserDefinedType[int]):
         return "xid8"
 
 
-def _current_transaction() -> Column[int]:
-    return Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()"))
-
-
 def _instant(name: str) -> Column[datetime]:
     return Column(name, DateTime(timezone=True), nullable=False)
 
@@ -56,7 +52,7 @@ resources = Table(
     Column("id", Text, nullable=False),
     Column("version", Integer, nullable=False),
     _instant("updated"),
-    _current_transaction(),
+    Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
     Column("deleted", Boolean, nullable=False, server_default=text("false")),
     Column("patients", ARRAY(Text), nullable=False, comment="ids of the Patients whose compartments it is in"),
     Column("body", LargeBinary, nullable=False, comment="first byte: codec; then the JSON text"),
@@ -385,6 +381,19 @@ grants = Table(
     Index("grants_grantee", "grantee", "patient"),
     Index("grants_source", "source"),
     Index("grants_given", "basis", "since", postgresql_where=text("basis IN ('break-glass', 'support')")),
+)
+
+retention_holds = Table(
+    "retention_holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("patient", Text, nullable=False, comment="id of the Patient; *: the whole record"),
+    Column("reason", Text, nullable=False, comment="whose order it is, and its number"),
+    Column("placed_by", Text, nullable=False, comment="subject"),
+    _instant("placed_at"),
+    Column("released_at", DateTime(timezone=True), comment="NULL: it stands"),
+    Column("released_by", Text, comment="subject"),
+    Column("release_reason", Text),
 )
 
 IMMUTABLE = frozenset({"resource_versions", "audit_events", "audit_seals", "audit_archives"})

@@ -33,6 +33,7 @@ _DIRECTORY: Final = (
          "SELECT id FROM directory.access_reviews WHERE tenant_id = :id)"),
     text("DELETE FROM directory.access_reviews WHERE tenant_id = :id"),
     text("DELETE FROM directory.border_checks WHERE tenant_id = :id"),
+    text("DELETE FROM directory.support_grants WHERE tenant_id = :id"),
     text("DELETE FROM directory.memberships WHERE tenant_id = :id"),
     text("UPDATE directory.accounts a SET made_for = m.tenant_id FROM directory.memberships m"
          " WHERE a.made_for = :id AND m.subject = a.subject"),

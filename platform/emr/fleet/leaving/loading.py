@@ -51,6 +51,10 @@ INSERT INTO dicom_instances SELECT r.* FROM unnest($1::text[]) AS line,
 INSERT INTO grants SELECT r.* FROM unnest($1::text[]) AS line,
   LATERAL jsonb_populate_record(NULL::grants, line::jsonb) AS r
 """,
+    "state/retention_holds.ndjson": """
+INSERT INTO retention_holds SELECT r.* FROM unnest($1::text[]) AS line,
+  LATERAL jsonb_populate_record(NULL::retention_holds, line::jsonb) AS r
+""",
     "state/sights.ndjson": """
 UPDATE resources r SET concerns = s.concerns, labels = s.labels
   FROM unnest($1::text[]) AS line, LATERAL jsonb_to_record(line::jsonb)

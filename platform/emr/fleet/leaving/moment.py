@@ -33,7 +33,7 @@ _BLOBS: Final = """
 SELECT key, encode(digest, 'hex') AS sha256, size, media_type, scan_state, retention_class, created_at::text
   FROM blobs WHERE key > $1 AND retention_class <> ALL ($2) ORDER BY key LIMIT 1000
 """
-_NOT_CONTENT: Final = (RETENTION, ARCHIVED)
+NOT_CONTENT: Final = (RETENTION, ARCHIVED)
 """Classes of what is in the object store for a while, and of old rows of the trail, which stand in `audit/`."""
 _SERIES: Final = (
     "SELECT series_uid AS k, to_jsonb(t)::text AS row FROM dicom_series t WHERE series_uid > $1 ORDER BY 1 LIMIT 200"
@@ -42,6 +42,7 @@ _INSTANCES: Final = (
     "SELECT sop_uid AS k, to_jsonb(t)::text AS row FROM dicom_instances t WHERE sop_uid > $1 ORDER BY 1 LIMIT 200"
 )
 _GRANTS: Final = "SELECT id AS k, to_jsonb(t)::text AS row FROM grants t WHERE id > $1 ORDER BY 1 LIMIT 1000"
+_HOLDS: Final = "SELECT id AS k, to_jsonb(t)::text AS row FROM retention_holds t WHERE id > $1 ORDER BY 1 LIMIT 1000"
 _SIGHTS: Final = """
 SELECT pk AS k, jsonb_build_object('type', type, 'id', id, 'concerns', concerns, 'labels', labels)::text AS row
   FROM resources WHERE pk > $1 AND (concerns IS NOT NULL OR labels IS NOT NULL) ORDER BY pk LIMIT 1000
@@ -50,6 +51,7 @@ _STATES: Final[dict[str, tuple[str, str | int]]] = {
     "dicom_series": (_SERIES, ""),
     "dicom_instances": (_INSTANCES, ""),
     "grants": (_GRANTS, ""),
+    "retention_holds": (_HOLDS, ""),
     "sights": (_SIGHTS, 0),
 }
 """Files of `state/`: what reads a page of their rows, and the key before the first."""
@@ -190,7 +192,7 @@ class _Contents:
             after = rows[-1]["key"]
 
     async def _page(self, after: str) -> Sequence[Any]:
-        return await self._connection.fetch(_BLOBS, after, _NOT_CONTENT, name="leaving.blobs")
+        return await self._connection.fetch(_BLOBS, after, NOT_CONTENT, name="leaving.blobs")
 
 
 async def _written(root: Path, path: str, lines: AsyncIterator[bytes]) -> FileFact:
