@@ -97,8 +97,8 @@ class House:
         sealed = f'SELECT count(*) FROM {schema}.audit_events WHERE row LIKE \'%%"outcome":"refused"%%\''
         return self.sql(query, schema)[0][0] + self.sql(sealed)[0][0]
 
-    def new_hospital(self, slug: str) -> Tenant:
-        """A third hospital, made as any other, for a test that wants to be alone."""
+    def new_hospital(self, slug: str, **more: object) -> Tenant:
+        """A third hospital, made as any other, for a test that wants to be alone; `more`: parts of its file."""
         base = next(each for each in read_hospitals(ROOT / "tenants") if each.slug == HOA_SEN)
         part = base.identity.model_copy(update={"organization": slug})
         hospital = base.model_copy(
@@ -108,6 +108,7 @@ class House:
                 "dicom": None,
                 "facility_code": f"{secrets.randbelow(99999):05}",
                 "identity": part,
+                **more,
             }
         )
         with owner_engine(self.settings.database.owner_url).begin() as connection:

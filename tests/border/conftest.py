@@ -1,45 +1,67 @@
-"""A check of one hospital by the other, over the real service, as the command does it."""
+"""Checks of one hospital by another, over the real service: a whole one by the command, others of some doors alone."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from emr.app import ROUTERS
 from emr.border.checking import Border, check
 from emr.border.cli import asking
-from emr.border.doors import Door, routes, searches
+from emr.border.doors import Door, routes
 from emr.identity.visits import Visits
-from emr.light.results import Findings
+from emr.light.results import Findings, Red
 from emr.work.runtime import runtime
+from tests.fhir.samples import Json
+from tests.fleet.world import emr
 from tests.house import CAU_VONG, HOA_SEN, House
 
 Check = Callable[..., Findings]
 
 
-async def checked(live: House, doors: list[Door] | None, *, alone: bool) -> Findings:
+async def checked(live: House, target: str, doors: list[Door], *, alone: bool) -> Findings:
     parts = runtime(live.settings)
     await parts.open()
     try:
         async with asking(live.settings) as client:
             visits = Visits(live.settings, parts.databases.directory, parts.clock)
-            asked = searches() if doors is None else ()
-            border = Border(client, visits, parts.signing_key, doors or routes(ROUTERS), asked)
-            return await check(border, live.tenants[HOA_SEN], None if alone else live.tenants[CAU_VONG])
+            border = Border(client, visits, parts.signing_key, doors, ())
+            return await check(border, live.tenants[target], None if alone else live.tenants[CAU_VONG])
     finally:
         await parts.close()
 
 
 @pytest.fixture(scope="package")
 def try_doors(live: House) -> Check:
-    """Try these doors of one hospital (all without any), as people of the other too unless `alone`."""
+    """Try these doors of a hospital (all routes without any), as people of the other too unless `alone`."""
 
-    def run(doors: list[Door] | None = None, *, alone: bool = False) -> Findings:
-        return asyncio.run(checked(live, doors, alone=alone))
+    def run(doors: list[Door] | None = None, *, alone: bool = False, target: str = HOA_SEN) -> Findings:
+        return asyncio.run(checked(live, target, routes(ROUTERS) if doors is None else doors, alone=alone))
 
     return run
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the command said, and ended with."""
+
+    code: int
+    row: Json
+    errors: str
+
+
 @pytest.fixture(scope="package")
-def found(try_doors: Check) -> Findings:
-    return try_doors()
+def told(live: House) -> Told:
+    """A whole check of `cau-vong`."""
+    done = emr(live, "border", "check", CAU_VONG, "--json")
+    (row,) = json.loads(done.stdout)["hospitals"]
+    return Told(done.returncode, row, done.stderr)
+
+
+@pytest.fixture(scope="package")
+def found(told: Told) -> Findings:
+    """The same as findings."""
+    result = told.row["result"]
+    return Findings(result["probes"], [Red(**each) for each in result["red"]])

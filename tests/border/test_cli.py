@@ -4,6 +4,7 @@ import json
 
 import httpx
 
+from tests.border.conftest import Told
 from tests.fleet.world import emr
 from tests.house import CAU_VONG, HOA_SEN, House
 
@@ -19,18 +20,21 @@ class TestCommand:
         assert told.returncode == 2
         assert "does not answer" in told.stderr
 
-    def test_tries_keeps_and_shows(self, live: House) -> None:
-        assert emr(live, "border", "show", CAU_VONG, "--json").returncode == 1
-        told = emr(live, "border", "check", CAU_VONG, "--json")
-        assert told.returncode == 0, told.stderr + told.stdout
-        (row,) = json.loads(told.stdout)["hospitals"]
-        assert (row["hospital"], row["result"]["green"], row["result"]["genuine"]) == (CAU_VONG, True, True)
+    def test_tries_keeps_and_shows(self, live: House, told: Told) -> None:
+        assert told.code == 0, told.errors
+        result = told.row["result"]
+        assert (told.row["hospital"], result["green"], result["genuine"]) == (CAU_VONG, True, True)
         shown = emr(live, "border", "show", CAU_VONG, "--json")
-        assert json.loads(shown.stdout)["hospitals"] == [row]
+        assert (shown.returncode, json.loads(shown.stdout)["hospitals"]) == (0, [told.row])
         with live.client("admin", CAU_VONG) as admin:
             page = admin.get(f"{live.url}/h/{CAU_VONG}/border")
         assert "Không ai từ bên ngoài vào được." in page.text
         assert HOA_SEN not in page.text
+
+    def test_a_hospital_that_was_never_tried_is_no_success(self, live: House, told: Told) -> None:
+        shown = emr(live, "border", "show", CAU_VONG, HOA_SEN, "--json")
+        rows = json.loads(shown.stdout)["hospitals"]
+        assert (shown.returncode, rows) == (1, [told.row, {"hospital": HOA_SEN, "result": None}])
 
 
 class TestPage:

@@ -42,10 +42,9 @@ class Folder:
         path.write_text(text.replace(old, new), "utf-8")
 
 
-def emr(house: House, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with the house's settings in its environment."""
-    settings = house.settings
-    environment = {
+def environment(settings: Settings) -> dict[str, str]:
+    """The house's settings as a process finds them."""
+    return {
         "EMR_PROFILE": "test",
         "EMR_TENANTS": str(settings.tenants),
         "EMR_DATABASE__URL": settings.database.url,
@@ -60,8 +59,13 @@ def emr(house: House, *arguments: str | Path, **more: str) -> subprocess.Complet
         "EMR_KEYS__SIGNING": settings.keys.signing.get_secret_value(),
         "EMR_KEYS__SEALING": settings.keys.sealing.get_secret_value(),
     }
+
+
+def emr(house: House, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with the house's settings in its environment."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EMR_")}
     command = [Path(sys.executable).with_name("emr"), *arguments]
     return subprocess.run(
-        command, env=kept | environment | more, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
-    )
+        command, env=kept | environment(house.settings) | more, cwd=ROOT, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip

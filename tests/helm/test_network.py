@@ -1,5 +1,7 @@
 """Who may speak to whom, and what the outside can reach."""
 
+from typing import ClassVar
+
 import pytest
 
 from tests.helm.chart import EVERYTHING, Manifest, environment, one, render
@@ -45,6 +47,41 @@ class TestPolicies:
 
     def test_a_cluster_that_fences_otherwise_can_go_without(self) -> None:
         assert not [m for m in render({"network": {"enabled": False}}) if m["kind"] == "NetworkPolicy"]
+
+
+class TestBorderLight:
+    """The worker asks the service as outsiders do."""
+
+    SERVICE: ClassVar[Manifest] = {"border": {"through": "service"}}
+
+    def test_by_default_it_goes_out_to_the_public_address(self) -> None:
+        (container,) = one("Deployment", "emr-worker")["spec"]["template"]["spec"]["containers"]
+        assert environment(container)["EMR_HTTP__BASE_URL"] == "https://emr.example"
+        assert "EMR_BORDER__URL" not in environment(container)
+        out = one("NetworkPolicy", "emr-worker")["spec"]["egress"]
+        assert [rule for rule in out if "to" not in rule and {"port": 443, "protocol": "TCP"} in rule["ports"]]
+
+    def test_where_it_cannot_it_asks_the_service_itself(self) -> None:
+        (container,) = one("Deployment", "emr-worker", self.SERVICE)["spec"]["template"]["spec"]["containers"]
+        service = one("Service", "emr", self.SERVICE)["spec"]
+        assert environment(container)["EMR_BORDER__URL"] == "http://emr"
+        assert [(port["port"], port["targetPort"]) for port in service["ports"]] == [(80, "http")]
+
+    def test_that_way_is_open_to_the_worker_alone(self) -> None:
+        here = one("NetworkPolicy", "emr-worker", self.SERVICE)["spec"]
+        there = one("NetworkPolicy", "emr-serve", self.SERVICE)["spec"]
+        assert {"podSelector": here["podSelector"]} in let_in("serve", "http", self.SERVICE)
+        assert {"ports": [{"port": "http", "protocol": "TCP"}], "to": [{"podSelector": there["podSelector"]}]} in here[
+            "egress"
+        ]
+        for name in ("serve", "dicom", "migrate"):
+            out = one("NetworkPolicy", f"emr-{name}", self.SERVICE)["spec"]["egress"]
+            assert out == one("NetworkPolicy", f"emr-{name}")["spec"]["egress"]
+
+    def test_a_setting_of_the_installations_own_wins(self) -> None:
+        values = self.SERVICE | {"settings": {"EMR_BORDER__URL": "http://elsewhere"}}
+        (container,) = one("Deployment", "emr-worker", values)["spec"]["template"]["spec"]["containers"]
+        assert environment(container)["EMR_BORDER__URL"] == "http://elsewhere"
 
 
 class TestIngress:

@@ -32,6 +32,7 @@ class TestRefused:
             ({"identity": {"issuer": "http://id.example"}}, "/identity/issuer"),
             ({"storage": {"endpoint": "https://s3.example"}}, "/storage/endpoint"),
             ({"network": {"proxies": "*"}}, "/network/proxies"),
+            ({"border": {"through": "elsewhere"}}, "/border/through"),
             ({"telemetry": {"sampleRatio": 2}}, "/telemetry/sampleRatio"),
             ({"image": {"digest": "sha256:abc"}}, "/image/digest"),
             ({"hospitals": {"Hoa Sen": {"slug": "Hoa Sen"}}}, "Hoa Sen"),

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ import pytest
 
 from emr.audit.signing import Signer, holds
 from emr.db.pools import databases
-from emr.kernel.tenant import Tenant
+from emr.kernel.tenant import Access, Tenant, Window
 from emr.light.nightly import build_id, due
 from emr.light.pages import light_view
 from emr.light.results import Findings, Red, Result, Results, signer_of
@@ -67,6 +68,17 @@ class TestAdd:
         assert (found.red_count, len(found.red), found.green) == (500, 200, False)
 
 
+class TestOfEach:
+    def test_every_hospital_with_its_last_result_or_none(self, standing: House, tenant: Tenant) -> None:
+        never = with_results(standing, lambda results: results.of_each())[tenant.id]
+        assert (never.last, never.since) == (None, never.made_at)
+        kept(standing, tenant)
+        last = kept(standing, tenant, RED)
+        found = with_results(standing, lambda results: results.of_each())
+        assert (found[tenant.id].last, found[tenant.id].since) == (last, last.ended_at)
+        assert {each.id for each in standing.tenants.values()} <= set(found)
+
+
 class TestGenuine:
     @pytest.mark.parametrize(
         "change",
@@ -117,6 +129,15 @@ class TestDue:
         self, tenant: Tenant, last: Result, later: timedelta, *, is_due: bool
     ) -> None:
         assert due(tenant, last, SPAN[1] + later, 2) is is_due
+
+    def test_who_has_hours_is_tried_within_them_by_day_or_night(self, tenant: Tenant, last: Result) -> None:
+        day = Window(frozenset({"doctor"}), frozenset(range(7)), 6 * 60, 18 * 60)
+        kept_out = replace(tenant, access=Access(windows=(day,)))
+        tomorrow = SPAN[1] + timedelta(days=1)
+        assert not due(kept_out, None, BEGAN, 2)
+        assert not due(kept_out, last, tomorrow, 2)
+        assert due(kept_out, last, tomorrow + timedelta(hours=8), 2)
+        assert not due(tenant, last, tomorrow + timedelta(hours=8), 2)
 
 
 class TestView:

@@ -107,6 +107,9 @@ EMR_WAREHOUSE__URL: {{ . }}
 {{- with .Values.warehouse.endpoint }}
 EMR_WAREHOUSE__ENDPOINT: {{ . }}
 {{- end }}
+{{- if and (eq .Values.border.through "service") (not (hasKey .Values.settings "EMR_BORDER__URL")) }}
+EMR_BORDER__URL: http://{{ include "emr.name" . }}
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 {{ $name }}: {{ $value | quote }}
 {{- end }}
@@ -198,6 +201,12 @@ env:
 - ports: [{port: http, protocol: TCP}]
   from: {{- toYaml . | nindent 4 }}
 {{- end }}
+{{- if eq .root.Values.border.through "service" }}
+- ports: [{port: http, protocol: TCP}]
+  from:
+    - podSelector:
+        matchLabels: {{- include "emr.selector" (dict "root" .root "part" "worker") | nindent 10 }}
+{{- end }}
 {{- end }}
 {{- if eq .part "dicom" }}
 {{- $devices := list }}
@@ -217,7 +226,13 @@ env:
 {{- end }}
 {{- define "emr.egress" -}}
 - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
-{{- with .Values.network.egress }}
+{{- if and (eq .part "worker") (eq .root.Values.border.through "service") }}
+- ports: [{port: http, protocol: TCP}]
+  to:
+    - podSelector:
+        matchLabels: {{- include "emr.selector" (dict "root" .root "part" "serve") | nindent 10 }}
+{{- end }}
+{{- with .root.Values.network.egress }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}

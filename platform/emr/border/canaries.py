@@ -59,8 +59,11 @@ async def plant(knocker: Knocker, base: str, marks: Marks, doctor: Visit, device
 
 
 def _resources(marks: Marks) -> list[Resource]:
-    """A patient, a visit, a result, a note and a file; each says the proof."""
+    """A patient, a visit, a result, a note and a file; each says the proof. And who has to do with the patient, for
+    hospitals that show a patient to nobody else: whoever looks comes as this practitioner.
+    """
     subject = {"reference": f"Patient/{marks.ids['patient']}"}
+    practitioner = {"reference": f"Practitioner/{marks.ids['practitioner']}"}
     act = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
     record_number = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
     found: list[Resource] = [
@@ -90,8 +93,13 @@ def _resources(marks: Marks) -> list[Resource]:
             "content": [{"attachment": {"contentType": "text/plain; charset=utf-8", "data": marks.file}}],
         },
         {"resourceType": "Binary", "contentType": "text/plain", "data": marks.file, "securityContext": subject},
+        {"resourceType": "Practitioner", "active": False, "name": [{"text": f"{marks.word} {marks.proof}"}]},
+        {
+            "resourceType": "CareTeam", "status": "active", "subject": subject,
+            "participant": [{"member": practitioner}], "name": f"{marks.word} {marks.proof}",
+        },
     ]  # fmt: skip
-    names = ("patient", "encounter", "observation", "note", "binary")
+    names = ("patient", "encounter", "observation", "note", "binary", "practitioner", "team")
     return [each | {"id": marks.ids[name], "meta": _TEST} for each, name in zip(found, names, strict=True)]
 
 

@@ -1,23 +1,24 @@
 """One check of one hospital: plant, make sure that its own people see what is planted, then knock as everybody else."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from emr.border.canaries import Canary, plant
-from emr.border.doors import ACCEPTS, NOT_PLANTED, PUBLIC, Door, Kind, images, operations, queried
+from emr.border.doors import ACCEPTS, NOT_PLANTED, PUBLIC, Door, Kind, images, operations, parted, queried, together
 from emr.border.judging import Told, told, why_red, why_told_apart
 from emr.border.knocking import Answer, Knock, Knocker
 from emr.border.secrets import marks_of
-from emr.identity.visits import Visit, Visits
+from emr.identity.visits import OWN, Guest, Visit, Visits
 from emr.kernel.tenant import Tenant
 from emr.light.results import Findings
 
-NEIGHBOURS: Final = ("doctor", "admin", "his")
-"""Roles in another hospital, of a person, of its administrator and of a machine, in which its things are asked for."""
+NEIGHBOURS: Final = (Guest("doctor", frozenset({"privacy"})), Guest("admin"), Guest("his"))
+"""As whom another hospital's things are asked for there: a person who may do the most, the administrator, a machine."""
 _DOCTOR: Final = "neighbour-doctor"
 _KINDS: Final[dict[Kind, str]] = {"fhir": "/fhir/Patient", "dicomweb": "/dicomweb/studies", "page": "/"}
 _LETTER: Final = re.compile(r"[0-9a-z]")
@@ -51,26 +52,28 @@ async def check(border: Border, target: Tenant, other: Tenant | None) -> Finding
     Raises `Unavailable` when the canaries cannot be planted or the service does not answer.
     """
     marks = marks_of(border.signing_key, target.schema)
-    async with _visitors(border.visits, target, ("doctor", "imaging")) as (doctor, device):
+    own = [replace(each, practitioner=marks.ids["practitioner"]) for each in OWN]
+    async with _visitors(border.visits, target, own) as (doctor, device, officer):
         canary = await plant(border.knocker, f"/h/{target.slug}", marks, doctor, device)
         checked = _Check(border, target, canary)
-        await checked.see(doctor, device)
+        await checked.see(doctor, device, officer)
     await checked.knock(Outsider("nobody", None))
     for role, name in (("doctor", "stranger"), ("ops", "department")):
-        async with _visitors(border.visits, None, (role,)) as (visit,):
+        async with _visitors(border.visits, None, (Guest(role),)) as (visit,):
             await checked.knock(Outsider(name, visit))
     if other is not None:
         async with _visitors(border.visits, other, NEIGHBOURS) as visits:
-            for role, visit in zip(NEIGHBOURS, visits, strict=True):
-                await checked.knock(Outsider(f"neighbour-{role}", visit))
-                await checked.ask_at_home(other, Outsider(f"neighbour-{role}", visit))
+            for guest, visit in zip(NEIGHBOURS, visits, strict=True):
+                outsider = Outsider(f"neighbour-{guest.role}", visit)
+                await checked.knock(outsider)
+                await checked.ask_at_home(other, outsider)
     return checked.findings
 
 
 @asynccontextmanager
-async def _visitors(visits: Visits, home: Tenant | None, roles: Sequence[str]) -> AsyncIterator[list[Visit]]:
+async def _visitors(visits: Visits, home: Tenant | None, guests: Sequence[Guest]) -> AsyncIterator[list[Visit]]:
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(visits.during(role, home)) for role in roles]
+        yield [await stack.enter_async_context(visits.during(guest, home)) for guest in guests]
 
 
 class _Check:
@@ -123,14 +126,26 @@ class _Check:
 
         async def search(door: Door) -> None:
             answer = await self._ask(door, home, theirs, outsider.visit)
-            why = "canary-seen" if self._marks.betrayed_by(answer.text) else None
-            self.findings.note(outsider.name, f"{door.name} (at home)", "failed" if answer.status >= 500 else why)
+            self._found(outsider, door, answer.status, answer.text)
+
+        async def search_together(some: Sequence[Door]) -> None:
+            answer = await self._border.knocker.ask(together(home.slug, some, self._values), outsider.visit)
+            answers = answer.json()["entry"] if answer.status == 200 else [None] * len(some)
+            for door, each in zip(some, answers, strict=True):
+                status = int(each["response"]["status"][:3]) if each else 500
+                self._found(outsider, door, status, json.dumps(each, ensure_ascii=False))
 
         cursor = Door("GET", "/h/{slug}/fhir/DocumentReference", f"_cursor={self._canary.cursor}")
         # A doctor may search most; what one finds nothing by, nobody does.
-        asked = self._border.searches if outsider.name == _DOCTOR else ()
+        alone, batches = parted(self._border.searches if outsider.name == _DOCTOR else ())
         await asyncio.gather(*(compare(each) for each in self._border.doors if _asks_for_planted(each)))
-        await asyncio.gather(*(search(each) for each in (*asked, *images(), cursor)))
+        await asyncio.gather(*(search(each) for each in (*alone, *images(), cursor)))
+        await asyncio.gather(*(search_together(each) for each in batches))
+
+    def _found(self, outsider: Outsider, door: Door, status: int, text: str) -> None:
+        """What somebody found who searched at home."""
+        why = "canary-seen" if self._marks.betrayed_by(text) else "failed" if status >= 500 else None
+        self.findings.note(outsider.name, f"{door.name} (at home)", why)
 
     async def _usual(self, visit: Visit) -> dict[str, Told]:
         """What this visitor is told at a door of each kind behind which there is nothing."""

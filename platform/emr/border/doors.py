@@ -31,7 +31,6 @@ PUBLIC: Final = frozenset(
 """Doors without a lock of ours: nothing of a patient lies behind them, or the app that comes is looked at first."""
 NOT_PLANTED: Final = frozenset(
     {
-        "/h/{slug}/privacy/patients/{patient}",
         "/h/{slug}/imaging/studies/{study}",
         "/h/{slug}/imaging/studies/{study}/series/{series}/instances/{instance}/document",
         "/h/{slug}/dicomweb/studies/{study}/series/{series}/instances/{instance}/bulkdata/{tag}",
@@ -40,7 +39,7 @@ NOT_PLANTED: Final = frozenset(
     }
 )  # fmt: skip
 """Doors to a kind of thing that no canary is: a study without a patient, a PDF in DICOM, and jobs, which are their
-maker's alone; and what only the privacy officer opens.
+maker's alone.
 """
 _FIXED: Final = {
     "type": "Patient", "version": "1", "number": "1", "page": "1", "frame": "1", "numbers": "1", "tag": "7FE00010",
@@ -53,6 +52,7 @@ ACCEPTS: Final[dict[Kind, str]] = {"fhir": FHIR, "dicomweb": "*/*", "page": "tex
 """What a client of each kind asks for."""
 _CHANGES: Final = frozenset({"POST", "PUT", "PATCH"})
 _NEVER: Final = "999999999"
+_TOGETHER: Final = 25
 
 
 class DoorUnknown(Exception):
@@ -154,6 +154,22 @@ def searches() -> list[Door]:
             if value and not parameter.unsupported:
                 found.append(Door("GET", f"/h/{{slug}}/fhir/{type_}", f"{name}={value}&_count=5"))
     return found
+
+
+def parted(asked: Sequence[Door]) -> tuple[list[Door], list[list[Door]]]:
+    """Searches that are asked each for itself, one of each type, and the others by what one batch asks."""
+    alone = list({door.path: door for door in reversed(asked)}.values())
+    others = [door for door in asked if door not in set(alone)]
+    return alone, [others[begin : begin + _TOGETHER] for begin in range(0, len(others), _TOGETHER)]
+
+
+def together(slug: str, asked: Sequence[Door], values: Mapping[str, str]) -> Knock:
+    """Searches as a batch, which answers them in their order (R4 3.1.0.11.2)."""
+    base = f"/h/{slug}/fhir"
+    sent = [f"{door.path.rpartition('/')[2]}?{door.query.format_map(values)}" for door in asked]
+    entries = [{"request": {"method": "GET", "url": each}} for each in sent]
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": entries}
+    return Knock("POST", base, {"Accept": FHIR, "Content-Type": FHIR}, json.dumps(bundle).encode())
 
 
 def _asked(parameter: SearchParameter) -> str:

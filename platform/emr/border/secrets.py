@@ -39,7 +39,7 @@ def marks_of(signing_key: bytes, schema: str) -> Marks:
     def letters(what: str) -> str:
         return base64.b32encode(derived(what)).decode("ascii").rstrip("=").translate(_LETTERS).lower()[:20]
 
-    kinds = ("patient", "encounter", "observation", "note", "binary")
+    kinds = ("patient", "encounter", "observation", "note", "binary", "practitioner", "team")
     return Marks(
         word=f"w{letters('word')}",
         proof=f"p{letters('proof')}",

@@ -25,11 +25,24 @@ NAME: Final = "Đèn ranh giới"
 LONGEST: Final = timedelta(minutes=30)
 
 _JOIN: Final = """
-INSERT INTO directory.memberships (tenant_id, subject, role, name, granted_by, expires_at)
-VALUES ($1, $2, $3, $4, 'border light', $5)
+INSERT INTO directory.memberships (tenant_id, subject, role, name, granted_by, expires_at, duties, practitioner)
+VALUES ($1, $2, $3, $4, 'border light', $5, $6, $7)
 """
 _LEAVE: Final = "DELETE FROM directory.memberships WHERE subject = $1 AND granted_by = 'border light'"
 _FORGET: Final = "DELETE FROM directory.sessions WHERE subject = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """As what somebody visits a hospital: what the membership says of `role`, `duties` and `practitioner`."""
+
+    role: str
+    duties: frozenset[str] = frozenset()
+    practitioner: str | None = None
+
+
+OWN: Final = (Guest("doctor"), Guest("imaging"), Guest("archivist", frozenset({"privacy"})))
+"""Who is at home in the hospital that is tried: the last is its privacy officer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +63,17 @@ class Visits:
         self._sessions = Sessions(directory, settings.identity, sealed, clock)
 
     @asynccontextmanager
-    async def during(self, role: str, home: Tenant | None) -> AsyncIterator[Visit]:
-        """Somebody with this role in `home`; without one, somebody who belongs to no hospital."""
+    async def during(self, guest: Guest, home: Tenant | None) -> AsyncIterator[Visit]:
+        """Somebody who is this in `home`; without a home, somebody who belongs to no hospital."""
         subject = f"{PREFIX}{uuid7()}"
         until = self._clock() + LONGEST
         try:
             if home is not None:
                 async with self._directory.connection() as connection:
-                    await connection.execute(_JOIN, home.id, subject, role, NAME, until, name="visit.join")
+                    await connection.execute(
+                        _JOIN, home.id, subject, guest.role, NAME, until, sorted(guest.duties), guest.practitioner,
+                        name="visit.join",
+                    )  # fmt: skip
             organizations = frozenset({home.organization_id} if home and home.organization_id else ())
             tokens = TokenSet(refresh_token=None, id_token=None, organization_ids=organizations, expires_at=until)
             person = Person(subject, NAME, None, authenticated_at=self._clock(), strong=True)

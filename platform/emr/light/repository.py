@@ -1,11 +1,11 @@
 """The rows of `directory.border_checks`: added and read, never changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from emr.db.connection import Connection
+from emr.db.connection import Connection, Row
 
 _INSERT: Final = """
 INSERT INTO directory.border_checks (tenant_id, number, ended_at, result, signature, key_id)
@@ -18,6 +18,11 @@ WHERE tenant_id = $1 AND pg_advisory_xact_lock(hashtextextended('emr.border.' ||
 _NEWEST: Final = """
 SELECT number, result, signature, key_id FROM directory.border_checks
 WHERE tenant_id = $1 ORDER BY number DESC LIMIT $2
+"""
+_OF_EACH: Final = """
+SELECT t.id, t.created_at, c.number, c.result, c.signature, c.key_id FROM directory.tenants t LEFT JOIN LATERAL (
+  SELECT number, result, signature, key_id FROM directory.border_checks WHERE tenant_id = t.id
+  ORDER BY number DESC LIMIT 1) c ON true
 """
 
 
@@ -46,4 +51,14 @@ async def add(connection: Connection, tenant_id: str, signed: Signed, *, ended_a
 async def newest(connection: Connection, tenant_id: str, most: int) -> Sequence[Signed]:
     """The hospital's last results, newest first."""
     rows = await connection.fetch(_NEWEST, tenant_id, most, name="border.newest")
-    return [Signed(row["number"], row["result"], row["signature"], row["key_id"]) for row in rows]
+    return [_signed(row) for row in rows]
+
+
+async def newest_of_each(connection: Connection) -> Mapping[str, tuple[datetime, Signed | None]]:
+    """When each hospital was made, and its last result if it has one, by the hospital's id."""
+    rows = await connection.fetch(_OF_EACH, name="border.of-each")
+    return {row["id"]: (row["created_at"], None if row["number"] is None else _signed(row)) for row in rows}
+
+
+def _signed(row: Row) -> Signed:
+    return Signed(row["number"], row["result"], row["signature"], row["key_id"])

@@ -1,7 +1,7 @@
 """The results of checks: signed when they are written, and believed only when the signature holds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -63,6 +63,19 @@ class Result:
         return self.genuine and self.red_count == 0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a hospital stands: when it was made, and its last result, None if it was never tried."""
+
+    made_at: datetime
+    last: Result | None
+
+    @property
+    def since(self) -> datetime:
+        """From when on nobody has tried its doors."""
+        return self.last.ended_at if self.last else self.made_at
+
+
 def signer_of(signing_key: bytes) -> Signer:
     """Who signs results: a key of its own, which follows from the platform's signing key."""
     return Signer.derived(signing_key, b"emr border light")
@@ -80,30 +93,38 @@ class Results:
         async with self._directory.transaction() as connection:
             number = await repository.next_number(connection, tenant.id)
             text = _canonical(tenant, number, findings, span, build)
-            signature = self._signer.sign(text.encode())
-            signed = repository.Signed(number, text, signature, self._signer.id)
+            signed = repository.Signed(number, text, self._signer.sign(text.encode()), self._signer.id)
             await repository.add(connection, tenant.id, signed, ended_at=span[1])
-        return self._result(tenant, number, text, signature)
+        return self._result(tenant.id, signed)
 
     async def newest(self, tenant: Tenant, most: int = 1) -> Sequence[Result]:
         """The last results, newest first."""
         async with self._directory.connection() as connection:
             rows = await repository.newest(connection, tenant.id, most)
-        return [self._result(tenant, row.number, row.text, row.signature) for row in rows]
+        return [self._result(tenant.id, row) for row in rows]
 
-    def _result(self, tenant: Tenant, number: int, text: str, signature: bytes) -> Result:
-        said: dict[str, Any] = json.loads(text)
-        same = (said["format"], said["hospital"], said["number"]) == (FORMAT, tenant.id, number)
+    async def of_each(self) -> Mapping[str, Standing]:
+        """How every hospital stands, by its id: what an operator looks at."""
+        async with self._directory.connection() as connection:
+            rows = await repository.newest_of_each(connection)
+        return {
+            tenant_id: Standing(made_at, None if row is None else self._result(tenant_id, row))
+            for tenant_id, (made_at, row) in rows.items()
+        }
+
+    def _result(self, tenant_id: str, kept: repository.Signed) -> Result:
+        said: dict[str, Any] = json.loads(kept.text)
+        same = (said["format"], said["hospital"], said["number"]) == (FORMAT, tenant_id, kept.number)
         return Result(
-            hospital=tenant.id,
-            number=number,
+            hospital=tenant_id,
+            number=kept.number,
             began_at=datetime.fromisoformat(said["began_at"]),
             ended_at=datetime.fromisoformat(said["ended_at"]),
             build=said["build"],
             probes=said["probes"],
             red=tuple(Red(**each) for each in said["red"]),
             red_count=said["red_count"],
-            genuine=same and holds(self._signer.public, text.encode(), signature),
+            genuine=same and holds(self._signer.public, kept.text.encode(), kept.signature),
         )
 
 
