@@ -42,6 +42,9 @@ def membership(patch: pytest.MonkeyPatch, live: House) -> None:
 
 def path(patch: pytest.MonkeyPatch, live: House) -> None:
     """The hospital of the path is not the one that is opened: everybody is in the same."""
+    with live.client("doctor", CAU_VONG) as doctor:
+        # Its data key would not open in another's place; it is open already.
+        assert doctor.get("/Patient?_count=1").status_code == 200
     whole, tenant = Registry.by_slug, live.tenants[HOA_SEN]
 
     def by_slug(self: Registry, slug: str) -> Any:

@@ -69,7 +69,9 @@ class Knocker:
         self._client = urllib3.PoolManager(
             maxsize=AT_ONCE,
             timeout=_SECONDS,
-            retries=urllib3.Retry(1, connect=0, status=0, redirect=False, allowed_methods=None),
+            retries=urllib3.Retry(
+                1, connect=0, status=0, redirect=False, allowed_methods=None, respect_retry_after_header=False
+            ),
         )
 
     async def ask(self, knock: Knock, visit: Visit | None) -> Answer:
