@@ -2,32 +2,35 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import httpx
 import pytest
 
 from emr.app import ROUTERS
 from emr.border.checking import Border, check
 from emr.border.cli import asking
-from emr.border.doors import Door, routes
+from emr.border.doors import Doors, every_door
 from emr.identity.visits import Visits
 from emr.light.results import Findings, Red
+from emr.tenancy.access_part import AccessPart
 from emr.work.runtime import runtime
-from tests.fhir.samples import Json
+from tests.fhir.samples import Json, mark
 from tests.fleet.world import emr
 from tests.house import CAU_VONG, HOA_SEN, House
 
 Check = Callable[..., Findings]
 
 
-async def checked(live: House, target: str, doors: list[Door], *, alone: bool) -> Findings:
+async def checked(live: House, target: str, doors: Doors, *, alone: bool) -> Findings:
     parts = runtime(live.settings)
     await parts.open()
     try:
         async with asking(live.settings) as client:
             visits = Visits(live.settings, parts.databases.directory, parts.clock)
-            border = Border(client, visits, parts.signing_key, doors, ())
+            border = Border(client, visits, parts.signing_key, doors)
             return await check(border, live.tenants[target], None if alone else live.tenants[CAU_VONG])
     finally:
         await parts.close()
@@ -35,10 +38,12 @@ async def checked(live: House, target: str, doors: list[Door], *, alone: bool) -
 
 @pytest.fixture(scope="package")
 def try_doors(live: House) -> Check:
-    """Try these doors of a hospital (all routes without any), as people of the other too unless `alone`."""
+    """Try these doors of a hospital (all without any, but for searches), as people of the other too unless `alone`."""
 
-    def run(doors: list[Door] | None = None, *, alone: bool = False, target: str = HOA_SEN) -> Findings:
-        return asyncio.run(checked(live, target, routes(ROUTERS) if doors is None else doors, alone=alone))
+    def run(doors: Doors | None = None, *, alone: bool = False, target: str = HOA_SEN) -> Findings:
+        return asyncio.run(
+            checked(live, target, replace(every_door(ROUTERS), searches=()) if doors is None else doors, alone=alone)
+        )
 
     return run
 
@@ -65,3 +70,18 @@ def found(told: Told) -> Findings:
     """The same as findings."""
     result = told.row["result"]
     return Findings(result["probes"], [Red(**each) for each in result["red"]])
+
+
+STRICT = AccessPart(care_relationship="encounter", bound_roles=("doctor", "nurse", "imaging", "archivist"))
+
+
+@pytest.fixture(scope="package")
+def strict(live: House) -> str:
+    """A hospital that shows patients to none but who treats them."""
+    slug = f"strict-{mark()[:8]}"
+    live.new_hospital(slug, access=STRICT)
+    deadline = time.monotonic() + 10
+    while httpx.get(f"{live.fhir(slug)}/metadata", trust_env=False).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return slug

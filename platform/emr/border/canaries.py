@@ -45,7 +45,8 @@ class Canary:
 
 async def plant(knocker: Knocker, base: str, marks: Marks, doctor: Visit, device: Visit) -> Canary:
     """Plant what is not there yet. `base` is the hospital's path. Raises `Unavailable` when it is not taken."""
-    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(each) for each in _resources(marks)]}
+    planted = [*_resources(marks), *_relation(marks)]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(each) for each in planted]}
     await _send(knocker, Knock("POST", f"{base}/fhir", {"Content-Type": FHIR}, json.dumps(bundle).encode()), doctor)
     stow = Knock("POST", f"{base}/dicomweb/studies", {"Content-Type": "application/dicom"}, _image(marks))
     await _send(knocker, stow, device)
@@ -59,11 +60,8 @@ async def plant(knocker: Knocker, base: str, marks: Marks, doctor: Visit, device
 
 
 def _resources(marks: Marks) -> list[Resource]:
-    """A patient, a visit, a result, a note and a file; each says the proof. And who has to do with the patient, for
-    hospitals that show a patient to nobody else: whoever looks comes as this practitioner.
-    """
+    """A patient, a visit, a result, a note and a file; each says the proof."""
     subject = {"reference": f"Patient/{marks.ids['patient']}"}
-    practitioner = {"reference": f"Practitioner/{marks.ids['practitioner']}"}
     act = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
     record_number = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
     found: list[Resource] = [
@@ -93,14 +91,29 @@ def _resources(marks: Marks) -> list[Resource]:
             "content": [{"attachment": {"contentType": "text/plain; charset=utf-8", "data": marks.file}}],
         },
         {"resourceType": "Binary", "contentType": "text/plain", "data": marks.file, "securityContext": subject},
-        {"resourceType": "Practitioner", "active": False, "name": [{"text": f"{marks.word} {marks.proof}"}]},
-        {
-            "resourceType": "CareTeam", "status": "active", "subject": subject,
-            "participant": [{"member": practitioner}], "name": f"{marks.word} {marks.proof}",
-        },
     ]  # fmt: skip
-    names = ("patient", "encounter", "observation", "note", "binary", "practitioner", "team")
-    return [each | {"id": marks.ids[name], "meta": _TEST} for each, name in zip(found, names, strict=True)]
+    names = ("patient", "encounter", "observation", "note", "binary")
+    return [_marked(each, marks.ids[name]) for each, name in zip(found, names, strict=True)]
+
+
+def _relation(marks: Marks) -> list[Resource]:
+    """Who has to do with the patient, for hospitals that show a patient to nobody else: whoever looks comes as this
+    practitioner, whom everybody may see.
+    """
+    practitioner, team = marks.ids["practitioner"], marks.ids["team"]
+    members = {
+        "status": "active", "name": f"{marks.word} {marks.proof}",
+        "subject": {"reference": f"Patient/{marks.ids['patient']}"},
+        "participant": [{"member": {"reference": f"Practitioner/{practitioner}"}}],
+    }  # fmt: skip
+    return [
+        _marked({"resourceType": "Practitioner", "active": False, "name": [{"text": marks.word}]}, practitioner),
+        _marked({"resourceType": "CareTeam"} | members, team),
+    ]
+
+
+def _marked(resource: Resource, key: str) -> Resource:
+    return resource | {"id": key, "meta": _TEST}
 
 
 def _entry(resource: Resource) -> Resource:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from emr.border.canaries import Canary, plant
-from emr.border.doors import ACCEPTS, NOT_PLANTED, PUBLIC, Door, Kind, images, operations, parted, queried, together
+from emr.border.doors import ACCEPTS, NOT_PLANTED, PUBLIC, Door, Doors, Kind, parted, queried, together
 from emr.border.judging import Told, told, why_red, why_told_apart
 from emr.border.knocking import Answer, Knock, Knocker
 from emr.border.secrets import marks_of
@@ -19,6 +19,7 @@ from emr.light.results import Findings
 
 NEIGHBOURS: Final = (Guest("doctor", frozenset({"privacy"})), Guest("admin"), Guest("his"))
 """As whom another hospital's things are asked for there: a person who may do the most, the administrator, a machine."""
+COLLEAGUE: Final = Guest("doctor")
 _DOCTOR: Final = "neighbour-doctor"
 _KINDS: Final[dict[Kind, str]] = {"fhir": "/fhir/Patient", "dicomweb": "/dicomweb/studies", "page": "/"}
 _LETTER: Final = re.compile(r"[0-9a-z]")
@@ -26,16 +27,12 @@ _LETTER: Final = re.compile(r"[0-9a-z]")
 
 @dataclass(frozen=True, slots=True)
 class Border:
-    """Everything that a check needs: the service, who may be somebody for a while, and the doors.
-
-    `searches` are those by which a neighbour asks at home for what is another hospital's.
-    """
+    """Everything that a check needs: the service, who may be somebody for a while, and the doors."""
 
     knocker: Knocker
     visits: Visits
     signing_key: bytes
-    doors: Sequence[Door]
-    searches: Sequence[Door]
+    doors: Doors
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,8 @@ class Outsider:
 
 
 async def check(border: Border, target: Tenant, other: Tenant | None) -> Findings:
-    """Try every door of `target` as nobody, as a stranger, as the department and as people and machines of `other`.
+    """Try every door of `target` as nobody, as a stranger, as the department and as people and machines of `other`; and
+    where a care relationship decides, as a doctor of its own who has none.
 
     Raises `Unavailable` when the canaries cannot be planted or the service does not answer.
     """
@@ -57,6 +55,9 @@ async def check(border: Border, target: Tenant, other: Tenant | None) -> Finding
         canary = await plant(border.knocker, f"/h/{target.slug}", marks, doctor, device)
         checked = _Check(border, target, canary)
         await checked.see(doctor, device, officer)
+    if target.access.care != "open" and COLLEAGUE.role in target.access.bound:
+        async with _visitors(border.visits, target, (COLLEAGUE,)) as (visit,):
+            await checked.ask_at_home(target, Outsider("colleague", visit))
     await checked.knock(Outsider("nobody", None))
     for role, name in (("doctor", "stranger"), ("ops", "department")):
         async with _visitors(border.visits, None, (Guest(role),)) as (visit,):
@@ -90,7 +91,8 @@ class _Check:
     async def see(self, *own: Visit) -> None:
         """The hospital's own people see every planted thing: else a shut door would prove nothing."""
         seen: set[str] = set()
-        aimed = [each for each in self._border.doors if each.path not in NOT_PLANTED and _asks_for_planted(each)]
+        routes = set(self._border.doors.routes) & set(self._border.doors.naming)
+        aimed = [each for each in self._border.doors.routes if each in routes and each.path not in NOT_PLANTED]
 
         async def look(door: Door, visit: Visit) -> None:
             answer = await self._ask(door, self._target, self._canary.ids, visit)
@@ -111,7 +113,7 @@ class _Check:
             why = why_red(answer, self._marks, usual=usual.get(door.kind), public=door.path in PUBLIC)
             self.findings.note(outsider.name, door.name, why)
 
-        await asyncio.gather(*(judge(each) for each in (*self._border.doors, *operations(), *images())))
+        await asyncio.gather(*(judge(each) for each in self._border.doors.knocked_at))
 
     async def ask_at_home(self, home: Tenant, outsider: Outsider) -> None:
         """Ask at one's own doors for the other hospital's things, and for things that never were."""
@@ -135,12 +137,24 @@ class _Check:
                 status = int(each["response"]["status"][:3]) if each else 500
                 self._found(outsider, door, status, json.dumps(each, ensure_ascii=False))
 
-        cursor = Door("GET", "/h/{slug}/fhir/DocumentReference", f"_cursor={self._canary.cursor}")
-        # A doctor may search most; what one finds nothing by, nobody does.
-        alone, batches = parted(self._border.searches if outsider.name == _DOCTOR else ())
-        await asyncio.gather(*(compare(each) for each in self._border.doors if _asks_for_planted(each)))
-        await asyncio.gather(*(search(each) for each in (*alone, *images(), cursor)))
+        doors = self._border.doors
+        alone, batches = parted(doors.searches)
+        if outsider.name != _DOCTOR:
+            # A doctor may search most; what one finds nothing by, nobody does.
+            alone, batches = (alone if outsider.name == "colleague" else []), []
+        await asyncio.gather(*(compare(each) for each in doors.naming))
+        await asyncio.gather(*(search(each) for each in (*alone, *doors.images)))
         await asyncio.gather(*(search_together(each) for each in batches))
+        if home != self._target:
+            await self._go_on(home, outsider)
+
+    async def _go_on(self, home: Tenant, outsider: Outsider) -> None:
+        """Follow the other hospital's page link at home, where it is no page link."""
+        door = Door("GET", "/h/{slug}/fhir/DocumentReference", f"_cursor={self._canary.cursor}")
+        answer = await self._ask(door, home, self._canary.ids, outsider.visit)
+        self._found(outsider, door, answer.status, answer.text)
+        if answer.status < 400:
+            self.findings.note(outsider.name, f"{door.path}?_cursor (at home)", "not-shut")
 
     def _found(self, outsider: Outsider, door: Door, status: int, text: str) -> None:
         """What somebody found who searched at home."""
@@ -157,10 +171,6 @@ class _Check:
 
     async def _ask(self, door: Door, home: Tenant, ids: Mapping[str, str], visit: Visit | None) -> Answer:
         return await self._border.knocker.ask(door.knock(home.slug, ids, self._values), visit)
-
-
-def _asks_for_planted(door: Door) -> bool:
-    return door.method == "GET" and door.planted
 
 
 def _never(value: str) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from emr.app import ROUTERS
 from emr.border.checking import Border, check
-from emr.border.doors import routes, searches
+from emr.border.doors import every_door
 from emr.border.knocking import Knocker, knocker
 from emr.identity.sessions import session_cookie
 from emr.identity.visits import Visits
@@ -75,7 +75,7 @@ async def _check(parts: Runtime, tenant: Tenant) -> Result:
     began_at = parts.clock()
     async with asking(parts.settings) as client:
         visits = Visits(parts.settings, parts.databases.directory, parts.clock)
-        tried = Border(client, visits, parts.signing_key, routes(ROUTERS), searches())
+        tried = Border(client, visits, parts.signing_key, every_door(ROUTERS))
         findings = await check(tried, tenant, neighbour(parts.registry.all(), tenant, last.number if last else 0))
     return await results.add(tenant, findings, (began_at, parts.clock()), build_id())
 

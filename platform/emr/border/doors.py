@@ -108,6 +108,33 @@ def filled(path: str, slug: str, ids: Mapping[str, str]) -> str:
     return _PART.sub(lambda found: parts[found[1]], path)
 
 
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What is tried: `routes` and `operations` at the hospital's own address and, for its things, at others'; `images`:
+    queries for images, `searches`: for everything else.
+    """
+
+    routes: Sequence[Door] = ()
+    operations: Sequence[Door] = ()
+    images: Sequence[Door] = ()
+    searches: Sequence[Door] = ()
+
+    @property
+    def knocked_at(self) -> Sequence[Door]:
+        """At which outsiders knock."""
+        return [*self.routes, *self.operations, *self.images]
+
+    @property
+    def naming(self) -> Sequence[Door]:
+        """Those that ask for something by its id."""
+        return [each for each in (*self.routes, *self.operations) if each.method == "GET" and each.planted]
+
+
+def every_door(routers: Iterable[Any]) -> Doors:
+    """All of an application's."""
+    return Doors(routes(routers), operations(), images(), searches())
+
+
 def routes(routers: Iterable[Any]) -> list[Door]:
     """A door for each method of each route below a hospital."""
     found = dict.fromkeys(each for router in routers for each in _walk(router))

@@ -28,6 +28,7 @@ _OUTSIDERS: Final = {
     "neighbour-doctor": mark("Bác sĩ của bệnh viện khác"),
     "neighbour-admin": mark("Quản trị viên của bệnh viện khác"),
     "neighbour-his": mark("Phần mềm của bệnh viện khác"),
+    "colleague": mark("Bác sĩ của chính bệnh viện, nhưng không điều trị người bệnh"),
     "own": mark("Đối chứng: người của chính bệnh viện vẫn mở được"),
 }
 _WHY: Final = {
