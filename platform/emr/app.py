@@ -33,6 +33,7 @@ from emr.imaging.renderer import Renderer
 from emr.kernel.errors import NotFound
 from emr.light import pages as light_pages
 from emr.privacy import pages as privacy_pages
+from emr.records import scope_criteria
 from emr.settings import Settings
 from emr.smart import discovery as smart_discovery
 from emr.smart import pages as smart_pages
@@ -102,6 +103,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     """The application. Nothing connects before its lifespan begins; `app.state.readiness` tells how it is."""
     parts = parts or runtime(settings)
     subscriptions.install(parts)
+    scope_criteria.install(parts)
     app = _Observed(
         title="EMR",
         docs_url="/docs" if settings.http.docs else None,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emr.access.permissions import DUTIES, GRANTS, demand, demand_change, demand_sight, may, sight
-from emr.access.scopes import RIGHTS, VERBS, Scope, limits_of, scope_of
+from emr.access.scopes import RIGHTS, VERBS, Scope, ambiguous, joined, limits_of, scope_of
 from emr.identity.principal import Principal, kind_of
 from emr.kernel.errors import Forbidden, Malformed
 
@@ -130,8 +130,39 @@ class TestLimits:
         assert sight(who("patient/*.rs")) == []
         assert sight(who("patient/Observation.rs", patient="p")) == ["Observation"]
 
-    def test_a_condition_that_nothing_enforces_gives_nothing(self) -> None:
-        assert sight(who("user/Observation.rs?category=laboratory")) == []
+    def test_criteria_of_every_type_at_once_give_nothing(self) -> None:
+        assert sight(who("user/*.rs?category=laboratory")) == []
+
+    def test_criteria_stand_with_their_type(self) -> None:
+        limits = limits_of(who("user/Observation.rs?category=a", "user/Observation.rs?category=b", "user/Patient.r"))
+        assert limits is not None
+        assert limits.types("s") == {"Observation"}
+        assert limits.types("r") == {"Observation", "Patient"}
+        assert limits.criteria == (("Observation", ((("category", "a"),), (("category", "b"),))),)
+
+    @pytest.mark.parametrize(
+        ("scopes", "kept"),
+        [
+            (["user/Observation.r?a=b", "user/Observation.s?a=c"], False),
+            (["user/Observation.s?a=b", "user/Observation.d"], False),
+            (["user/Observation.rs?a=b", "user/*.r"], False),
+            (["user/Observation.rs?a=b", "user/Observation.c"], True),
+            (["user/Observation.cruds?a=b", "user/Observation.cruds?a=c"], True),
+            (["user/Observation.rs?a=b", "user/Condition.rs"], True),
+        ],
+    )
+    def test_criteria_beside_other_rights_of_the_type_are_kept_where_the_store_can(
+        self,
+        scopes: list[str],
+        kept: bool,  # noqa: FBT001
+    ) -> None:
+        read = [scope for each in scopes if (scope := scope_of(each)) is not None]
+        assert (ambiguous(read) == frozenset()) == kept
+        assert bool(joined(read).criteria) == kept
+
+    def test_what_is_given_without_criteria_needs_none(self) -> None:
+        read = [scope for each in ("user/Observation.rs?a=b", "user/*.rs") if (scope := scope_of(each)) is not None]
+        assert (ambiguous(read), joined(read).criteria) == (frozenset(), ())
 
 
 class TestVerbs:

@@ -231,7 +231,7 @@ class TestRefusals:
             ({"scope": ""}, (400, "invalid_scope")),
             ({"scope": "system/Robot.rs"}, (400, "invalid_scope")),
             ({"scope": "system/Condition.rs"}, (400, "invalid_scope")),
-            ({"scope": "system/Patient.rs?active=true"}, (400, "invalid_scope")),
+            ({"scope": "system/Patient.rs?birthdate=gt2000"}, (400, "invalid_scope")),
             ({"client_secret": "x"}, (401, "invalid_client")),
             ({"client_id": "app-other"}, (401, "invalid_client")),
             ({"client_assertion_type": "urn:x"}, (401, "invalid_client")),

@@ -1,5 +1,6 @@
 """What an app must be to be registered, and what of its wishes it can get."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,7 +75,14 @@ class TestChecked:
 
     @pytest.mark.parametrize(
         "scope",
-        ["system/*.rs", "patient/Patients.rs", "patient/Patient.sr", "openid", "admin", "user/Patient.rs?active=true"],
+        [
+            "system/*.rs",
+            "patient/Patients.rs",
+            "patient/Patient.sr",
+            "openid",
+            "admin",
+            "user/Patient.rs?birthdate=gt2000",
+        ],
     )
     def test_scopes_that_no_app_gets(self, scope: str) -> None:
         assert refused(PUBLIC | {"scopes": [scope]}) == "scopes"
@@ -106,6 +114,9 @@ class TestChecked:
         assert refused(PUBLIC | {"redirect_uris": []}) == "redirect_uris"
 
 
+CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+
+
 class TestGranted:
     APP = App("a", "t", "n", "public", frozenset({"launch", "offline_access", "patient/*.rs", "user/Patient.cruds"}))
 
@@ -122,11 +133,44 @@ class TestGranted:
         assert granted_scopes(self.APP, {"patient/*.*"}) == {"patient/*.rs"}
 
     @pytest.mark.parametrize(
-        "asked", ["", "launch", "user/Observation.rs", "patient/Robot.rs", "patient/Patient.rs?active=true", "user/x"]
+        "asked",
+        ["", "launch", "user/Observation.rs", "patient/Robot.rs", "patient/Patient.rs?birthdate=gt2000", "user/x"],
     )
     def test_nothing_about_resources_is_no_grant(self, asked: str) -> None:
         with pytest.raises(ScopeInvalid):
             granted_scopes(self.APP, asked_scopes(asked))
+
+    def test_criteria_stay_with_their_scope_and_with_fewer_letters(self) -> None:
+        asked = f"patient/Observation.cruds?category={CATEGORY}|laboratory"
+        assert granted_scopes(self.APP, {asked}) == {asked.replace("cruds", "rs")}
+
+    def test_an_app_of_some_observations_gets_no_others(self) -> None:
+        own = f"patient/Observation.rs?category={CATEGORY}|laboratory"
+        app = replace(self.APP, scopes=frozenset({own}))
+        assert granted_scopes(app, {own}) == {own}
+        assert granted_scopes(app, {own + "&status=final"}) == {own + "&status=final"}
+        for wider in ("patient/Observation.rs", f"patient/Observation.rs?category={CATEGORY}|vital-signs"):
+            with pytest.raises(ScopeInvalid):
+                granted_scopes(app, {wider})
+
+    @pytest.mark.parametrize(
+        ("criterion", "named"),
+        [
+            ("date=gt2020", "date"),
+            ("category:not=laboratory", "category:not"),
+            ("category=http://x|", "category"),
+            ("identifier=x", "identifier"),
+            ("nothing=x", "nothing"),
+        ],
+    )
+    def test_a_criterion_that_is_not_kept_is_refused_by_name(self, criterion: str, named: str) -> None:
+        with pytest.raises(ScopeInvalid, match=named):
+            granted_scopes(self.APP, {f"patient/Observation.rs?{criterion}"})
+
+    def test_rights_that_differ_by_criteria_are_refused(self) -> None:
+        one, other = (f"patient/Observation.{each}" for each in ("r?category=a", "s?category=b"))
+        with pytest.raises(ScopeInvalid, match="Observation"):
+            granted_scopes(self.APP, {one, other})
 
     def test_how_long(self) -> None:
         assert lasting_of({"offline_access", "online_access"}) == "offline"

@@ -5,8 +5,8 @@ older `.read`, `.write` and `.*`. Rights are the union of a token's scopes; what
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
@@ -25,6 +25,12 @@ _CONTEXTS: Final[Mapping[Kind, frozenset[str]]] = {
     "machine": frozenset({"system"}),
     "system": frozenset(),
 }
+
+
+Where = tuple[tuple[str, str], ...]
+"""The search criteria of one scope: names and values, all of which must fit."""
+Criteria = tuple[tuple[str, tuple[Where, ...]], ...]
+"""By type the criteria of its scopes, of which one must fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Scope:
     context: str
     type: str
     rights: str
-    where: tuple[tuple[str, str], ...] = ()
+    where: Where = ()
 
 
 def scope_of(text: str) -> Scope | None:
@@ -82,20 +88,26 @@ def scope_of(text: str) -> Scope | None:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the scopes of one token give: by type the rights without a condition."""
+    """What the scopes of one token give: by type the rights without a condition, and those that hold for what fits the
+    criteria alone. A type's criteria are the same for all of the latter.
+    """
 
     whole: Mapping[str, frozenset[str]]
+    some: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    criteria: Criteria = ()
 
     def hold(self, rights: str, resource_type: str | None = None) -> bool:
         """Whether one of these rights is given for the type; with None, for any type."""
         if resource_type is None:
-            return any(not given.isdisjoint(rights) for given in self.whole.values())
-        given = self.whole.get(resource_type, frozenset()) | self.whole.get(ANY_TYPE, frozenset())
-        return not given.isdisjoint(rights)
+            return any(not given.isdisjoint(rights) for part in (self.whole, self.some) for given in part.values())
+        nothing = frozenset[str]()
+        given = self.whole.get(resource_type, nothing) | self.whole.get(ANY_TYPE, nothing)
+        return not (given | self.some.get(resource_type, nothing)).isdisjoint(rights)
 
     def types(self, rights: str) -> frozenset[str]:
         """The types for which one of these rights is given, `*` among them for all."""
-        return frozenset(name for name, given in self.whole.items() if not given.isdisjoint(rights))
+        parts = (self.whole, self.some)
+        return frozenset(name for part in parts for name, given in part.items() if not given.isdisjoint(rights))
 
 
 def limits_of(principal: Principal) -> Limits | None:
@@ -138,12 +150,52 @@ def _limits(scopes: frozenset[str], kind: Kind, app: str | None, patient: str | 
     if app is None and not any(each.startswith(_OF_RESOURCES) for each in scopes):
         return None
     contexts = _CONTEXTS[kind] if patient is not None else _CONTEXTS[kind] - {"patient"}
+    return joined(scope for scope in _readable(scopes) if scope.context in contexts)
+
+
+def joined(scopes: Iterable[Scope]) -> Limits:
+    """What scopes give together. Of a type whose scopes with criteria are `ambiguous` these give nothing."""
+    given = list(scopes)
     whole: dict[str, frozenset[str]] = {}
-    for scope in _readable(scopes):
-        # A condition that nothing here enforces gives nothing.
-        if scope.context in contexts and not scope.where:
+    for scope in given:
+        if not scope.where:
             whole[scope.type] = whole.get(scope.type, frozenset()) | frozenset(scope.rights)
-    return Limits(whole)
+    some: dict[str, frozenset[str]] = {}
+    criteria: dict[str, list[Where]] = {}
+    for scope in given:
+        rights = _beyond(whole, scope)
+        if scope.where and rights and scope.type not in ambiguous(given):
+            some[scope.type] = rights
+            criteria.setdefault(scope.type, []).append(scope.where)
+    return Limits(whole, some, tuple((name, tuple(sorted(set(wheres)))) for name, wheres in sorted(criteria.items())))
+
+
+def ambiguous(scopes: Sequence[Scope]) -> frozenset[str]:
+    """Types for which one right would hold for other resources than another does, which the store cannot tell apart.
+
+    Criteria decide what of a type is there at all, whatever is done with it. So all scopes of a type that have
+    criteria must give the same rights, and none of those that see what is there (`ruds`) may be given without.
+    """
+    whole: dict[str, frozenset[str]] = {}
+    for scope in scopes:
+        if not scope.where:
+            whole[scope.type] = whole.get(scope.type, frozenset()) | frozenset(scope.rights)
+    found: set[str] = set()
+    first: dict[str, frozenset[str]] = {}
+    for scope in scopes:
+        rights = _beyond(whole, scope)
+        if not scope.where or not rights:
+            continue
+        free = whole.get(scope.type, frozenset()) | whole.get(ANY_TYPE, frozenset())
+        if scope.type == ANY_TYPE or first.setdefault(scope.type, rights) != rights or not free.isdisjoint("ruds"):
+            found.add(scope.type)
+    return frozenset(found)
+
+
+def _beyond(whole: Mapping[str, frozenset[str]], scope: Scope) -> frozenset[str]:
+    """The rights of a scope that the scopes without criteria do not give anyhow."""
+    nothing = frozenset[str]()
+    return frozenset(scope.rights) - whole.get(scope.type, nothing) - whole.get(ANY_TYPE, nothing)
 
 
 def _readable(scopes: Iterable[str]) -> Iterable[Scope]:

@@ -44,6 +44,7 @@ _POLICY: Final[tuple[LiteralString, ...]] = (
            coalesce(nullif(current_setting('emr.unlabelled', true), ''), 'f')::bool AS unlabelled,
            coalesce(nullif(current_setting('emr.glass_only', true), ''), 'f')::bool AS glass_only,
            nullif(current_setting('emr.patient', true), '') AS patient,
+           nullif(current_setting('emr.criteria', true), '')::jsonb AS criteria,
            coalesce(nullif(current_setting('emr.own', true), ''), '{{}}')::text[] AS own,
            coalesce(nullif(current_setting('emr.grantees', true), ''), '{{}}')::text[] AS grantees,
            coalesce(nullif(current_setting('emr.cleared', true), ''), '{{}}')::text[] AS cleared,
@@ -101,6 +102,16 @@ _POLICY: Final[tuple[LiteralString, ...]] = (
             OR (coalesce(r.concerns, r.patients) && (SELECT ids FROM {seen}.treated)
                 AND r.labels <@ (SELECT treating || cleared FROM {seen}.looking)))
        AND NOT coalesce(r.concerns, r.patients) && (SELECT ids FROM {seen}.hidden)
+       AND CASE WHEN (SELECT criteria IS NULL FROM {seen}.looking) THEN true
+                WHEN NOT (SELECT criteria FROM {seen}.looking) ? r.type THEN true
+                ELSE EXISTS (
+                  SELECT 1 FROM jsonb_array_elements((SELECT criteria FROM {seen}.looking) -> r.type) AS scope (every)
+                   WHERE NOT EXISTS (
+                     SELECT 1 FROM jsonb_array_elements(scope.every) AS criterion (one)
+                      WHERE NOT EXISTS (
+                        SELECT 1 FROM {schema}.tokens t
+                         WHERE t.pk = r.pk AND criterion.one ?| ARRAY[t.key::text, t.key || '|' || abs(t.system)])))
+                END
     """,  # noqa: S608 - put together from constants
     """
     CREATE VIEW {seen}.dicom_series AS
@@ -125,6 +136,13 @@ CREATE VIEW {seen}.{table} AS
 SELECT t.*, t.ctid FROM {schema}.{table} t
  WHERE EXISTS (SELECT 1 FROM {seen}.resources r WHERE r.pk = t.pk OFFSET 0)
 """
+_VERSIONS: Final[LiteralString] = """
+CREATE VIEW {seen}.{table} AS
+SELECT t.*, t.ctid FROM {schema}.{table} t
+ WHERE EXISTS (SELECT 1 FROM {seen}.resources r WHERE r.pk = t.pk AND (
+   (SELECT criteria IS NULL FROM {seen}.looking) OR NOT (SELECT criteria FROM {seen}.looking) ? r.type) OFFSET 0)
+"""
+"""Earlier versions too; of what is limited by criteria of scopes, which are asked of the index, the newest alone."""
 VIEWS: Final = ("resources", "dicom_series", "dicom_instances", *OF_A_RESOURCE)
 _WRITTEN: Final[tuple[tuple[LiteralString, str], ...]] = (
     ("SELECT, INSERT, UPDATE, DELETE", "blobs"),
@@ -150,7 +168,8 @@ SETTLE: Final = """
 SELECT set_config('emr.now', $1, true), set_config('emr.everybody', $2, true), set_config('emr.unlabelled', $3, true),
        set_config('emr.patient', $4, true), set_config('emr.own', $5::text[]::text, true),
        set_config('emr.grantees', $6::text[]::text, true), set_config('emr.cleared', $7::text[]::text, true),
-       set_config('emr.treating', $8::text[]::text, true), set_config('emr.glass_only', $9, true)
+       set_config('emr.treating', $8::text[]::text, true), set_config('emr.glass_only', $9, true),
+       set_config('emr.criteria', $10, true)
 """
 _NO_LIST: Final[tuple[str, ...]] = ()
 
@@ -162,7 +181,8 @@ class Sight:
     everybody: no care relationship is asked for. unlabelled: labels do not matter. patient: the only one of whom
     anything is seen. own: names under which `concerns` lists what is the looker's own. grantees: under which `grants`
     knows the looker. cleared: labels that do not hide from the looker; treating: nor those of whom the looker treats.
-    glass_only: nothing counts but a glass that the looker has broken.
+    glass_only: nothing counts but a glass that the looker has broken. criteria: codes to which scopes of a token limit
+    some types (JSON; `records.scope_criteria`).
     """
 
     now: datetime
@@ -174,6 +194,7 @@ class Sight:
     cleared: tuple[str, ...] = _NO_LIST
     treating: tuple[str, ...] = _NO_LIST
     glass_only: bool = False
+    criteria: str = ""
 
     def settings(self) -> tuple[object, ...]:
         """The values of `SETTLE`."""
@@ -185,6 +206,7 @@ class Sight:
             self.patient,
             *lists,
             str(self.glass_only),
+            self.criteria,
         )
 
 
@@ -211,7 +233,7 @@ def establish(connection: Connection, schema: str) -> None:
     for statement in _POLICY:
         run(connection, statement, **names)
     for table in OF_A_RESOURCE:
-        run(connection, _WITH_RESOURCE, table=table, **names)
+        run(connection, _VERSIONS if table == "resource_versions" else _WITH_RESOURCE, table=table, **names)
     _grant(connection, names)
 
 

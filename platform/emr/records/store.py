@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from emr.access.permissions import demand_change
+from emr.access.scopes import limits_of
 from emr.kernel.errors import Forbidden
 from emr.records.current import CURRENT
 from emr.records.draft import Draft
@@ -112,6 +113,7 @@ _HELD: Final = """
 SELECT EXISTS (SELECT 1 FROM unnest($1::text[], $2::text[]) AS t (type, id)
                  JOIN resources r ON r.type = t.type AND r.id = t.id)
 """
+_SEEN: Final = "SELECT count(*) FROM resources WHERE pk = ANY ($1::bigint[])"
 _HOLD_NAME: Final = "SELECT pg_advisory_xact_lock($1)"
 
 
@@ -210,6 +212,19 @@ async def store_rows(work: UnitOfWork, rows: Rows, *, last: bool = False) -> Non
             await _put(own, _CREATE if first else _REPLACE, rows.columns, rows)
         if work.tenant.access.kept:
             await keep_sights(own, [each.pk for each in rows.written])
+    await _demand_within(work, rows)
+
+
+async def _demand_within(work: UnitOfWork, rows: Rows) -> None:
+    """Raise `Forbidden` for what the criteria of a token's scopes would hide from its writer."""
+    limits = limits_of(work.principal)
+    limited = {} if limits is None else limits.some
+    pks = [
+        each.pk for each in rows.written
+        if each.verb != "delete" and _RIGHTS[each.verb] in limited.get(each.type, frozenset())
+    ]  # fmt: skip
+    if pks and await work.db.fetchval(_SEEN, pks, name="within-scopes") < len(pks):
+        raise Forbidden("scope-may-not", "This does not fit the criteria of the token's scopes.")
 
 
 async def put_as_if(work: UnitOfWork, draft: Draft, known: Mapping[tuple[str, str], int]) -> None:

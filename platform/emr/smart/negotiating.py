@@ -1,9 +1,10 @@
 """Which of the scopes that an app asks for it can get: what it was registered for, as far as it can be kept. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
-from emr.access.scopes import Scope
+from emr.access.scopes import Scope, ambiguous
 from emr.identity.app_grants import Lasting
 from emr.identity.apps import App
 from emr.identity.errors import ScopeInvalid
@@ -27,6 +28,7 @@ def granted_scopes(app: App, asked: Iterable[str]) -> frozenset[str]:
     """
     own = [scope for text in app.scopes if (scope := understood(text)) is not None]
     found: set[str] = set()
+    kept: list[Scope] = []
     about_resources = False
     for text in asked:
         scope = _read(text)
@@ -35,7 +37,10 @@ def granted_scopes(app: App, asked: Iterable[str]) -> frozenset[str]:
                 found.add(text)
         elif rights := _covered(scope, own):
             about_resources = True
-            found.add(text if rights == scope.rights else f"{scope.context}/{scope.type}.{rights}")
+            kept.append(replace(scope, rights=rights))
+            found.add(text if rights == scope.rights else _said(text, scope, rights))
+    if unclear := ambiguous(kept):
+        raise ScopeInvalid(f"Scopes of {min(unclear)} with criteria give other rights than those beside them.")
     if not about_resources:
         raise ScopeInvalid("The app may have none of these scopes about resources.")
     return frozenset(found)
@@ -52,17 +57,21 @@ def _read(text: str) -> Scope | None:
         scope = understood(text)
     except Malformed as refusal:
         raise ScopeInvalid(refusal.message) from refusal
-    if scope is not None and scope.where:
-        raise ScopeInvalid("A scope with search criteria cannot be enforced here.")
     return scope
 
 
+def _said(text: str, scope: Scope, rights: str) -> str:
+    """The scope with fewer rights, and with its criteria."""
+    _, mark, criteria = text.partition("?")
+    return f"{scope.context}/{scope.type}.{rights}{mark}{criteria}"
+
+
 def _covered(scope: Scope, own: Iterable[Scope]) -> str:
-    """The letters of it that the app was registered for."""
+    """The letters of it that the app was registered for, without criteria or with all that stand in one of its own."""
     held = {
         right
         for each in own
-        if each.context == scope.context and each.type in (scope.type, "*")
+        if each.context == scope.context and each.type in (scope.type, "*") and set(each.where) <= set(scope.where)
         for right in each.rights
     }
     return "".join(right for right in scope.rights if right in held)

@@ -14,6 +14,8 @@ from emr.identity.apps import App, AppKind, hashed, new_secret
 from emr.identity.client_assertion import key_set
 from emr.identity.errors import ClientRefused
 from emr.kernel.errors import Invalid, Issue, Malformed
+from emr.records.errors import SearchRefused
+from emr.records.scope_criteria import demand_kept
 
 LAUNCHES: Final = frozenset({"launch", "launch/patient"})
 LASTING: Final = frozenset({"online_access", "offline_access"})
@@ -75,10 +77,18 @@ def checked(wish: RegisterApp, tenant_id: str) -> tuple[App, str | None]:
 
 
 def understood(text: str) -> Scope | None:
-    """A scope about resources, with a type that R4 has; None for another kind. Raises `Malformed`."""
+    """A scope about resources, with a type that R4 has and criteria that are kept here; None for another kind.
+
+    Raises `Malformed`, naming a criterion that is not kept.
+    """
     scope = scope_of(text)
     if scope is not None and scope.type != "*" and scope.type not in resource_types():
         raise Malformed("scope-form", "The scope names a type that R4 does not have.", location="scope")
+    if scope is not None and scope.where:
+        try:
+            demand_kept(scope.type, scope.where)
+        except SearchRefused as refusal:
+            raise Malformed("scope-criterion", refusal.message, location="scope") from refusal
     return scope
 
 
@@ -91,8 +101,6 @@ def _check_scope(text: str, kind: AppKind) -> None:
         raise _wrong("scopes", "There is no such scope here.")
     if scope is not None and (scope.context == "system") != (kind == "service"):
         raise _wrong("scopes", "A service has scopes of system/, every other app has none of them.")
-    if scope is not None and scope.where:
-        raise _wrong("scopes", "A scope with search criteria cannot be enforced here.")
 
 
 def _check_addresses(wish: RegisterApp) -> None:

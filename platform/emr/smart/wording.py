@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from emr.access.scopes import scope_of
+from emr.access.scopes import Scope, scope_of
 from emr.identity.app_grants import Lasting
 from emr.web.i18n import mark
 
@@ -75,13 +75,23 @@ def wishes(scopes: Iterable[str]) -> tuple[Wish, ...]:
         for letters, verb in _VERBS:
             if set(letters) & set(scope.rights):
                 context = "patient" if bound else "user"
-                found[context].setdefault(verb, set()).add(scope.type)
+                found[context].setdefault(verb, set()).add(_thing(scope))
     whose = {"patient": mark("Chỉ của người bệnh này"), "user": mark("Của mọi người bệnh mà bạn được xem")}
     return tuple(
         Wish(whose[context], tuple(_line(verb, types) for _, verb in _VERBS if (types := verbs.get(verb))))
         for context, verbs in found.items()
         if verbs
     )
+
+
+def _thing(scope: Scope) -> str:
+    """A type, or what of it: `Observation (category: laboratory)`, the codes without their systems."""
+    codes = ", ".join(f"{name}: {_codes(value)}" for name, value in scope.where)
+    return f"{scope.type} ({codes})" if codes else scope.type
+
+
+def _codes(value: str) -> str:
+    return ", ".join(each.rpartition("|")[2] for each in value.split(","))
 
 
 def _line(verb: str, types: set[str]) -> Line:

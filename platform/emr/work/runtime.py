@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from emr.access.scopes import Criteria
 from emr.audit.writer import AuditWriter
 from emr.db.pools import Databases, databases
 from emr.db.revisions import newest_hospital_revision
@@ -64,6 +65,8 @@ class Runtime:
     clock: Clock = utc_now
     guards: dict[str, Callable[[Any, Any], Awaitable[None]]] = field(default_factory=dict)
     """What a room above the record adds to storing a type: called with unit of work and draft, before each version."""
+    sight_compilers: dict[str, Callable[[bytes, Criteria], str]] = field(default_factory=dict)
+    """What turns search criteria of scopes into what the views of limited sight ask; without it nothing fits them."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def open(self) -> None:

@@ -1,5 +1,6 @@
 """The unit of work: what a use case may touch, and how it ends."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -8,7 +9,8 @@ from typing import Final
 
 import asyncpg
 
-from emr.access.care import sight_of
+from emr.access.care import AUTHOR, sight_of
+from emr.access.scopes import limits_of
 from emr.audit.rows import AuditRow
 from emr.audit.trail import Trail
 from emr.audit.writer import IN_TRANSACTION
@@ -77,7 +79,7 @@ async def unit_of_work(
     trail = Trail()
     keyring = await runtime.keyrings.of(tenant)
     try:
-        sight = sight_of(tenant, principal, runtime.clock)
+        sight = _sight(runtime, tenant, principal)
         async with _in_our_words(_transaction(runtime, tenant, sight, to_read=to_read)) as connection:
             blobs = runtime.stores.blobs(tenant.schema, keyring, connection)
             try:
@@ -95,6 +97,17 @@ async def unit_of_work(
         raise
     if not trail.wrote:
         await runtime.audit.record(tenant.cell, trail.rows)
+
+
+def _sight(runtime: Runtime, tenant: Tenant, principal: Principal) -> Sight | None:
+    """What the transaction is told of who is looking, also of scopes that criteria limit."""
+    sight, limits = sight_of(tenant, principal, runtime.clock), limits_of(principal)
+    if limits is None or not limits.criteria:
+        return sight
+    whole = Sight(runtime.clock(), everybody=True, unlabelled=True, own=(AUTHOR + principal.subject,))
+    compiler = runtime.sight_compilers.get("criteria")
+    nothing = json.dumps({resource_type: [] for resource_type, _ in limits.criteria})
+    return replace(sight or whole, criteria=compiler(tenant.index_key, limits.criteria) if compiler else nothing)
 
 
 @asynccontextmanager

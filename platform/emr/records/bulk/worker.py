@@ -13,6 +13,7 @@ from emr.identity.memberships import Memberships
 from emr.identity.principal import Principal, system_principal
 from emr.kernel.errors import Conflict, Forbidden, NotFound, Refusal, Unavailable
 from emr.kernel.tenant import Tenant
+from emr.records import scope_criteria
 from emr.records.bulk.beside import Desks
 from emr.records.bulk.export import Exporter
 from emr.records.bulk.importing import Importer, Running
@@ -86,6 +87,7 @@ class BulkWorker:
 
     def __init__(self, parts: Runtime, relay: RolePool, leases: Leases) -> None:
         self._parts, self._relay, self.leases = parts, relay, leases
+        scope_criteria.install(parts)
         bulk = parts.settings.bulk
         self._desks = Desks(bulk.import_processes)
         self._reached = kill_points(parts.settings)
