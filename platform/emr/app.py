@@ -49,6 +49,7 @@ from emr.telemetry.tracing import configure_tracing
 from emr.web import errors, home, installation, me, sign_in
 from emr.web.body import Room
 from emr.web.direct import DirectRoutes
+from emr.web.fairness import Fairness
 from emr.web.work import in_hospital
 from emr.work.collector import leave_old_objects_alone
 from emr.work.runtime import Runtime, runtime
@@ -96,7 +97,7 @@ class _Observed(FastAPI):
         plain = DirectRoutes(
             super().build_middleware_stack(), self, [route for router in _FHIR for route in router.routes]
         )
-        return ObserveRequests(CrossOrigin(plain, self))
+        return ObserveRequests(CrossOrigin(Fairness(plain, self), self))
 
 
 def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
@@ -123,6 +124,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     app.state.readiness = Readiness({"database": parts.database_reason}, {"storage": parts.storage_reason})
     app.state.stop_tracing = lambda: None
     app.state.management_ports = range(0)
+    app.state.processes = settings.http.replicas
     for router in ROUTERS:
         app.include_router(router)
     installation.install(app, settings)
@@ -139,6 +141,7 @@ def create() -> FastAPI:
     configure_logs(settings.telemetry, "serve")
     app = build(settings)
     app.state.stop_tracing = configure_tracing(settings.telemetry, "serve")
+    app.state.processes = settings.http.replicas * int(os.environ[MANAGEMENT_PORTS])
     app.state.management_ports = range(
         int(os.environ[MANAGEMENT_PORT]), int(os.environ[MANAGEMENT_PORT]) + int(os.environ[MANAGEMENT_PORTS])
     )

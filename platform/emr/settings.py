@@ -40,6 +40,12 @@ class Database(BaseModel):
         le=16,
         description="Slices of a cell's pool; a hospital belongs to one by hash, so each backend sees only its share of hospitals.",
     )
+    pool_share: int = Field(
+        75,
+        ge=1,
+        le=100,
+        description="Percent of a slice's connections that one hospital may hold at a time; who waits is served in turns by hospital.",
+    )
     statement_timeout_ms: int = Field(
         15_000, ge=100, description="Milliseconds after which a hospital's statement is cancelled."
     )
@@ -223,6 +229,12 @@ class Http(BaseModel):
         64, ge=1, description="MiB of JSON bodies in memory at one time, per process; beyond it 503 and Retry-After."
     )
     docs: bool = Field(False, description="Whether the OpenAPI page is served.")
+    replicas: int = Field(
+        1, ge=1, description="How many `emr serve` run: each lets a hospital ask its part of the quota of requests."
+    )
+    contact: str = Field(
+        "", description="Whom to call when a hospital is not served: words and a number, on the page that says so."
+    )
     proxies: str = Field("127.0.0.1", description="Addresses whose X-Forwarded headers are believed, parted by commas.")
 
 

@@ -255,3 +255,61 @@ class TestTakeBackOpen:
         pool.take_back_open(second)
         assert first.is_closed()
         assert second.is_closed()
+
+
+class TestShare:
+    @in_loop
+    async def test_one_owner_never_has_more_than_its_share_and_others_are_served_meanwhile(self, url: str) -> None:
+        pool = Pool(url, 3, {}, 2)
+        await pool.open()
+        held = [await pool.lend("a"), await pool.lend("a")]
+        third = asyncio.create_task(pool.lend("a"))
+        await asyncio.sleep(0.05)
+        assert not third.done()
+        other = await asyncio.wait_for(pool.lend("b"), 5)
+        await pool.take_back(other)
+        await asyncio.sleep(0.05)
+        assert not third.done()
+        assert pool.idle_connections() == 1
+        await pool.take_back(held[0])
+        assert await third is held[0]
+        for driver in (held[0], held[1]):
+            await pool.take_back(driver)
+        assert (pool._held, pool._lent, pool._waiting) == ({}, {}, {})
+        await pool.close()
+
+    @in_loop
+    async def test_who_waits_is_served_in_turns_by_owner(self, url: str) -> None:
+        pool = Pool(url, 1, {})
+        await pool.open()
+        served: list[str] = []
+
+        async def turn(owner: str) -> None:
+            driver = await pool.lend(owner)
+            served.append(owner)
+            await asyncio.sleep(0)
+            await pool.take_back(driver)
+
+        first = await pool.lend("first")
+        tasks = [asyncio.create_task(turn(owner)) for owner in [*"aaaaaaaa", "b", "c", "b"]]
+        await asyncio.sleep(0.05)
+        await pool.take_back(first)
+        await asyncio.gather(*tasks)
+        assert "".join(served) == "abcabaaaaaa"
+        assert (pool._held, pool._waiting) == ({}, {})
+        await pool.close()
+
+    @in_loop
+    async def test_who_gives_up_at_its_share_leaves_no_trace(self, url: str) -> None:
+        pool = Pool(url, 2, {}, 1)
+        await pool.open()
+        held = await pool.lend("a")
+        waiting = asyncio.create_task(pool.lend("a"))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await pool.take_back(held)
+        assert await asyncio.wait_for(pool.lend("a"), 5) is held
+        await pool.take_back(held)
+        assert (pool._held, pool._lent, pool._waiting) == ({}, {}, {})
+        await pool.close()

@@ -1,6 +1,7 @@
 """STOW-RS over HTTP."""
 
 import resource
+import time
 from collections.abc import Iterator
 
 import pydicom
@@ -137,3 +138,22 @@ class TestStore:
             place = f"/studies/{sent.StudyInstanceUID}/series/{sent.SeriesInstanceUID}/instances/{sent.SOPInstanceUID}"
             back = client.get(place, headers={"Accept": "application/dicom"})
             assert back.content == path.read_bytes()
+
+
+class TestQuota:
+    def test_is_told_before_it_is_used_up_and_then_nothing_is_kept(self, live, web):
+        schema = live.tenants[HOA_SEN].schema
+        columns = "(key, digest, size, media_type, key_id, retention_class)"
+        plant = f"INSERT INTO {schema}.blobs {columns} VALUES ('full', '', %s, 'x', 'k', 'record')"
+        assert "warning" not in web().post("/studies", content=encoded(slice_of(study=fresh())), headers=DICOM).headers
+        found = []
+        for gib in (170, 200):
+            live.sql(plant, gib << 30)
+            time.sleep(0.5)
+            try:
+                found.append(web().post("/studies", content=encoded(slice_of(study=fresh())), headers=DICOM))
+            finally:
+                live.sql(f"DELETE FROM {schema}.blobs WHERE key = 'full'")
+        near, full = found
+        assert (near.status_code, near.headers["warning"][:3]) == (200, "299")
+        assert (full.status_code, full.json()["code"]) == (413, "hospital-storage-full")

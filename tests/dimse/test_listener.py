@@ -122,14 +122,54 @@ class TestStore:
         assert answer.returncode != 0
         assert (standing.counts(), standing.objects(), standing.refusals()) == (*before[:2], before[2] + 1)
 
-    async def test_a_read_only_hospital_takes_nothing(self, standing, parts, port):
+    @pytest.mark.parametrize(
+        ("state", "echoes", "says"),
+        [("read-only", True, "0x124"), ("leaving", True, "0x124"), ("suspended", False, "Rejected Transient")],
+    )
+    async def test_a_hospital_that_takes_nothing_says_so(self, standing, parts, port, tmp_path, state, echoes, says):
         schema = standing.tenants[CAU_VONG].schema
-        standing.sql("UPDATE directory.tenants SET state = 'read-only' WHERE schema = %s", schema)
+        before = standing.counts(CAU_VONG), standing.objects(CAU_VONG), standing.refusals(CAU_VONG)
+        standing.sql("UPDATE directory.tenants SET state = %s WHERE schema = %s", state, schema)
         try:
             await parts.registry.refresh()
-            assert (await _run(Device(port, "XRAY2", "CAUVONG").echo)).returncode != 0
+            device = Device(port, "XRAY2", "CAUVONG")
+            answer = await _run(device.store, [write(tmp_path, encoded(slice_of(study=fresh())))])
+            assert answer.returncode != 0
+            assert says.lower() in (answer.stdout + answer.stderr).lower()
+            assert ((await _run(device.echo)).returncode == 0) is echoes
         finally:
             standing.sql("UPDATE directory.tenants SET state = 'trial' WHERE schema = %s", schema)
+        refused = standing.refusals(CAU_VONG) - before[2]
+        assert (standing.counts(CAU_VONG), standing.objects(CAU_VONG)) == before[:2]
+        assert refused == (1 if echoes else 2)
+
+    async def test_a_hospital_without_room_is_out_of_resources(self, standing, parts, port, tmp_path):
+        schema, most = standing.tenants[CAU_VONG].schema, parts.registry.by_slug(CAU_VONG).quotas.storage_gib
+        columns = "(key, digest, size, media_type, key_id, retention_class)"
+        standing.sql(f"INSERT INTO {schema}.blobs {columns} VALUES ('full', '', %s, 'x', 'k', 'record')", most << 30)
+        try:
+            answer = await _run(
+                Device(port, "XRAY2", "CAUVONG").store, [write(tmp_path, encoded(slice_of(study=fresh())))]
+            )
+        finally:
+            standing.sql(f"DELETE FROM {schema}.blobs WHERE key = 'full'")
+        assert "outofresources" in (answer.stdout + answer.stderr).lower()
+
+    async def test_a_state_counts_in_an_association_that_was_there_before(self, standing, parts, port):
+        device = AE(ae_title="XRAY2")
+        device.add_requested_context(CTImageStorage)
+        association = await _run(lambda: device.associate("127.0.0.1", port, ae_title="CAUVONG"))
+        schema = standing.tenants[CAU_VONG].schema
+        found = []
+        try:
+            for state in ("read-only", "suspended", "trial"):
+                standing.sql("UPDATE directory.tenants SET state = %s WHERE schema = %s", state, schema)
+                await parts.registry.refresh()
+                found.append((await _run(association.send_c_store, slice_of(study=fresh()))).Status)
+        finally:
+            standing.sql("UPDATE directory.tenants SET state = 'trial' WHERE schema = %s", schema)
+            await _run(association.release)
+        assert found == [0x0124, 0xA700, 0x0000]
 
     async def test_a_line_that_drops_leaves_nothing_behind(self, standing, port, tmp_path, monkeypatch):
         before = standing.counts(), standing.objects()

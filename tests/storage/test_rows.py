@@ -1,13 +1,17 @@
 """Content and its row on a real PostgreSQL: one transaction, one hospital, and a sweep for what crashes leave."""
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from emr.kernel.clock import utc_now
 from emr.kernel.errors import NotFound
-from emr.storage.errors import ObjectMissing
+from emr.kernel.tenant import Quotas, Tenant
+from emr.storage.errors import BlobTooLarge, ObjectMissing, StorageFull
+from emr.storage.room import Room
 from emr.storage.sweep import sweep
 from emr.work.runtime import Runtime
 from emr.work.unit import unit_of_work
@@ -79,3 +83,53 @@ class TestSweep:
             assert (await sweep(store, work.db, utc_now() + day)).removed == 1
         assert kept.key in standing.objects()
         assert orphan.key not in standing.objects()
+
+
+class TestRoom:
+    """A hospital of one GiB, nearly full."""
+
+    @pytest.fixture
+    def nearly_full(self, standing: House) -> Iterator[Tenant]:
+        tenant = replace(standing.tenants[HOA_SEN], quotas=Quotas(storage_gib=1))
+        used = standing.sql(
+            f"SELECT coalesce(sum(size), 0) FROM {tenant.schema}.blobs WHERE retention_class = 'record'"
+        )
+        size = (1 << 30) - 100 - int(used[0][0])
+        columns = "(key, digest, size, media_type, key_id, retention_class)"
+        standing.sql(
+            f"INSERT INTO {tenant.schema}.blobs {columns} VALUES ('big', '\\x00', %s, 'x', 'k', 'record')", size
+        )
+        yield tenant
+        standing.sql(f"DELETE FROM {tenant.schema}.blobs WHERE key = 'big'")
+
+    async def test_what_fits_is_kept_and_what_does_not_is_refused_before_anything_stays(
+        self, standing: House, parts: Runtime, nearly_full: Tenant
+    ) -> None:
+        async with unit_of_work(parts, nearly_full, standing.principal()) as work:
+            assert await work.blobs.level() == "near"
+            kept = await work.blobs.put(stream(b"x" * 60), media_type="image/png", limit=LIMIT)
+        before = standing.counts(), standing.objects()
+        with pytest.raises(StorageFull):
+            async with unit_of_work(parts, nearly_full, standing.principal()) as work:
+                await work.blobs.put(stream(b"x" * 41), media_type="image/png", limit=LIMIT)
+        with pytest.raises(BlobTooLarge):
+            async with unit_of_work(parts, nearly_full, standing.principal()) as work:
+                await work.blobs.put(stream(b"x" * 21), media_type="image/png", limit=20)
+        assert (standing.counts(), standing.objects()) == before
+        async with unit_of_work(parts, nearly_full, standing.principal()) as work:
+            last = await work.blobs.put(stream(b"x" * 40), media_type="image/png", limit=LIMIT)
+            assert await work.blobs.level() == "full"
+        with pytest.raises(StorageFull):
+            async with unit_of_work(parts, nearly_full, standing.principal()) as work:
+                await work.blobs.put(stream(b"x"), media_type="image/png", limit=LIMIT)
+        async with unit_of_work(parts, nearly_full, standing.principal()) as work:
+            # An export goes on: its files go away by themselves.
+            export = await work.blobs.put(stream(b"x"), media_type="x", limit=LIMIT, retention_class="bulk")
+            for blob in (export, kept, last):
+                await work.blobs.delete(blob)
+
+    async def test_an_old_sum_refuses_nothing(self, standing: House, parts: Runtime, nearly_full: Tenant) -> None:
+        room = parts.stores._rooms.setdefault(nearly_full.schema, Room())
+        room.used, room.until = 2 << 30, float("inf")
+        async with unit_of_work(parts, nearly_full, standing.principal()) as work:
+            await work.blobs.delete(await work.blobs.put(stream(b"x"), media_type="x", limit=LIMIT))

@@ -94,6 +94,11 @@ GRANTS: Final[dict[str, Grant]] = {
 }
 
 
+CHANGES_THE_RECORD: Final = (_CHANGE | _CARE | _SUBSCRIBE | {"imaging:store"}) - {"record:transaction"}
+"""What a hospital takes only in a state in which facts may be added. A Bundle may only read, and who imports may ask
+how far it came: there the store itself refuses.
+"""
+
 AT_ANY_HOUR: Final = frozenset({"care:break-glass"})
 """What a hospital's hours do not hold back."""
 

@@ -11,6 +11,7 @@ from emr.administration.answers import CONFIRM, administered_of, explain, zone_o
 from emr.administration.machines.service import list_machines
 from emr.administration.reviews.service import list_reviews
 from emr.administration.sessions.service import list_sessions
+from emr.administration.usage import Usage, usage
 from emr.identity.memberships import Membership
 from emr.kernel.errors import Conflict, Invalid
 from emr.web.answers import read_form, read_form_and_file, render, saved
@@ -32,7 +33,7 @@ async def overview(request: Request, work: Work) -> Response:
         members=sum(service.is_current(each, work.clock()) for each in found),
         left=sum(not service.is_current(each, work.clock()) for each in found),
         waiting=await service.unfinished(work), possible=administered_of(request).possible,
-        reviews=await list_reviews(work), sessions=len(await list_sessions(work)),
+        reviews=await list_reviews(work), sessions=len(await list_sessions(work)), usage=await usage(work),
         machines=sum(each.active for each in await list_machines(work)), zone=zone_of(work),
     )  # fmt: skip
 
@@ -50,7 +51,7 @@ async def members(request: Request, work: Work) -> Response:
 @router.get("/members/new")
 async def new_member(request: Request, work: Work) -> Response:
     """The form for somebody new."""
-    return _invitation(request, work, Form(), await service.list_wards(work))
+    return _invitation(request, work, Form(), (await service.list_wards(work), await usage(work)))
 
 
 @router.post("/members/new")
@@ -58,7 +59,7 @@ async def invite(request: Request, visit: Visiting) -> Response:
     """Somebody new; the page says how they get in, once."""
     form = await read_form(request, visit)
     async with visit.begin() as work:
-        wards = await service.list_wards(work)
+        wards, used = await service.list_wards(work), await usage(work)
     at = administered_of(request)
     wanted = policy.invitation_of(form, wards, by_email=at.possible)
     if form.ok:
@@ -68,7 +69,7 @@ async def invite(request: Request, visit: Visiting) -> Response:
             explain(form, refusal, "" if at.possible or refusal.location != "email" else "subject")
         else:
             return render(request, visit, "administration/invited.html", invited=invited)
-    return _invitation(request, visit, form, wards, status=422)
+    return _invitation(request, visit, form, (wards, used), status=422)
 
 
 @router.get("/members/{subject}")
@@ -195,11 +196,16 @@ async def _again(request: Request, visit: Visit, subject: str, form: Form) -> Re
 
 
 def _invitation(
-    request: Request, where: UnitOfWork | Visit, form: Form, wards: Mapping[str, str], *, status: int = 200
+    request: Request,
+    where: UnitOfWork | Visit,
+    form: Form,
+    beside: tuple[Mapping[str, str], Usage],
+    *,
+    status: int = 200,
 ) -> Response:
     return render(
         request, where, "administration/invite.html", status=status,
-        form=form, wards=wards, policy=policy, possible=administered_of(request).possible,
+        form=form, wards=beside[0], usage=beside[1], policy=policy, possible=administered_of(request).possible,
     )  # fmt: skip
 
 

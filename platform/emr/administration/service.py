@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from emr.administration.errors import AccountElsewhere, AlreadyMember, NotForOneself, TooManyMembers
+from emr.administration.errors import AccountElsewhere, AlreadyMember, NotForOneself
 from emr.administration.policy import Standing
+from emr.administration.usage import demand_room
 from emr.identity.made_accounts import MadeAccounts
 from emr.identity.memberships import Membership, Memberships
 from emr.identity.principal import HOSPITAL_ROLES
@@ -62,10 +63,7 @@ async def begin_invitation(work: UnitOfWork) -> None:
     """Before the provider is asked: raises Conflict for a hospital without an organization, TooManyMembers."""
     if work.tenant.organization_id is None:
         raise Conflict("hospital-without-organization", "This hospital has no organization at the identity provider.")
-    most = work.tenant.quotas.users
-    members = await _memberships(work).list_members(work.tenant.id)
-    if most and sum(is_current(each, work.clock()) and each.role in HOSPITAL_ROLES for each in members) >= most:
-        raise TooManyMembers(most)
+    await demand_room(work)
 
 
 @use_case("member:manage", "member.added")
@@ -102,8 +100,10 @@ async def deactivate_member(work: UnitOfWork, subject: str) -> Left:
 
 @use_case("member:manage", "member.reactivated")
 async def reactivate_member(work: UnitOfWork, subject: str) -> Membership:
-    """Take someone back as what they were."""
+    """Take someone back as what they were. Raises TooManyMembers."""
     known = await _person(work, subject)
+    if not is_current(known, work.clock()):
+        await demand_room(work)
     back = replace(known, active=True, expires_at=None)
     await _memberships(work).grant(back, granted_by=_who(work))
     work.trail.note(subject=subject, role=known.role)

@@ -33,6 +33,9 @@ _UNREACHABLE: Final = (
 )
 
 
+_Awaited = asyncio.Future[asyncpg.Connection | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """A transaction that is READ ONLY and was left open: for whom it can go on, and when it began."""
@@ -52,23 +55,26 @@ class Pool:
     """At most `size` connections to one address, made when they are needed, lent to one at a time.
 
     `settings` are PostgreSQL parameters of each connection. The one that came back last is lent first, so that the
-    others grow old and are closed after five minutes without work.
+    others grow old and are closed after five minutes without work. Whoever borrows says for whom: of the connections no
+    owner has more than `share` at a time, and those who wait are served in turns by owner, so that one with a thousand
+    requests is no faster than one with one.
 
     pooled: the address is that of a pooler which gives each transaction whatever backend is free. A connection then has
     neither parameters nor prepared statements of its own; `local` has to be said in each transaction.
     """
 
-    def __init__(self, url: str, size: int, settings: dict[str, str], *, pooled: bool = False) -> None:
-        self._url, self._size = url, size
+    def __init__(self, url: str, size: int, settings: dict[str, str], share: int = 0, *, pooled: bool = False) -> None:
+        self._url, self._size, self._share = url, size, share or size
         wanted = {"jit": "off"} | settings
         self._settings = {"application_name": "emr"} | ({} if pooled else wanted)
         self._statements = 0 if pooled else _STATEMENTS
         self.local = tuple("SET LOCAL " + name + " TO " + value for name, value in wanted.items()) if pooled else ()
         """The parameters as statements; empty where each connection has them."""
         self._free: list[_Free] = []
-        self._lent: set[asyncpg.Connection] = set()
+        self._lent: dict[asyncpg.Connection, str] = {}
+        self._held: dict[str, int] = {}
         self._making = 0
-        self._waiting: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
+        self._waiting: dict[str, deque[_Awaited]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._watched = False
         self._closed = True
@@ -83,8 +89,8 @@ class Pool:
         free, self._free = self._free, []
         for each in free:
             await each.driver.close()
-        while self._waiting:
-            waiting = self._waiting.popleft()
+        queues, self._waiting = self._waiting, {}
+        for waiting in (each for queue in queues.values() for each in queue):
             if not waiting.done():
                 waiting.set_result(None)
 
@@ -96,21 +102,21 @@ class Pool:
         """How many of them wait for work."""
         return len(self._free)
 
-    async def lend(self) -> asyncpg.Connection:
+    async def lend(self, owner: str = "") -> asyncpg.Connection:
         """A connection that is the caller's until it comes back; `Unavailable` when there is none within 10 s.
 
         Where connections come back by `take_back_open`, it may be in a transaction that the caller has to end first.
         """
         if self._closed:
             raise RuntimeError("the pool is not open")
-        while self._free:
+        while self._free and self._held.get(owner, 0) < self._share:
             driver = self._free.pop().driver
             if not driver.is_closed():
-                self._lent.add(driver)
+                self._give(driver, owner)
                 return driver
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
-                return await self._made_or_awaited()
+                return await self._made_or_awaited(owner)
         except (*_UNREACHABLE, TimeoutError) as error:
             raise Unavailable("database-unavailable", "The database does not answer.") from error
 
@@ -119,16 +125,17 @@ class Pool:
         and then also what was left: every statement of it sees what has been committed before the statement began.
         """
         youngest = time.monotonic() - _GOES_ON_SECONDS
-        for place in range(len(self._free) - 1, -1, -1):
+        has_room = self._held.get(name, 0) < self._share
+        for place in range(len(self._free) - 1, -1, -1) if has_room else ():
             free = self._free[place]
             left = free.left
             if left is None or left.name != name or left.began <= youngest or free.driver.is_closed():
                 continue
             if free.driver.is_in_transaction():
                 del self._free[place]
-                self._lent.add(free.driver)
+                self._give(free.driver, name)
                 return free.driver, left
-        return await self.lend(), None
+        return await self.lend(name), None
 
     async def take_back(self, driver: asyncpg.Connection) -> None:
         """The caller is done. Every transaction cleans up after itself; a connection that is still inside one is
@@ -149,13 +156,23 @@ class Pool:
             self._watched = True
             asyncio.get_running_loop().call_later(_OPEN_SECONDS, self._end_open)
 
+    def _give(self, driver: asyncpg.Connection, owner: str) -> None:
+        self._lent[driver] = owner
+        self._held[owner] = self._held.get(owner, 0) + 1
+
+    def _let_go(self, owner: str) -> None:
+        held = self._held[owner] - 1
+        if held:
+            self._held[owner] = held
+        else:
+            del self._held[owner]
+
     def _keep(self, driver: asyncpg.Connection, left: Left | None = None) -> None:
+        self._let_go(self._lent.pop(driver))
         if driver.is_closed() or self._closed:
-            self._lent.discard(driver)
             driver.terminate()
             self._wake(None)
         elif not self._wake(driver):
-            self._lent.discard(driver)
             self._free.append(_Free(driver, time.monotonic(), left))
             self._close_old()
 
@@ -166,7 +183,7 @@ class Pool:
         due = [each for each in open_ if each.since <= time.monotonic() - _OPEN_SECONDS]
         for each in due:
             self._free.remove(each)
-            self._lent.add(each.driver)
+            self._give(each.driver, "")
             task = asyncio.create_task(self._end(each.driver))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
@@ -179,12 +196,12 @@ class Pool:
             await driver.execute("COMMIT")
         await self.take_back(driver)
 
-    async def _made_or_awaited(self) -> asyncpg.Connection:
+    async def _made_or_awaited(self, owner: str) -> asyncpg.Connection:
         while True:
-            if len(self._lent) + len(self._free) + self._making < self._size:
-                return await self._make()
-            waiting: asyncio.Future[asyncpg.Connection | None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiting)
+            if self._may_make(owner):
+                return await self._make(owner)
+            waiting: _Awaited = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(owner, deque()).append(waiting)
             try:
                 driver = await waiting
             except asyncio.CancelledError:
@@ -195,26 +212,43 @@ class Pool:
             if driver is not None:
                 return driver
 
-    async def _make(self) -> asyncpg.Connection:
+    def _may_make(self, owner: str) -> bool:
+        there = len(self._lent) + len(self._free) + self._making
+        return there < self._size and self._held.get(owner, 0) < self._share
+
+    async def _make(self, owner: str) -> asyncpg.Connection:
         self._making += 1
+        self._held[owner] = self._held.get(owner, 0) + 1
         try:
             driver = await asyncpg.connect(
                 self._url, server_settings=self._settings, statement_cache_size=self._statements
             )
             await driver.set_type_codec("xid8", schema="pg_catalog", encoder=str, decoder=int, format="text")
         except BaseException:
+            self._let_go(owner)
             self._wake(None)
             raise
         finally:
             self._making -= 1
-        self._lent.add(driver)
+        self._lent[driver] = owner
         return driver
 
     def _wake(self, driver: asyncpg.Connection | None) -> bool:
-        """Give the longest waiting a connection, or room for one; False when nobody waits."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
+        """Give the next owner's longest waiting a connection, or room for one; False when nobody waits who may have
+        it. That owner's turn comes again after the others'.
+        """
+        for owner in list(self._waiting):
+            if self._held.get(owner, 0) >= self._share:
+                continue
+            queue = self._waiting.pop(owner)
+            while queue:
+                waiting = queue.popleft()
+                if waiting.done():
+                    continue
+                if queue:
+                    self._waiting[owner] = queue
+                if driver is not None:
+                    self._give(driver, owner)
                 waiting.set_result(driver)
                 return True
         return False
@@ -224,9 +258,10 @@ class Pool:
         if waiting.cancelled() or not waiting.done():
             return
         driver = waiting.result()
-        if not self._wake(driver) and driver is not None:
-            self._lent.discard(driver)
-            self._free.append(_Free(driver, time.monotonic()))
+        if driver is None:
+            self._wake(None)
+        else:
+            self._keep(driver)
 
     def _close_old(self) -> None:
         """The one that has been free longest, if that is too long."""

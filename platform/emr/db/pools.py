@@ -79,8 +79,9 @@ class Cell:
         self.audit = RolePool(url, "emr_audit", size=4, pooled=settings.pooler)
         self.archive = RolePool(url, "emr_archive", size=1, pooled=settings.pooler)
         limits = {"statement_timeout": str(settings.statement_timeout_ms)}
+        share = max(1, settings.pool_size * settings.pool_share // 100)
         self._slices = tuple(
-            Pool(url, settings.pool_size, limits, pooled=settings.pooler) for _ in range(settings.pool_slices)
+            Pool(url, settings.pool_size, limits, share, pooled=settings.pooler) for _ in range(settings.pool_slices)
         )
         for pool in self._slices:
             watch_pool("hospital", pool)
@@ -103,7 +104,7 @@ class Cell:
         commits unless an exception passes.
         """
         pool = self._pool_of(schema)
-        driver = await pool.lend()
+        driver = await pool.lend(schema)
         try:
             try:
                 await driver.execute(self._prologue(schema, _BEGIN, driver))

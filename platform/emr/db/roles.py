@@ -34,6 +34,7 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.pins TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE ON directory.support_grants TO emr_directory",
     "GRANT SELECT ON directory.tenants, directory.keys TO emr_directory",
+    "GRANT UPDATE (state, state_reason, state_since, updated_at) ON directory.tenants TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE ON directory.apps TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.app_grants TO emr_directory",
     "GRANT SELECT, INSERT, DELETE ON directory.app_launches, directory.app_tokens TO emr_directory",

@@ -30,6 +30,7 @@ router = APIRouter()
 _MIB = 1024 * 1024
 _CONFLICT = 409
 _ACCEPTED = 202
+_NEARLY_FULL = '299 emr "The hospital has used more than 80 % of its storage."'
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,10 @@ async def _store(delivery: Delivery, work: UnitOfWork, study: str | None) -> Res
     await work.runtime.audit.record(work.tenant.cell, rows)
     model = store_model([items[number] for number in sorted(items)], base_of(work), study)
     status = 200 if not refusals else _CONFLICT if len(refusals) == len(items) else _ACCEPTED
-    return Response(json.dumps(model).encode(), status, media_type=JSON, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"}
+    if await work.blobs.level():
+        headers["Warning"] = _NEARLY_FULL
+    return Response(json.dumps(model).encode(), status, media_type=JSON, headers=headers)
 
 
 async def _arrival(reader: Reader, part: Part, study: str | None) -> Arrival:

@@ -33,15 +33,21 @@ class Refused:
 _UNKNOWN_CALLED = (1, 1, 7)
 _UNKNOWN_CALLING = (1, 1, 3)
 CONGESTED = (2, 3, 1)
+_NOT_NOW = (2, 1, 1)
 
 
 def admit(registry: Registry, caller: Caller) -> Tenant | Refused:
-    """The hospital that lets this device in, or why none does."""
+    """The hospital that lets this device in, or why none does.
+
+    One that is read-only lets devices in and tells each image that it is refused, so that a device shows why.
+    """
     try:
         tenant = registry.by_ae_title(caller.called)
     except NotFound:
         return Refused("called-title-unknown", None, _UNKNOWN_CALLED)
-    if not tenant.writable or "imaging" not in tenant.features:
+    if not tenant.open:
+        return Refused("hospital-suspended", tenant, _NOT_NOW)
+    if "imaging" not in tenant.features:
         return Refused("hospital-takes-no-images", tenant, _UNKNOWN_CALLED)
     titles = [peer for peer in tenant.peers if peer.ae_title == caller.calling]
     if not titles:

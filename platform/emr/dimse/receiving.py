@@ -9,7 +9,7 @@ from emr.dimse.admission import Caller, Refused, device
 from emr.imaging.actions.store import store_instances
 from emr.imaging.actions.study import list_studies
 from emr.imaging.parse import read_arrival
-from emr.kernel.errors import Refusal
+from emr.kernel.errors import HospitalSuspended, Refusal
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import activity
@@ -37,13 +37,14 @@ async def receive(runtime: Runtime, visit: Visit, path: Path) -> Refusal | None:
     principal = device(visit.tenant, visit.calling)
     with activity("c-store", hospital=visit.tenant.slug), root_span("c-store"):
         try:
+            tenant = _now(runtime, visit.tenant)
             arrival = await read_arrival(path)
         except Refusal as refusal:
             row = refused(work_of=(visit.tenant, principal, request), refusal=refusal, at=runtime.clock())
             await runtime.audit.record(visit.tenant.cell, [row])
             return refusal
         try:
-            async with unit_of_work(runtime, visit.tenant, principal, request) as work:
+            async with unit_of_work(runtime, tenant, principal, request) as work:
                 due = monotonic() - visit.listed_at > LIST_EVERY
                 [outcome] = await store_instances(work, [arrival], list_now=due)
                 if outcome.refusal:
@@ -61,11 +62,23 @@ async def receive(runtime: Runtime, visit: Visit, path: Path) -> Refusal | None:
 
 async def leave(runtime: Runtime, visit: Visit) -> None:
     """The association is over: bring the record up to what has come in."""
-    if visit.behind:
+    tenant = runtime.registry.by_schema(visit.tenant.schema)
+    if visit.behind and tenant.writable:
         studies, visit.behind = sorted(visit.behind), set()
-        with activity("c-store", hospital=visit.tenant.slug):
-            async with unit_of_work(runtime, visit.tenant, device(visit.tenant, visit.calling)) as work:
+        with activity("c-store", hospital=tenant.slug):
+            async with unit_of_work(runtime, tenant, device(tenant, visit.calling)) as work:
                 await list_studies(work, studies)
+
+
+def _now(runtime: Runtime, tenant: Tenant) -> Tenant:
+    """The hospital as it is at this moment: an association may outlast a state. Raises `HospitalSuspended`,
+    `Forbidden` while it is read-only.
+    """
+    found = runtime.registry.by_schema(tenant.schema)
+    if not found.open:
+        raise HospitalSuspended(found.state_reason)
+    found.demand_writable()
+    return found
 
 
 async def catch_up(runtime: Runtime) -> None:

@@ -2,7 +2,7 @@
 
 Invalid ── EmptyFile, DocumentDamaged, DocumentProtected
 UnsupportedMedia ── DocumentUnsupported
-TooLarge ── DocumentTooLarge, PictureTooLarge, StorageFull
+TooLarge ── DocumentTooLarge, PictureTooLarge
 Unavailable ── PressBusy
 NotFound ── DocumentNotFound
 """
@@ -57,13 +57,6 @@ class PictureTooLarge(TooLarge):
     def __init__(self, why: str) -> None:
         super().__init__("picture-too-large", f"The picture is too large to be shown: {why}.", location=FIELD)
         self.why = why
-
-
-class StorageFull(TooLarge):
-    """The hospital has used the room that its file gives it."""
-
-    def __init__(self, gib: int) -> None:
-        super().__init__("hospital-storage-full", f"The hospital's {gib} GiB of storage are used up.", location=FIELD)
 
 
 class PressBusy(Unavailable):

@@ -142,7 +142,7 @@ async def _take_in(visitor: Visitor, patient: str, sent: UploadForm) -> Response
 
             async def produce() -> Response:
                 filed = await service.upload_document(work, asked, examined)
-                return _filed(request, work, filed)
+                return _filed(request, work, filed, near=bool(await work.blobs.level()))
 
             body = repr((sorted(sent.fields.items()), file.sha1)).encode()
             return await once(request, work, produce, key=form.key or None, body=body)
@@ -157,9 +157,10 @@ def _asked(form: Form, work: UnitOfWork, patient: str, file_name: str) -> Upload
     )  # fmt: skip
 
 
-def _filed(request: Request, work: UnitOfWork, filed: DocumentSummary) -> Response:
+def _filed(request: Request, work: UnitOfWork, filed: DocumentSummary, *, near: bool) -> Response:
     if _wants_page(request):
-        return saved(request, work, f"/documents/{filed.id}", "document-saved")
+        notice = "document-saved-near-full" if near else "document-saved"
+        return saved(request, work, f"/documents/{filed.id}", notice)
     body = {
         "id": filed.id,
         "binary": filed.binary,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from emr.documents.errors import DocumentNotFound, EmptyFile, StorageFull
+from emr.documents.errors import DocumentNotFound, EmptyFile
 from emr.documents.intake import Received
 from emr.documents.kinds import kind_of
 from emr.documents.names import safe_name
@@ -99,7 +99,6 @@ async def upload_document(work: UnitOfWork, request: UploadDocument, file: Exami
     Raises `ResourceNotFound` for a patient or visit that is not here, `StorageFull`, `StoreUnavailable`.
     """
     await read(work, "Patient", request.patient)
-    await _refuse_when_full(work, file.received.size)
     blob = await work.blobs.put(
         file.received.chunks(), media_type=file.media_type, limit=file.received.size, retention_class="record"
     )
@@ -162,12 +161,6 @@ async def retract_document(work: UnitOfWork, document: str) -> DocumentSummary:
     resource = stored.resource() | {"status": RETRACTED}
     changed = await update_resource(work, resource, if_match=stored.version)
     return summary(changed.resource())
-
-
-async def _refuse_when_full(work: UnitOfWork, size: int) -> None:
-    gib = work.tenant.quotas.storage_gib
-    if gib and await work.blobs.used() + size > gib << 30:
-        raise StorageFull(gib)
 
 
 async def _open(work: UnitOfWork, document: str) -> OpenDocument:

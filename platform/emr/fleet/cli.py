@@ -19,6 +19,7 @@ from emr.fleet.files import FilesBroken, read_hospitals
 from emr.fleet.leaving.cli import leaving
 from emr.fleet.lines import Report
 from emr.fleet.organizations import organizations_of
+from emr.fleet.states_cli import resume, state, suspend
 from emr.settings import Settings
 from emr.tenancy.definition import json_schema
 from emr.work.collector import leave_old_objects_alone
@@ -30,6 +31,8 @@ tenants.add_typer(leaving)
 migrate = typer.Typer()
 import_ = typer.Typer()
 settings = typer.Typer()
+for _verb in (state, suspend, resume):
+    tenants.command(_verb.__name__)(_verb)
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Folder = Annotated[Path | None, typer.Argument(help="Folder of the hospitals' files.")]
 

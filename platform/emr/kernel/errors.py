@@ -6,7 +6,7 @@
     ├── Conflict ── PreconditionFailed
     ├── Invalid ── Malformed, UnsupportedMedia, NotAcceptable
     ├── TooLarge
-    └── Unavailable ── TooManyRequests
+    └── Unavailable ── HospitalSuspended, TooManyRequests
 
 `emr.web.errors` is the one table that turns these into HTTP answers and OperationOutcomes.
 """
@@ -82,6 +82,18 @@ class TooLarge(Refusal):
 
 class Unavailable(Refusal):
     """Something that is needed does not answer at the moment; the same request may work later."""
+
+    retry_after: int = 5
+    """Seconds after which it may be worth asking again."""
+
+
+class HospitalSuspended(Unavailable):
+    """The department has stopped the service of this hospital."""
+
+    retry_after = 300
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("hospital-suspended", f"This hospital's service is suspended. {reason}".rstrip())
 
 
 class TooManyRequests(Unavailable):

@@ -2,10 +2,17 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from datetime import datetime
+from typing import Final, Literal
+
+from emr.kernel.errors import Forbidden
+from emr.kernel.states import STATES
 
 SCHEMA: Final = re.compile(r"t_[a-z0-9]{12}")
-STATES: Final = ("trial", "live", "read-only", "suspended", "leaving")
+
+
+WEIGHTS: Final = {"shared": 1, "dedicated": 2}
+"""How many turns a hospital of a tier has where hospitals take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,18 @@ class Quotas:
     users: int = 0
     requests_per_second: int = 0
     concurrent_requests: int = 0
+
+
+NEAR: Final = 0.8
+"""The part of a quota from which on it is told."""
+Level = Literal["", "near", "full"]
+
+
+def level_of(used: float, most: int) -> Level:
+    """Whether a quota is nearly or quite used up; 0: nothing limits it."""
+    if not most or used < most * NEAR:
+        return ""
+    return "near" if used < most else "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,7 @@ class Access:
         return self.care != "open" or bool(self.catalogue or self.labels)
 
 
+READ_ONLY: Final = "This hospital's record is read-only at the moment."
 OPEN: Final = Access()
 """Roles decide alone."""
 
@@ -134,17 +154,30 @@ class Tenant:
     access: Access = OPEN
     revision: str = ""
     """The migration that the hospital's schema stands at."""
+    state_reason: str = ""
+    """Why it is in its state, for everybody to read; "" when nobody has said."""
+    state_since: datetime | None = None
 
     def __post_init__(self) -> None:
         if not SCHEMA.fullmatch(self.schema):
             raise ValueError(f"not a hospital schema name: {self.schema!r}")
 
     @property
+    def weight(self) -> int:
+        """Turns of this hospital where hospitals take turns."""
+        return WEIGHTS[self.tier]
+
+    @property
     def open(self) -> bool:
         """Whether care goes on here at all."""
-        return self.state in ("trial", "live", "read-only")
+        return STATES[self.state].served
 
     @property
     def writable(self) -> bool:
         """Whether facts may be added."""
-        return self.state in ("trial", "live")
+        return STATES[self.state].takes
+
+    def demand_writable(self) -> None:
+        """Raise `Forbidden` while nothing may be added or changed here."""
+        if not self.writable:
+            raise Forbidden("hospital-read-only", READ_ONLY)

@@ -38,7 +38,7 @@ class _Pass:
         """A batch for each hospital that needs one; whether there is more to do."""
         more = False
         for tenant in self._parts.registry.all():
-            if lease is not None and tenant.cell == self._cell and tenant.revision in self._parts.revisions:
+            if lease is not None and tenant.cell == self._cell and self._parts.serves(tenant):
                 more |= await self._batch(tenant)
         return more
 

@@ -170,7 +170,7 @@ async def store(
 
     Raises `Forbidden` when the role may not change a type, or when the hospital is read-only, `IdHeld`.
     """
-    _demand_writable(work)
+    work.tenant.demand_writable()
     parameters = [draft for draft in drafts if draft.type == TYPE]
     await demand_profiles(work, [(draft.place, draft.value) for draft in drafts if not draft.deleted])
     refuse_unusable([(draft.place, draft.value) for draft in parameters if not draft.deleted])
@@ -194,7 +194,7 @@ async def store_rows(work: UnitOfWork, rows: Rows, *, last: bool = False) -> Non
     Indexed by the hospital's own parameters as whoever made them knew these; again if they are others by now. Raises
     `Forbidden` and `IdHeld` as `store`. Profiles, and what else is to say about the content, are the caller's to ask.
     """
-    _demand_writable(work)
+    work.tenant.demand_writable()
     for resource_type, verb in {(each.type, each.verb) for each in rows.written}:
         demand_change(work.principal, resource_type, _RIGHTS[verb])
     first = rows.written[0].version == 1
@@ -270,11 +270,6 @@ async def lock(work: UnitOfWork, resource_type: str, resource_id: str, *, to_del
         await work.db.execute(_HOLD_NAME, lock_number(work.tenant.schema, resource_type, resource_id), name="hold")
         row = await work.db.fetchrow(statement, resource_type, resource_id, name="lock")
     return None if row is None else Stored.of(resource_type, row)
-
-
-def _demand_writable(work: UnitOfWork) -> None:
-    if not work.tenant.writable:
-        raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
 
 
 async def _guard(work: UnitOfWork, draft: Draft) -> None:

@@ -10,6 +10,7 @@ from emr.definitions.profiles.demands import Unusable
 from emr.definitions.profiles.library import Library
 from emr.definitions.validate import TYPE_FAULT, examine
 from emr.kernel.errors import Issue, Refusal
+from emr.kernel.tenant import READ_ONLY
 from emr.records.delete import tombstone
 from emr.records.own_parameters import unusable
 from emr.records.profiles import check_profiles, claimed, demanded, library_of
@@ -137,7 +138,7 @@ async def _against_delete(work: UnitOfWork, wish: Wish) -> list[Issue]:
 
 def _refused_to(work: UnitOfWork, resource_type: str) -> Iterator[Issue]:
     if not work.tenant.writable:
-        yield Issue("hospital-read-only", "This hospital's record is read-only at the moment.")
+        yield Issue("hospital-read-only", READ_ONLY)
     try:
         demand_change(work.principal, resource_type)
     except Refusal as refusal:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from emr.kernel.errors import NotFound
-from emr.storage.errors import BlobTooLarge, ObjectMissing, SealBroken, StoreUnavailable
+from emr.kernel.tenant import Level, level_of
+from emr.storage.errors import BlobTooLarge, ObjectMissing, SealBroken, StorageFull, StoreUnavailable
 from emr.storage.keys import Keyring
 from emr.storage.ports import ObjectStore, new_key
+from emr.storage.room import LASTING, Room
 from emr.storage.sealed import HEADER_BYTES, Header, Layout, ObjectSeal, new_header, place_of, seal, unseal
 
 _INSERT: Final = (
@@ -23,7 +25,6 @@ _INSERT: Final = (
 )
 _FIND: Final = "SELECT key, encode(digest, 'hex'), size, media_type, key_id FROM blobs WHERE key = $1"
 _FIND_MANY: Final = "SELECT key, encode(digest, 'hex'), size, media_type, key_id FROM blobs WHERE key = ANY ($1)"
-_USED: Final = "SELECT coalesce(sum(size), 0)::bigint FROM blobs"
 _DELETE: Final = "DELETE FROM blobs WHERE key = $1"
 
 
@@ -67,11 +68,21 @@ class _Meter:
             yield chunk
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most bytes of lasting content that a hospital may have (0: no limit), and what it has."""
+
+    most: int = 0
+    room: Room = field(default_factory=Room)
+
+
 class BlobStore:
     """The blobs of one hospital, in one transaction."""
 
-    def __init__(self, store: ObjectStore, keyring: Keyring, rows: Statements) -> None:
+    def __init__(self, store: ObjectStore, keyring: Keyring, rows: Statements, limits: Limits | None = None) -> None:
         self._store = store
+        self._limits = limits or Limits()
+        self._added = 0
         self._keyring = keyring
         self._rows = rows
         self._written: list[str] = []
@@ -83,21 +94,32 @@ class BlobStore:
         *,
         media_type: str,
         limit: int,
-        retention_class: str = "record",
+        retention_class: str = LASTING,
         key: str = "",
     ) -> Blob:
-        """Seal and store a stream. Raises `BlobTooLarge` as soon as it passes `limit` bytes, `StoreUnavailable`.
+        """Seal and store a stream. Raises `BlobTooLarge` as soon as it passes `limit` bytes, `StorageFull` as soon as
+        it passes what the hospital has left, `StoreUnavailable`.
 
         Under a new key, unless an import brings a key of old that `find` does not know here.
         """
         brought, key = bool(key), key or new_key()
-        header, meter = new_header(self._keyring), _Meter(limit)
+        most = self._limits.most if retention_class == LASTING else 0
+        left = await self._limits.room.left(self._rows, most) if most else limit
+        header, meter = new_header(self._keyring), _Meter(min(limit, left))
         sealing = ObjectSeal(self._keyring, header, place_of(self._store.prefix, key))
         if brought:
             # A crash may have left an object there, whose row was never committed.
             await self._store.delete(key)
-        await self._store.put(key, seal(meter.watch(stream), sealing))
+        try:
+            await self._store.put(key, seal(meter.watch(stream), sealing))
+        except BlobTooLarge as error:
+            if left < limit:
+                raise StorageFull(most) from error
+            raise
         self._written.append(key)
+        if most:
+            self._limits.room.used += meter.size
+            self._added += meter.size
         blob = Blob(key, meter.digest.hexdigest(), meter.size, media_type, header.key_id)
         digest = meter.digest.digest()
         await self._rows.execute(_INSERT, key, digest, blob.size, media_type, blob.key_id, "unscanned", retention_class)
@@ -115,9 +137,13 @@ class BlobStore:
         return {row[0]: Blob(*row) for row in await self._rows.fetch(_FIND_MANY, list(keys))}
 
     async def used(self) -> int:
-        """Bytes of all content of this hospital."""
-        rows = await self._rows.fetch(_USED)
-        return int(rows[0][0])
+        """Bytes of this hospital's content, a minute old at most; without what goes away by itself."""
+        return await self._limits.room.look(self._rows)
+
+    async def level(self) -> Level:
+        """Whether the hospital's room is nearly or quite used up."""
+        most = self._limits.most
+        return level_of(await self.used(), most) if most else ""
 
     async def open(self, blob: Blob, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """The plain bytes from `start` up to but not including `end`; needs no transaction once it has begun.
@@ -166,6 +192,7 @@ class BlobStore:
 
     async def after_rollback(self) -> None:
         """Remove the objects that this unit of work wrote; what cannot be removed now is left to `sweep`."""
+        self._limits.room.used -= self._added
         await self._drop(self._written)
 
     async def _drop(self, keys: list[str]) -> None:

@@ -36,3 +36,12 @@ class BlobTooLarge(TooLarge):
 
     def __init__(self, limit: int) -> None:
         super().__init__("content-too-large", f"The content is larger than the limit of {limit} bytes.")
+
+
+class StorageFull(TooLarge):
+    """The hospital has used the room that its file gives it."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            "hospital-storage-full", f"The hospital's {most >> 30} GiB of storage are used up.", location="file"
+        )

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from emr.kernel.errors import Invalid
 from emr.settings import Settings
-from emr.storage.blobs import BlobStore, Statements
+from emr.storage.blobs import BlobStore, Limits, Statements
 from emr.storage.folder import FolderStore
 from emr.storage.keys import Keyring, MasterKeys
 from emr.storage.observed import Measure, ObservedStore
 from emr.storage.ports import ObjectStore
+from emr.storage.room import Room
 from emr.storage.s3 import S3Address, S3Client, S3Store
 from emr.telemetry.metrics import storage_call
 
@@ -23,6 +24,7 @@ class Stores:
     make: Callable[[str], ObjectStore] = field(repr=False)
     client: S3Client | None = None
     _known: dict[str, ObjectStore] = field(default_factory=dict, repr=False)
+    _rooms: dict[str, Room] = field(default_factory=dict, repr=False)
 
     def of(self, prefix: str) -> ObjectStore:
         """The store of the hospital with this prefix (`Tenant.schema`)."""
@@ -31,9 +33,12 @@ class Stores:
             known = self._known[prefix] = ObservedStore(self.make(prefix), self.measure)
         return known
 
-    def blobs(self, prefix: str, keyring: Keyring, rows: Statements) -> BlobStore:
-        """The blobs of a hospital inside a transaction that is already its own."""
-        return BlobStore(self.of(prefix), keyring, rows)
+    def blobs(self, prefix: str, keyring: Keyring, rows: Statements, most: int = 0) -> BlobStore:
+        """The blobs of a hospital inside a transaction that is already its own; `most`: bytes that it may have."""
+        room = self._rooms.get(prefix)
+        if room is None:
+            room = self._rooms[prefix] = Room()
+        return BlobStore(self.of(prefix), keyring, rows, Limits(most, room))
 
     async def check(self) -> None:
         """Whether the store answers, for `/readyz`; raises `StoreUnavailable`."""

@@ -94,7 +94,7 @@ class Delivery:
             known = await repository.find(work.db, subscription)
             if known is None:
                 return None
-            if not tenant.writable or tenant.revision not in self.parts.revisions:
+            if not (tenant.writable and self.parts.serves(tenant)):
                 await repository.wait(work.db, known, work.clock() + _CLOSED_PAUSE)
                 return None
             stored = await current(work, TYPE, subscription)

@@ -22,6 +22,7 @@ from emr.work.loop import Job
 from emr.work.runtime import Runtime
 
 _AT_ONCE: Final = 32
+_OF_ONE: Final = 8
 _IN_A_ROW: Final = 50
 _BACKLOG_SECONDS: Final = 2.0
 _LOOK: Final = 60.0
@@ -69,11 +70,16 @@ class Courier:
         for schema, subscription in due:
             tenant = self._tenant(schema)
             key = (schema, subscription)
-            if tenant is None or key in self._under_way or len(self._under_way) >= _AT_ONCE:
+            if tenant is None or key in self._under_way or not self._has_room(tenant):
                 continue
             task = asyncio.create_task(self._step(tenant, subscription), name="notification")
             self._under_way[key] = task
             task.add_done_callback(partial(self._ended, key))
+
+    def _has_room(self, tenant: Tenant) -> bool:
+        """Whether another call may begin: one hospital's slow endpoints leave room for the others'."""
+        own = sum(schema == tenant.schema for schema, _ in self._under_way)
+        return len(self._under_way) < _AT_ONCE and own < _OF_ONE * tenant.weight
 
     def _ended(self, key: tuple[str, str], task: asyncio.Task[None]) -> None:
         self._under_way.pop(key, None)
@@ -97,7 +103,7 @@ class Courier:
             tenant = self.parts.registry.by_schema(schema)
         except NotFound:
             return None
-        return tenant if tenant.writable and tenant.revision in self.parts.revisions else None
+        return tenant if tenant.writable and self.parts.serves(tenant) else None
 
 
 def subscription_jobs(parts: Runtime, leases: dict[str, Leases]) -> list[Job]:

@@ -34,6 +34,18 @@ HTTP_HOSPITAL_SECONDS: Final = Histogram(
     registry=REGISTRY,
 )
 HTTP_RUNNING: Final = Gauge("emr_http_requests_running_count", "Requests that are being answered.", registry=REGISTRY)
+THROTTLED: Final = Counter(
+    "emr_http_throttled_requests",
+    "Requests that were refused because their hospital was over a quota.",
+    ("hospital", "quota"),
+    registry=REGISTRY,
+)
+QUOTA_USED: Final = Gauge(
+    "emr_hospital_quota_used_ratio",
+    "How much of a quota a hospital uses, 1 for all of it: of storage, of users.",
+    ("hospital", "quota"),
+    registry=REGISTRY,
+)
 USE_CASE_SECONDS: Final = Histogram(
     "emr_use_case_duration_seconds",
     "Time of one use case; outcome is ok, a refusal's class, or failed.",

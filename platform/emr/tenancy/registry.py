@@ -16,7 +16,8 @@ from emr.tenancy.access_part import access_of
 REFRESH_SECONDS: Final = 1.0
 
 _ALL: Final = """
-SELECT id, slug, schema, cell, state, definition, organization_id, index_key, revision FROM directory.tenants
+SELECT id, slug, schema, cell, state, state_reason, state_since, definition, organization_id, index_key, revision
+FROM directory.tenants
 """
 
 
@@ -38,6 +39,11 @@ class Registry:
     def by_slug(self, slug: str) -> Tenant:
         """The hospital of a path; `NotFound` when there is none."""
         return _found(self._known.by_slug, slug)
+
+    def quotas_of(self, slug: str) -> Quotas | None:
+        """The limits of the hospital of a path; None when there is none."""
+        known = self._known.by_slug.get(slug)
+        return known.quotas if known else None
 
     def by_schema(self, schema: str) -> Tenant:
         """The hospital that a row in a cell names."""
@@ -112,6 +118,8 @@ def _tenant(row: Row) -> Tenant:
         profiles=tuple((name, tuple(urls)) for name, urls in (definition.get("profiles") or {}).items()),
         access=access_of(definition.get("access")),
         revision=row["revision"],
+        state_reason=row["state_reason"],
+        state_since=row["state_since"],
     )
 
 

@@ -21,7 +21,8 @@ SELECT number, attempts FROM cell.batches WHERE destination = $1 AND state = 'cl
 _LAST: Final = "SELECT coalesce(max(number), 0) FROM cell.batches WHERE destination = $1"
 _WAITING: Final = """
 SELECT count(*) AS rows, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS age
-FROM (SELECT created_at FROM cell.outbox WHERE batch IS NULL AND error IS NULL ORDER BY seq LIMIT $1) AS first
+FROM (SELECT created_at FROM cell.outbox WHERE batch IS NULL AND error IS NULL AND tenant <> ALL ($2)
+      ORDER BY seq LIMIT $1) AS first
 """
 _BACKLOG: Final = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM cell.outbox WHERE error IS NULL LIMIT $1) AS counted) AS rows,
@@ -33,7 +34,8 @@ _COUNTED: Final = 100_000
 _CLAIM: Final = """
 WITH claimed AS (
   UPDATE cell.outbox SET batch = $2 WHERE seq = ANY (ARRAY(
-    SELECT seq FROM cell.outbox WHERE batch IS NULL AND error IS NULL ORDER BY seq LIMIT $3)) RETURNING 1)
+    SELECT seq FROM cell.outbox WHERE batch IS NULL AND error IS NULL AND tenant <> ALL ($4)
+    ORDER BY seq LIMIT $3)) RETURNING 1)
 INSERT INTO cell.batches (destination, number, state, rows)
 SELECT $1, $2, 'claimed', count(*) FROM claimed HAVING count(*) > 0 RETURNING number
 """
@@ -121,10 +123,10 @@ class Outbox:
             row = await connection.fetchrow(_OPEN, DESTINATION, name="outbox.open")
         return None if row is None else Batch(row["number"], row["attempts"])
 
-    async def waiting(self, limit: int) -> Waiting:
-        """What could be claimed."""
+    async def waiting(self, limit: int, paused: Sequence[str] = ()) -> Waiting:
+        """What could be claimed; nothing of the schemas in `paused`."""
         async with self._relay.connection() as connection:
-            row = await connection.fetchrow(_WAITING, limit, name="outbox.waiting")
+            row = await connection.fetchrow(_WAITING, limit, paused, name="outbox.waiting")
         return Waiting(row["rows"], row["age"]) if row else Waiting(0, 0.0)
 
     async def last(self) -> int:
@@ -159,8 +161,9 @@ class Outbox:
             row = await connection.fetchrow(_BACKLOG, _COUNTED, name="outbox.backlog")
         return Backlog(row["rows"], row["broken"], row["age"]) if row else Backlog(0, 0, 0.0)
 
-    async def claim(self, lease: Lease, limit: int, after: int) -> Batch | None:
-        """Claim the first rows under a number that is greater than every one before and than `after`.
+    async def claim(self, lease: Lease, limit: int, after: int, paused: Sequence[str] = ()) -> Batch | None:
+        """Claim the first rows under a number that is greater than every one before and than `after`; none of the
+        schemas in `paused`.
 
         `after` is the last number that the destination knows: a database that was restored to an earlier time must not
         give a number again, or its batch would pass for delivered.
@@ -168,7 +171,7 @@ class Outbox:
         async with self._relay.transaction() as connection:
             await guard(connection, lease)
             number = max(await connection.fetchval(_LAST, DESTINATION, name="outbox.last"), after) + 1
-            claimed = await connection.fetchval(_CLAIM, DESTINATION, number, limit, name="outbox.claim")
+            claimed = await connection.fetchval(_CLAIM, DESTINATION, number, limit, paused, name="outbox.claim")
         return None if claimed is None else Batch(number)
 
     async def pointers(self, batch: Batch) -> list[Pointer]:

@@ -6,7 +6,7 @@ before every commit, and two commits with one cell's numbers conflict.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,10 +35,12 @@ class Relay:
     table: Table
     slug_of: Callable[[str], str | None]
     reached: Reached
+    paused: Callable[[], Sequence[str]] = tuple
+    """Schemas of hospitals whose data stays here for now."""
 
     async def turn(self, lease: Lease) -> bool:
         """Deliver one batch if there is one; True when more waits. Raises `Unavailable`, `LeaseLost`."""
-        waiting = await self.outbox.waiting(self.settings.batch_rows)
+        waiting = await self.outbox.waiting(self.settings.batch_rows, self.paused())
         full = waiting.rows >= self.settings.batch_rows
         batch = await self.outbox.open_batch()
         resumed = batch is not None
@@ -48,7 +50,7 @@ class Relay:
             delivered = await asyncio.to_thread(self.table.delivered)
             if delivered > await self.outbox.last():
                 await Settlement(self.outbox, self.bodies, self.table).settle(lease, delivered)
-            batch = await self.outbox.claim(lease, self.settings.batch_rows, delivered)
+            batch = await self.outbox.claim(lease, self.settings.batch_rows, delivered, self.paused())
             self.reached("relay-claimed")
         if batch is not None:
             await self._timed(lease, batch)

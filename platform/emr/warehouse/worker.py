@@ -121,6 +121,7 @@ def _relaying(parts: Runtime, name: str, cell: Cell, leases: Leases) -> Job:
         table=Table(parts.settings.warehouse, name),
         slug_of=parts.registry.slug_of,
         reached=kill_points(parts.settings),
+        paused=lambda: [each.schema for each in parts.registry.all() if not each.open],
     )
 
     async def turn(lease: Lease | None) -> bool:

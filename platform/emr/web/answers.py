@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from emr.access.permissions import DUTIES, GRANTS
+from emr.access.permissions import CHANGES_THE_RECORD, DUTIES, GRANTS
 from emr.identity.principal import Principal
 from emr.identity.service import Identity
 from emr.kernel.errors import TooLarge
@@ -24,7 +24,6 @@ from emr.work.visit import Visit
 
 CSRF_FIELD: Final = "_csrf"
 _SMALL: Final = 700
-_WHILE_READING: Final = (":read", ":find", ":search", ":history", ":manage", ":review", ":break-glass")
 _MOST_FIELDS: Final = 200
 ROLE_NAMES: Final = {
     "reception": mark("Tiếp đón"),
@@ -141,6 +140,8 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         lock_minutes=tenant.lock_minutes if principal.session_id else 0,
         elsewhere=principal.elsewhere,
         let_in_until=principal.until and principal.until.astimezone(ZoneInfo(tenant.time_zone)),
+        state=tenant.state,
+        state_reason=tenant.state_reason,
     )
 
 
@@ -151,7 +152,7 @@ def _offered(tenant: Tenant, principal: Principal) -> frozenset[str]:
     verbs = GRANTS[principal.role].verbs.union(*(DUTIES[duty] for duty in principal.duties))
     if not (tenant.access.kept or tenant.access.windows):
         verbs -= {"care:break-glass"}
-    return verbs if tenant.writable else frozenset(verb for verb in verbs if verb.endswith(_WHILE_READING))
+    return verbs if tenant.writable else verbs - CHANGES_THE_RECORD
 
 
 def _answer(request: Request, scene: Scene, template: str, status: int, context: dict[str, object]) -> Response:

@@ -5,6 +5,7 @@
 
 from typing import Any, Final
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -81,14 +82,16 @@ _SAID: Final = {
     410: (mark("Đã xóa"), mark("Nội dung này đã được xóa; lịch sử của nó vẫn được giữ.")),
     412: (mark("Chưa lưu được"), mark("Dữ liệu vừa được người khác thay đổi. Hãy mở lại rồi thử lại.")),
     413: (mark("Quá lớn"), mark("Nội dung gửi lên vượt quá giới hạn. Chưa có gì được lưu.")),
+    429: (mark("Quá nhiều yêu cầu cùng lúc"), mark("Chưa có gì được lưu. Hãy chờ vài giây rồi thử lại.")),
     500: (mark("Có lỗi ở phía hệ thống"), mark("Lỗi đã được ghi nhận. Chưa có gì được lưu; hãy thử lại.")),
     503: (mark("Tạm thời chưa phục vụ được"), mark("Một phần của hệ thống chưa trả lời. Hãy thử lại sau ít phút.")),
 }
 _OTHERWISE: Final = (mark("Không thực hiện được"), mark("Yêu cầu không đúng quy cách. Chưa có gì được lưu."))
 _DETAILS: Final = {
-    "hospital-suspended": mark("Dịch vụ của bệnh viện này đang tạm dừng."),
     "hospital-being-upgraded": mark("Dữ liệu của bệnh viện này đang được nâng cấp."),
     "hospital-read-only": mark("Hồ sơ của bệnh viện này đang ở chế độ chỉ đọc."),
+    "hospital-requests-per-second": mark("Bệnh viện đang gửi nhiều yêu cầu mỗi giây hơn mức đã đăng ký."),
+    "hospital-concurrent-requests": mark("Bệnh viện đang có nhiều yêu cầu chạy cùng lúc hơn mức đã đăng ký."),
     "not-a-member": mark("Tài khoản này không thuộc bệnh viện này."),
     "session-locked": mark("Phiên làm việc đang khóa. Hãy mở khóa bằng mã PIN hoặc đăng nhập lại."),
     "second-factor-needed": mark("Vai trò này phải đăng nhập bằng hai lớp: mật khẩu và mã trên điện thoại."),
@@ -189,7 +192,7 @@ def answer(request: Request, refusal: errors.Refusal, status: int) -> Response:
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if status in (429, 503):
-        headers["Retry-After"] = "5"
+        headers["Retry-After"] = str(refusal.retry_after if isinstance(refusal, errors.Unavailable) else 5)
     if _speaks_fhir(request):
         return Response(json.dumps(outcome_of(refusal)), status, headers, "application/fhir+json")
     if _wants_page(request):
@@ -209,6 +212,8 @@ def answer(request: Request, refusal: errors.Refusal, status: int) -> Response:
 
 
 def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
+    if isinstance(refusal, errors.HospitalSuspended):
+        return _closed(request)
     title, text = _SAID.get(status, _OTHERWISE)
     parts = request.url.path.split("/")
     steps: list[tuple[str, str]] = []
@@ -230,6 +235,22 @@ def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
         text=text,
         detail=_DETAILS.get(refusal.code, ""),
         steps=[*steps, ("/", mark("Về trang chọn bệnh viện"))],
+        request_id=request_id(),
+    )
+
+
+def _closed(request: Request) -> Response:
+    """The one page of a suspended hospital: why, since when, and whom to call."""
+    parts = request.app.state.runtime
+    tenant = parts.registry.by_slug(request.url.path.split("/")[2])
+    return render_public(
+        request,
+        "web/closed.html",
+        status=503,
+        tenant=tenant,
+        since=tenant.state_since
+        and tenant.state_since.astimezone(ZoneInfo(tenant.time_zone)).strftime("%d/%m/%Y %H:%M"),
+        contact=parts.settings.http.contact,
         request_id=request_id(),
     )
 

@@ -9,6 +9,7 @@ NOTICES = {
     "problem-saved": mark("Đã lưu vấn đề sức khỏe"),
     "allergy-saved": mark("Đã lưu dị ứng"),
     "document-saved": mark("Đã lưu tài liệu"),
+    "document-saved-near-full": mark("Đã lưu tài liệu. Bệnh viện sắp hết dung lượng lưu tệp; hãy báo người quản trị"),
     "document-retracted": mark("Đã thu hồi tài liệu"),
     "member-saved": mark("Đã lưu nhân viên"),
     "member-left": mark("Đã cho thôi truy cập; có hiệu lực ngay"),

@@ -35,7 +35,8 @@ class Scene:
     prefix: where the hospital's paths begin, "" outside a hospital. hidden: name → value of the fields that every form
     carries. notice: a code of `notices.NOTICES` that is said once. lock_minutes: after how many without use the page
     locks itself; 0: never. elsewhere: the person works in another hospital, too. let_in_until: when the support grant
-    ends by which the person is here, in the hospital's time; None for members.
+    ends by which the person is here, in the hospital's time; None for members. state, state_reason: of the
+    hospital; "" outside of one.
     """
 
     language: Language = "vi"
@@ -51,6 +52,8 @@ class Scene:
     lock_minutes: int = 0
     elsewhere: bool = False
     let_in_until: datetime | None = None
+    state: str = ""
+    state_reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Choice:
     name: str
     role: str
     open: bool
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ async def choices(request: Request) -> Choices:
     identity, runtime = identity_of(request), runtime_of(request)
     person = await identity.signed_in(request.cookies.get(identity.session_cookie))
     roles = person.roles if person else {}
-    listed = [Choice(each.slug, each.name, roles.get(each.id, ""), each.open) for each in runtime.registry.all()]
+    listed = [
+        Choice(each.slug, each.name, roles.get(each.id, ""), each.open, each.state) for each in runtime.registry.all()
+    ]
     return Choices(person.name if person else "", sorted(listed, key=lambda choice: not choice.role))
 
 

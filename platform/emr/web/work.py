@@ -14,7 +14,7 @@ from fastapi import Depends, Request, Response
 from emr.audit.rows import AuditRow
 from emr.identity.errors import NotAMember
 from emr.identity.principal import Principal
-from emr.kernel.errors import Forbidden, Malformed, NotFound, Refusal, Unavailable
+from emr.kernel.errors import Forbidden, HospitalSuspended, Malformed, NotFound, Refusal, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import note_hospital, request_id
 from emr.web.body import Share, read_body, share_of
@@ -60,7 +60,7 @@ def refuse_tenant_headers(request: Request) -> None:
 def refuse_closed(tenant: Tenant, revisions: frozenset[str]) -> None:
     """Raise `Unavailable` for a hospital that is suspended or at a schema revision that this build does not serve."""
     if not tenant.open:
-        raise Unavailable("hospital-suspended", "This hospital's service is suspended.")
+        raise HospitalSuspended(tenant.state_reason)
     if tenant.revision not in revisions:
         raise Unavailable("hospital-being-upgraded", "This hospital's data is being upgraded.")
 

@@ -83,6 +83,10 @@ class Runtime:
         await self.databases.close()
         self.stores.close()
 
+    def serves(self, tenant: Tenant) -> bool:
+        """Whether jobs of this hospital run here: it is not suspended, and at a revision that this build knows."""
+        return tenant.open and tenant.revision in self.revisions
+
     async def database_reason(self) -> str | None:
         """Why the database cannot be used, or None."""
         try:

@@ -81,7 +81,8 @@ async def unit_of_work(
     try:
         sight = _sight(runtime, tenant, principal)
         async with _in_our_words(_transaction(runtime, tenant, sight, to_read=to_read)) as connection:
-            blobs = runtime.stores.blobs(tenant.schema, keyring, connection)
+            most = tenant.quotas.storage_gib << 30
+            blobs = runtime.stores.blobs(tenant.schema, keyring, connection, most)
             try:
                 yield UnitOfWork(tenant, principal, connection, blobs, trail, runtime.clock, request, runtime)
                 if trail.wrote and trail.rows:

@@ -1,12 +1,17 @@
-"""What a worker clears away: sessions that are long over, answers kept for retries, objects that no row names."""
+"""What a worker clears away: sessions that are long over, answers kept for retries, objects that no row names; and
+how much of their quotas the hospitals use.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from emr.db.pools import DEFAULT_CELL, Databases
+from emr.identity.principal import HOSPITAL_ROLES
 from emr.kernel.tenant import Tenant
+from emr.storage.room import Room
 from emr.storage.sweep import sweep
+from emr.telemetry import metrics
 from emr.telemetry.logs import get_logger
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
@@ -15,8 +20,13 @@ from emr.work.runtime import Runtime
 _HOUR: Final = 3600.0
 _DAY: Final = 24 * _HOUR
 _LOOK: Final = 60.0
+_QUOTAS_EVERY: Final = 300.0
 
 _SESSIONS: Final = "DELETE FROM directory.sessions WHERE expires_at < now() - interval '7 days'"
+_USERS: Final = """
+SELECT count(*) FROM directory.memberships
+WHERE tenant_id = $1 AND role = ANY ($2) AND active AND coalesce(expires_at > now(), true)
+"""
 _ANSWERS: Final = (
     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours' AND route <> 'emr import'"
 )
@@ -34,6 +44,7 @@ def upkeep_jobs(runtime: Runtime, leases: dict[str, Leases]) -> list[Job]:
     for cell, own in leases.items():
         jobs.append(_job(f"upkeep-answers:{cell}", own, _HOUR, _of_each(runtime, cell, _forget_answers)))
         jobs.append(_job(f"upkeep-orphans:{cell}", own, _DAY, _of_each(runtime, cell, _remove_orphans)))
+        jobs.append(_job(f"upkeep-quotas:{cell}", own, _QUOTAS_EVERY, _of_each(runtime, cell, _tell_quotas)))
     return jobs
 
 
@@ -60,6 +71,18 @@ def _of_each(
 async def _forget_answers(runtime: Runtime, tenant: Tenant) -> None:
     async with runtime.databases.hospital(tenant) as connection:
         await connection.execute(_ANSWERS, name="upkeep.answers")
+
+
+async def _tell_quotas(runtime: Runtime, tenant: Tenant) -> None:
+    async with runtime.databases.directory.connection() as connection:
+        users = await connection.fetchval(_USERS, tenant.id, list(HOSPITAL_ROLES), name="upkeep.users")
+    async with runtime.databases.hospital(tenant) as connection:
+        used = await Room().look(connection)
+    for quota, share, most in (
+        ("users", users, tenant.quotas.users),
+        ("storage", used, tenant.quotas.storage_gib << 30),
+    ):
+        metrics.QUOTA_USED.labels(metrics.hospital_label(tenant.slug), quota).set(share / most if most else 0)
 
 
 async def _remove_orphans(runtime: Runtime, tenant: Tenant) -> None:

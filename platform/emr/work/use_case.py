@@ -1,4 +1,4 @@
-"""The decorator that every verb wears: permission, span, metric, audit."""
+"""The decorator that every verb wears: permission, the hospital's state, span, metric, audit."""
 
 import functools
 import time
@@ -7,7 +7,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from emr.access.care import PERSON
 from emr.access.hours import outside_hours
-from emr.access.permissions import AT_ANY_HOUR, demand
+from emr.access.permissions import AT_ANY_HOUR, CHANGES_THE_RECORD, demand
 from emr.audit.rows import AuditRow
 from emr.kernel.errors import Forbidden, Refusal
 from emr.telemetry import metrics
@@ -38,6 +38,8 @@ def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P
             trail.depth += 1
             try:
                 demand(work.principal, permission)
+                if permission in CHANGES_THE_RECORD:
+                    work.tenant.demand_writable()
                 if work.tenant.access.windows and permission not in AT_ANY_HOUR:
                     await _refuse_outside_hours(work)
                 with span("use case", use_case=event, permission=permission):

@@ -30,6 +30,8 @@ tenants = Table(
     Column("schema", Text, nullable=False, unique=True, comment="schema, role, object prefix and audit stream at once"),
     Column("cell", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("state_reason", Text, nullable=False, server_default="", comment="for everybody to read"),
+    Column("state_since", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("definition", JSONB, nullable=False, comment="the hospital's file, as JSON"),
     Column("managed_by", Text, nullable=False),
     Column("organization_id", Text, comment="the identity provider's own id of the organization"),

@@ -12,7 +12,7 @@ from emr.imaging.facts import Facts
 from emr.imaging.filing import Draft, draft_study, list_study
 from emr.imaging.matching import Matching, name_key
 from emr.imaging.parsed import Arrival, Parsed
-from emr.kernel.errors import Forbidden, Refusal
+from emr.kernel.errors import Refusal
 from emr.work.unit import UnitOfWork, as_whole
 from emr.work.use_case import use_case
 
@@ -37,8 +37,7 @@ async def store_instances(work: UnitOfWork, arrivals: Sequence[Arrival], *, list
     study belongs to another Patient ID. list_now: bring the ImagingStudy up to date in this transaction; a device that
     sends 1,000 slices one by one brings it up to date when it has finished, so that no 1,000 versions are made.
     """
-    if not work.tenant.writable:
-        raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
+    work.tenant.demand_writable()
     outcomes: dict[int, Outcome] = {}
     by_study: dict[str, list[int]] = {}
     for number, arrival in enumerate(arrivals):

@@ -31,7 +31,8 @@ SELECT id, kind, state, subject, name, role, request, asked, date_trunc('millise
 _FIND: Final = _COLUMNS + " WHERE id = $1 AND subject = $2 AND kind = $3 AND state <> 'forgotten'"
 _READ: Final = _COLUMNS + " WHERE id = $1"
 _NEXT: Final = _COLUMNS + (
-    " WHERE state IN ('waiting', 'running') AND not_before <= clock_timestamp() ORDER BY not_before, id LIMIT 1"
+    " WHERE state IN ('waiting', 'running') AND kind = ANY ($1) AND not_before <= clock_timestamp()"
+    " ORDER BY not_before, id LIMIT 1"
 )
 _OPEN_COUNT: Final = "SELECT count(*) FROM bulk_jobs WHERE state IN ('waiting', 'running')"
 _TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended(current_user || ' bulk', 0))"
@@ -164,9 +165,9 @@ async def read(work: UnitOfWork, job_id: str) -> Job:
     return _job(row, work.tenant.id)
 
 
-async def next_open(connection: Connection, tenant_id: str) -> Job | None:
-    """The open job that has waited longest and may be tried now."""
-    row = await connection.fetchrow(_NEXT, name="bulk.next")
+async def next_open(connection: Connection, tenant_id: str, kinds: Sequence[str]) -> Job | None:
+    """The open job of these kinds that has waited longest and may be tried now."""
+    row = await connection.fetchrow(_NEXT, kinds, name="bulk.next")
     return None if row is None else _job(row, tenant_id)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from emr.access.permissions import demand_sight, sight
 from emr.definitions.dates import range_of
-from emr.kernel.errors import Forbidden, Invalid, Malformed, NotFound
+from emr.kernel.errors import Invalid, Malformed, NotFound
 from emr.records.bulk import jobs
 from emr.records.bulk.as_of import types_here
 from emr.records.bulk.chosen import demand_searchable
@@ -123,7 +123,8 @@ async def open_import_file(work: UnitOfWork, job_id: str, number: int) -> Blob:
 
 @use_case("record:import", "bulk.file-uploaded")
 async def keep_upload(work: UnitOfWork, upload: Upload, request: str) -> str:
-    """Keep a file for an import that will name it; gives its name."""
+    """Keep a file for an import that will name it; gives its name. Raises `Forbidden` in a read-only hospital."""
+    work.tenant.demand_writable()
     file = File("input", "", upload.blob.key, 0, upload.blob.size)
     work.trail.note(bytes=upload.blob.size)
     new = NewJob("upload", "done", request, {"name": upload.name}, (file,))
@@ -136,8 +137,7 @@ async def begin_import(work: UnitOfWork, asked: AskedImport) -> str:
 
     Raises `NotFound` for a file that nobody uploaded, `Forbidden` in a read-only hospital, `TooManyRequests`.
     """
-    if not work.tenant.writable:
-        raise Forbidden("hospital-read-only", "This hospital's record is read-only at the moment.")
+    work.tenant.demand_writable()
     inputs, files = [], []
     if asked.upload is not None:
         inputs.append({"name": asked.upload.name, "blob": asked.upload.blob.key})

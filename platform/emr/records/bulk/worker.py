@@ -30,6 +30,9 @@ _LOOK: Final = 0.5
 _EXPIRY_LOOK: Final = 60.0
 _EXPIRY: Final = 600.0
 _ATTEMPTS: Final = 8
+_AT_WORK: Final = ("export", "import", "upload")
+_TO_READ: Final = ("export", "upload")
+"""Jobs that go on while a hospital is read-only; an import waits where it is."""
 _LONGEST_WAIT: Final = 300.0
 _PREFIX: Final = "bulk:"
 
@@ -96,7 +99,7 @@ class BulkWorker:
         self._kept = timedelta(hours=bulk.keep_hours)
 
     async def turn(self, lease: Lease | None) -> bool:
-        """One piece for each hospital that waits; whether there was anything to do."""
+        """A piece, or as many as its tier has turns, for each hospital that waits; whether there was anything to do."""
         del lease
         async with self._relay.connection() as connection:
             names = [row["name"] for row in await connection.fetch(_WISHES, name="bulk.wishes")]
@@ -111,28 +114,28 @@ class BulkWorker:
     async def expire(self, cell: str) -> None:
         """Take away the files of jobs that are over, in every hospital."""
         for tenant in self._parts.registry.all():
-            if tenant.cell == cell and self._served(tenant):
+            if tenant.cell == cell and self._parts.serves(tenant):
                 await self._tidy(tenant)
-
-    def _served(self, tenant: Tenant) -> bool:
-        return tenant.open and tenant.revision in self._parts.revisions
 
     async def _of_hospital(self, name: str) -> bool:
         try:
             tenant = self._parts.registry.by_schema(name.removeprefix(_PREFIX))
         except NotFound:
             return False
-        if not self._served(tenant):
+        if not self._parts.serves(tenant):
             return False
         lease = await self.leases.acquire(name)
         if lease is None:
             return False
         async with self.leases.renewed(lease):
-            return await self._next_piece(_Mine(tenant, lease))
+            for turn in range(tenant.weight):
+                if not await self._next_piece(_Mine(tenant, lease)):
+                    return turn > 0
+        return True
 
     async def _next_piece(self, mine: _Mine) -> bool:
         async with self._parts.databases.hospital(mine.tenant) as connection:
-            job = await next_open(connection, mine.tenant.id)
+            job = await next_open(connection, mine.tenant.id, kinds=_AT_WORK if mine.tenant.writable else _TO_READ)
             if job is not None and not await take(connection, job.id, mine.lease.fence):
                 job = None
             waiting = await count_open(connection)

@@ -1,0 +1,79 @@
+"""`emr tenants state|suspend|resume`: in which state a hospital is, and why."""
+
+import getpass
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from emr.fleet.states import Standing, Step, Wish, change, standing, weigh
+from emr.kernel.states import STATES
+from emr.work.command import with_registry
+
+Slug = Annotated[str, typer.Argument(help="The hospital's slug.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why: everybody at the hospital's pages can read it.")]
+By = Annotated[str, typer.Option("--by", help="Who decides it; the account on this machine unless said.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+def state(
+    slug: Slug,
+    wanted: Annotated[str | None, typer.Argument(metavar="STATE", help=f"One of {', '.join(STATES)}.")] = None,
+    *,
+    reason: Reason = "",
+    by: By = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Show a hospital's state and its history, or bring it into another one."""
+    if wanted is None:
+        _show(with_registry(lambda pools, _: standing(pools.directory, slug)), as_json=as_json)
+        return
+    _change(Wish(slug, wanted, reason, by or getpass.getuser()), dry_run=dry_run, as_json=as_json)
+
+
+def suspend(slug: Slug, *, reason: Reason = "", by: By = "", dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Stop serving a hospital: 503 everywhere, with a page that says why and whom to call; its jobs wait."""
+    _change(Wish(slug, "suspended", reason, by or getpass.getuser()), dry_run=dry_run, as_json=as_json)
+
+
+def resume(slug: Slug, *, reason: Reason = "", by: By = "", dry_run: DryRun = False, as_json: Json = False) -> None:
+    """Bring a hospital back into the state, trial or live, in which it last worked."""
+    _change(Wish(slug, None, reason, by or getpass.getuser()), dry_run=dry_run, as_json=as_json)
+
+
+def _change(wish: Wish, *, dry_run: bool, as_json: bool) -> None:
+    step = with_registry(lambda pools, _: (weigh if dry_run else change)(pools.directory, wish))
+    if as_json:
+        typer.echo(json.dumps(_said(step) | {"done": step.at is not None}, ensure_ascii=False))
+        return
+    done = "would go" if step.at is None else "went"
+    typer.echo(f"{step.slug} {done} from {step.before} to {step.after}.")
+
+
+def _show(found: Standing, *, as_json: bool) -> None:
+    history = [_said(each) for each in found.steps]
+    if as_json:
+        now = {"hospital": found.slug, "state": found.state, "reason": found.reason, "since": found.since.isoformat()}
+        typer.echo(json.dumps(now | {"history": history}, ensure_ascii=False))
+        return
+    typer.echo(f"{found.slug} is {found.state} since {found.since:%Y-%m-%d %H:%M %Z}. {found.reason}".rstrip())
+    if history:
+        table = Table("at", "from", "to", "by", "reason")
+        for each in history:
+            table.add_row(each["at"], each["from"], each["to"], each["by"], each["reason"])
+        Console().print(table)
+
+
+def _said(step: Step) -> dict[str, Any]:
+    return {
+        "hospital": step.slug,
+        "from": step.before,
+        "to": step.after,
+        "by": step.by,
+        "reason": step.reason,
+        "at": None if step.at is None else step.at.isoformat(),
+    }
