@@ -99,8 +99,3 @@ class TestState:
         assert "was live" in refused.stderr
         assert emr(standing, "tenants", "resume", slug, "--reason", "x").returncode == 0
         assert stands(standing, slug)[0] == "live"
-
-    def test_the_service_may_change_the_state_of_a_hospital_and_nothing_else_of_it(self, standing: House) -> None:
-        rights = "SELECT column_name FROM information_schema.column_privileges WHERE grantee = 'emr_directory'"
-        found = standing.sql(f"{rights} AND table_name = 'tenants' AND privilege_type = 'UPDATE'")
-        assert {row[0] for row in found} == {"state", "state_reason", "state_since", "updated_at"}

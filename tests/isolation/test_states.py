@@ -235,7 +235,11 @@ def shows(page: str, state: str) -> bool:
     """Whether a page is that of a hospital in this state."""
     if state == "suspended":
         return "tạm ngừng phục vụ" in page
-    return f'data-state="{state}"' in page if state != "live" else "data-state" not in page and "<nav" in page
+    return (
+        f'data-hospital-state="{state}"' in page
+        if state != "live"
+        else "data-hospital-state" not in page and "<nav" in page
+    )
 
 
 class TestEachWayIn:

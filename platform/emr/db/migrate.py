@@ -3,15 +3,17 @@
 Runs as `emr_owner` over the direct address, each schema under its own advisory lock and in its own transaction.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
@@ -59,7 +61,7 @@ def owner_engine(url: str) -> Engine:
 
 def head(history: History) -> str:
     """The newest revision of a history."""
-    revision = ScriptDirectory.from_config(_config(history)).get_current_head()
+    revision = _scripts(history).get_current_head()
     if revision is None:
         raise RuntimeError(f"the history {history.value} has no revision")
     return revision
@@ -78,9 +80,10 @@ def upgrade(connection: Connection, target: Target) -> str:
     connection.execute(text("SET LOCAL lock_timeout = '4s'"))
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:schema, 0))"), {"schema": target.schema})
     connection.execute(text("SELECT set_config('search_path', :schema, true)"), {"schema": target.schema})
-    config = _config(target.history)
-    config.attributes.update(target=target, connection=connection)
-    command.upgrade(config, "head")
+    scripts = _scripts(target.history)
+    context = _context(connection, target, {"fn": lambda stands, _: scripts._upgrade_revs("head", stands)})  # noqa: SLF001 - what `alembic upgrade` itself calls
+    with Operations.context(context):
+        context.run_migrations()
     return head(target.history)
 
 
@@ -89,7 +92,7 @@ def drift(connection: Connection, target: Target) -> list[object]:
     return list(compare_metadata(_context(connection, target), target.history.metadata))
 
 
-def _context(connection: Connection, target: Target) -> MigrationContext:
+def _context(connection: Connection, target: Target, more: Mapping[str, Any] | None = None) -> MigrationContext:
     family = target.history.metadata.schema
     ischema_names.setdefault("xid8", tenant.Xid8)
     connection.execute(text("SELECT set_config('search_path', :schema, true)"), {"schema": target.schema})
@@ -102,13 +105,16 @@ def _context(connection: Connection, target: Target) -> MigrationContext:
             "include_schemas": family is not None,
             "include_name": lambda name, kind, _: kind != "schema" or name == family,
             "target_metadata": target.history.metadata,
+            **(more or {}),
         },
     )
 
 
-def _config(history: History) -> Config:
+@cache
+def _scripts(history: History) -> ScriptDirectory:
+    """The scripts of a history, read once in a process: reading them anew takes longer than most of them run."""
     config = Config()
     config.set_main_option("script_location", str(_HERE))
     config.set_main_option("version_locations", str(_HERE / history.value))
     config.set_main_option("path_separator", "os")
-    return config
+    return ScriptDirectory.from_config(config)

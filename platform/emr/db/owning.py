@@ -1,5 +1,6 @@
 """Statements of the owner that name roles and schemas: constant text, with identifiers quoted by the driver."""
 
+from collections.abc import Iterable, Mapping
 from typing import LiteralString
 
 import psycopg
@@ -18,6 +19,15 @@ def run(connection: Connection, statement: LiteralString, **names: str) -> None:
     """Run a statement with these names in it."""
     identifiers = {key: sql.Identifier(value) for key, value in names.items()}
     driver(connection).execute(sql.SQL(statement).format(**identifiers))
+
+
+def run_all(connection: Connection, statements: Iterable[tuple[LiteralString, Mapping[str, str]]]) -> None:
+    """Run statements one after the other in one exchange, each with its own names in it."""
+    ready = [
+        sql.SQL(statement).format(**{key: sql.Identifier(value) for key, value in names.items()})
+        for statement, names in statements
+    ]
+    driver(connection).execute(sql.SQL(";").join(ready))
 
 
 def driver(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:

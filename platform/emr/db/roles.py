@@ -6,13 +6,14 @@ on its own schema, and through `emr_hospital` may add rows, for itself alone, to
 rows of its subscriptions it may also read and change, and nobody else's.
 """
 
+from collections.abc import Mapping
 from typing import Final, LiteralString
 
 import psycopg
 from sqlalchemy import Connection
 
 from emr.db import seen
-from emr.db.owning import make_role, run
+from emr.db.owning import make_role, run, run_all
 from emr.db.tables import tenant as tenant_tables
 
 PLATFORM_ROLES: Final = ("emr_directory", "emr_cell", "emr_audit", "emr_archive", "emr_hospital")
@@ -34,7 +35,6 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.pins TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE ON directory.support_grants TO emr_directory",
     "GRANT SELECT ON directory.tenants, directory.keys TO emr_directory",
-    "GRANT UPDATE (state, state_reason, state_since, updated_at) ON directory.tenants TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE ON directory.apps TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.app_grants TO emr_directory",
     "GRANT SELECT, INSERT, DELETE ON directory.app_launches, directory.app_tokens TO emr_directory",
@@ -126,24 +126,25 @@ def grant_hospital(connection: Connection, schema: str) -> None:
 
     Rows of its trail that lie in an archive are removed by `emr_archive`, which reads nothing of them but numbers.
     """
-    run(connection, "GRANT USAGE ON SCHEMA {schema} TO {schema}, emr_archive", schema=schema)
-    run(connection, "GRANT SELECT (number), DELETE ON {schema}.audit_events TO emr_archive", schema=schema)
-    names = set(tenant_tables.metadata.tables) | _READ_ONLY
-    for name in sorted(names):
-        if name in _READ_ONLY:
-            run(connection, "GRANT SELECT ON {schema}.{table} TO {schema}", schema=schema, table=name)
-        elif name in _APPEND_ONLY:
-            run(connection, "GRANT SELECT, INSERT ON {schema}.{table} TO {schema}", schema=schema, table=name)
-        elif name in _NO_DELETE:
-            run(connection, "GRANT SELECT, INSERT, UPDATE ON {schema}.{table} TO {schema}", schema=schema, table=name)
-        else:
-            run(
-                connection,
-                "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.{table} TO {schema}",
-                schema=schema,
-                table=name,
-            )
-    run(connection, "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {schema}", schema=schema)
+    names = {"schema": schema}
+    statements: list[tuple[LiteralString, Mapping[str, str]]] = [
+        ("GRANT USAGE ON SCHEMA {schema} TO {schema}, emr_archive", names),
+        ("GRANT SELECT (number), DELETE ON {schema}.audit_events TO emr_archive", names),
+    ]
+    statements += [
+        ("GRANT " + _rights(name) + " ON {schema}.{table} TO {schema}", names | {"table": name})
+        for name in sorted(set(tenant_tables.metadata.tables) | _READ_ONLY)
+    ]
+    statements.append(("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {schema}", names))
+    run_all(connection, statements)
+
+
+def _rights(table: str) -> LiteralString:
+    if table in _READ_ONLY:
+        return "SELECT"
+    if table in _APPEND_ONLY:
+        return "SELECT, INSERT"
+    return "SELECT, INSERT, UPDATE" if table in _NO_DELETE else "SELECT, INSERT, UPDATE, DELETE"
 
 
 def drop_hospital(connection: Connection, schema: str) -> None:

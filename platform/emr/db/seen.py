@@ -19,7 +19,7 @@ from typing import Final, LiteralString
 
 from sqlalchemy import Connection
 
-from emr.db.owning import driver, make_role, run
+from emr.db.owning import driver, make_role, run, run_all
 from emr.kernel.tenant import SCHEMA
 
 _NOBODYS: Final[LiteralString] = """
@@ -229,12 +229,13 @@ def establish(connection: Connection, schema: str) -> None:
     for (login,) in driver(connection).execute(_LOGINS, (schema,)).fetchall():
         run(connection, "GRANT {seen} TO {login}", seen=names["seen"], login=str(login))
     remove(connection, schema)
-    run(connection, "CREATE SCHEMA {seen}", **names)
-    for statement in _POLICY:
-        run(connection, statement, **names)
-    for table in OF_A_RESOURCE:
-        run(connection, _VERSIONS if table == "resource_versions" else _WITH_RESOURCE, table=table, **names)
-    _grant(connection, names)
+    statements: list[tuple[LiteralString, dict[str, str]]] = [("CREATE SCHEMA {seen}", names)]
+    statements += [(statement, names) for statement in _POLICY]
+    statements += [
+        (_VERSIONS if table == "resource_versions" else _WITH_RESOURCE, names | {"table": table})
+        for table in OF_A_RESOURCE
+    ]
+    run_all(connection, statements + _grants(names))
 
 
 def drop_role(connection: Connection, schema: str) -> None:
@@ -242,12 +243,14 @@ def drop_role(connection: Connection, schema: str) -> None:
     run(connection, "DROP ROLE IF EXISTS {seen}", seen=seen_of(schema))
 
 
-def _grant(connection: Connection, names: dict[str, str]) -> None:
-    run(connection, "GRANT USAGE ON SCHEMA {schema}, {seen} TO {seen}", **names)
-    for view in VIEWS:
-        run(connection, "GRANT SELECT ON {seen}.{view} TO {seen}", view=view, **names)
+def _grants(names: dict[str, str]) -> list[tuple[LiteralString, dict[str, str]]]:
+    statements: list[tuple[LiteralString, dict[str, str]]] = [
+        ("GRANT USAGE ON SCHEMA {schema}, {seen} TO {seen}", names)
+    ]
+    statements += [("GRANT SELECT ON {seen}.{view} TO {seen}", names | {"view": view}) for view in VIEWS]
     # Whoever locks a row needs a right to change something of it; nothing changes it through the view.
-    run(connection, "GRANT UPDATE (present) ON {seen}.resources TO {seen}", **names)
+    statements.append(("GRANT UPDATE (present) ON {seen}.resources TO {seen}", names))
     for rights, table in _WRITTEN:
-        run(connection, "GRANT " + rights + " ON {schema}.{table} TO {seen}", table=table, **names)
-    run(connection, "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {seen}", **names)
+        statements.append(("GRANT " + rights + " ON {schema}.{table} TO {seen}", names | {"table": table}))
+    statements.append(("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {seen}", names))
+    return statements

@@ -1,6 +1,6 @@
 """The state of a hospital: changed by a person, for a reason, written down; every process follows within seconds.
 
-Works as `emr_directory`, which of a hospital's row may change its state and nothing else.
+Runs as the owner of the tables, from a command: the service may read a hospital's state and not change it.
 """
 
 import json
@@ -9,32 +9,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import Connection, text
+
 from emr.audit.rows import AuditRow
-from emr.db.connection import Connection
-from emr.db.pools import RolePool
+from emr.db.migrate import owner_engine
 from emr.identity.principal import Principal
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.errors import Conflict, Invalid, NotFound
 from emr.kernel.ids import uuid7
 from emr.kernel.states import AT_WORK, STATES, may_follow
+from emr.settings import Database
 
 EVENT: Final = "hospital.state-changed"
 _LONGEST_REASON: Final = 500
 
-_FIND: Final = """
+_FIND: Final = text("""
 SELECT id, state, state_reason, state_since, definition -> 'go_live' ->> 'state' AS first FROM directory.tenants
-WHERE slug = $1
-"""
-_HOLD: Final = "SELECT 1 FROM directory.tenants WHERE id = $1 FOR UPDATE"
-_STEPS: Final = """
-SELECT at, actor, detail FROM directory.tenant_events WHERE tenant_id = $1 AND event = 'hospital.state-changed'
+WHERE slug = :slug FOR UPDATE
+""")
+_STEPS: Final = text("""
+SELECT at, actor, detail FROM directory.tenant_events WHERE tenant_id = :id AND event = 'hospital.state-changed'
 ORDER BY number DESC
-"""
-_CHANGE: Final = """
-UPDATE directory.tenants SET state = $2, state_reason = $3, state_since = now(), updated_at = now() WHERE id = $1
-"""
-_EVENT: Final = "INSERT INTO directory.tenant_events (tenant_id, actor, event, detail) VALUES ($1, $2, $3, $4)"
-_AUDIT: Final = "INSERT INTO directory.audit_journal (at, row) VALUES ($1, $2)"
+""")
+_CHANGE: Final = text("""
+UPDATE directory.tenants SET state = :state, state_reason = :reason, state_since = now(), updated_at = now()
+WHERE id = :id
+""")
+_EVENT: Final = text("""
+INSERT INTO directory.tenant_events (tenant_id, actor, event, detail)
+VALUES (:id, :by, :event, CAST(:detail AS jsonb))
+""")
+_AUDIT: Final = text("INSERT INTO directory.audit_journal (at, row) VALUES (:at, :row)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,48 +75,46 @@ class Standing:
     steps: tuple[Step, ...]
 
 
-async def standing(directory: RolePool, slug: str) -> Standing:
+def standing(settings: Database, slug: str) -> Standing:
     """The state of a hospital. Raises `NotFound`."""
-    async with directory.connection() as connection:
-        return (await _find(connection, slug))[1]
+    with owner_engine(settings.owner_url).connect() as connection:
+        return _find(connection, slug)[1]
 
 
-async def weigh(directory: RolePool, wish: Wish) -> Step:
+def weigh(settings: Database, wish: Wish) -> Step:
     """What `change` would do, without doing it. Raises the same."""
-    async with directory.connection() as connection:
-        found, stands = await _find(connection, wish.slug)
-    return _step(wish, stands, found["first"])
+    with owner_engine(settings.owner_url).connect() as connection:
+        found, stands = _find(connection, wish.slug)
+    return _step(wish, stands, found.first)
 
 
-async def change(directory: RolePool, wish: Wish, clock: Clock = utc_now) -> Step:
+def change(settings: Database, wish: Wish, clock: Clock = utc_now) -> Step:
     """Bring a hospital into another state, with a row of its history and one of the directory's trail.
 
     Raises `NotFound`, `Invalid` for no state, no reason or one too long, `Conflict` for a step that is not allowed.
     """
-    async with directory.transaction() as connection:
-        found, _ = await _find(connection, wish.slug)
-        await connection.execute(_HOLD, found["id"], name="state.hold")
-        found, stands = await _find(connection, wish.slug)
-        step = _step(wish, stands, found["first"])
-        detail = {"from": step.before, "to": step.after, "reason": step.reason}
-        await connection.execute(_CHANGE, found["id"], step.after, step.reason, name="state.change")
-        await connection.execute(_EVENT, found["id"], step.by, EVENT, json.dumps(detail), name="state.event")
+    with owner_engine(settings.owner_url).begin() as connection:
+        found, stands = _find(connection, wish.slug)
+        step = _step(wish, stands, found.first)
+        detail = json.dumps({"from": step.before, "to": step.after, "reason": step.reason})
+        connection.execute(_CHANGE, {"id": found.id, "state": step.after, "reason": step.reason})
+        connection.execute(_EVENT, {"id": found.id, "by": step.by, "event": EVENT, "detail": detail})
         row = _row(step, clock())
-        await connection.execute(_AUDIT, row.at, row.canonical(), name="state.audit")
+        connection.execute(_AUDIT, {"at": row.at, "row": row.canonical()})
     return Step(step.slug, step.before, step.after, step.reason, step.by, row.at)
 
 
-async def _find(connection: Connection, slug: str) -> tuple[Any, Standing]:
-    row = await connection.fetchrow(_FIND, slug, name="state.find")
+def _find(connection: Connection, slug: str) -> tuple[Any, Standing]:
+    row = connection.execute(_FIND, {"slug": slug}).first()
     if row is None:
         raise NotFound("hospital-unknown", f"There is no hospital {slug}.")
-    steps = [_told(slug, each) for each in await connection.fetch(_STEPS, row["id"], name="state.steps")]
-    return row, Standing(slug, row["state"], row["state_reason"], row["state_since"], tuple(steps))
+    steps = [_told(slug, each) for each in connection.execute(_STEPS, {"id": row.id})]
+    return row, Standing(slug, row.state, row.state_reason, row.state_since, tuple(steps))
 
 
 def _told(slug: str, row: Any) -> Step:
-    said = json.loads(row["detail"])
-    return Step(slug, said["from"], said["to"], said["reason"], row["actor"], row["at"])
+    said = row.detail
+    return Step(slug, said["from"], said["to"], said["reason"], row.actor, row.at)
 
 
 def _step(wish: Wish, stands: Standing, first: str) -> Step:

@@ -2,15 +2,21 @@
 
 import getpass
 import json
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from emr.fleet.states import Standing, Step, Wish, change, standing, weigh
+from emr.kernel.errors import Refusal
 from emr.kernel.states import STATES
-from emr.work.command import with_registry
+from emr.settings import Settings
+from emr.work.command import told
+from emr.work.starting import refuse
+
+R = TypeVar("R")
 
 Slug = Annotated[str, typer.Argument(help="The hospital's slug.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: everybody at the hospital's pages can read it.")]
@@ -30,7 +36,7 @@ def state(
 ) -> None:
     """Show a hospital's state and its history, or bring it into another one."""
     if wanted is None:
-        _show(with_registry(lambda pools, _: standing(pools.directory, slug)), as_json=as_json)
+        _show(_or_refused(lambda: standing(Settings().database, slug)), as_json=as_json)
         return
     _change(Wish(slug, wanted, reason, by or getpass.getuser()), dry_run=dry_run, as_json=as_json)
 
@@ -46,7 +52,7 @@ def resume(slug: Slug, *, reason: Reason = "", by: By = "", dry_run: DryRun = Fa
 
 
 def _change(wish: Wish, *, dry_run: bool, as_json: bool) -> None:
-    step = with_registry(lambda pools, _: (weigh if dry_run else change)(pools.directory, wish))
+    step = _or_refused(lambda: (weigh if dry_run else change)(Settings().database, wish))
     if as_json:
         typer.echo(json.dumps(_said(step) | {"done": step.at is not None}, ensure_ascii=False))
         return
@@ -77,3 +83,10 @@ def _said(step: Step) -> dict[str, Any]:
         "reason": step.reason,
         "at": None if step.at is None else step.at.isoformat(),
     }
+
+
+def _or_refused(act: Callable[[], R]) -> R:
+    try:
+        return act()
+    except Refusal as refusal:
+        refuse(told(refusal))

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Identity,
     Index,
     Integer,
@@ -145,6 +146,9 @@ migrations_status = Table(
     Column("revision", Text, nullable=False),
     Column("migrated_at", DateTime(timezone=True), nullable=False, server_default=_now),
     Column("error", Text),
+    Column("revision_from", Text, nullable=False, server_default=text("''")),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
+    Column("seconds", Double, comment="of the last attempt"),
 )
 
 __all__ = [
