@@ -7,6 +7,8 @@ import psycopg
 import pytest
 
 from emr.db.migrate import History, head
+from emr.fleet import campaign
+from emr.fleet.campaign import Hospital, Rules, Step, move_all
 from emr.fleet.migration import migrate, plan
 from tests.fhir.samples import mark
 from tests.fleet.world import emr
@@ -57,7 +59,7 @@ class TestMigrate:
         stuck, free = behind
         with psycopg.connect(standing.cluster.url(database="emr")) as other:
             other.execute(f"LOCK TABLE {standing.tenants[stuck].schema}.alembic_version IN ACCESS EXCLUSIVE MODE")
-            done = emr(standing, "migrate", "--json")
+            done = emr(standing, "migrate", "--json", "--attempts", "1")
         assert done.returncode == 1
         steps = {each["target"]: each for each in json.loads(done.stdout)}
         assert "lock timeout" in steps[stuck]["error"]
@@ -81,3 +83,61 @@ class TestMigrate:
         assert "permission denied" in str(steps[lost].error)
         assert steps[free].error is None
         assert (revision(standing, lost), revision(standing, free)) == ("tenant_0000", head(History.TENANT))
+
+    def test_one_that_is_held_up_is_tried_again_after_the_others(self, standing: House, behind: list[str]) -> None:
+        stuck, free = behind
+        told: list[str] = []
+        with psycopg.connect(standing.cluster.url(database="emr")) as other:
+            other.execute(f"LOCK TABLE {standing.tenants[stuck].schema}.alembic_version IN ACCESS EXCLUSIVE MODE")
+
+            def note(step: Step) -> None:
+                told.append(step.target)
+                other.rollback()
+
+            steps = {each.target: each for each in migrate(standing.settings.database, told=note)}
+        assert told == [free, stuck]
+        assert (steps[stuck].error, steps[stuck].attempts, steps[free].attempts) == (None, 2, 1)
+        status = "SELECT revision, error, attempts > 0, seconds > 0 FROM cell.migrations_status WHERE schema = %s"
+        assert standing.sql(status, standing.tenants[stuck].schema) == [(head(History.TENANT), None, True, True)]
+
+
+def breaking(standing: House, slug: str) -> str:
+    """Makes a hospital's schema one that cannot be moved; gives the statement that mends it."""
+    schema = standing.tenants[slug].schema
+    standing.sql(f"ALTER TABLE {schema}.tokens OWNER TO postgres")
+    return f"ALTER TABLE {schema}.tokens OWNER TO emr_owner"
+
+
+class TestCanary:
+    def test_one_that_is_not_behind_is_refused(self, standing: House, behind: list[str]) -> None:
+        done = emr(standing, "migrate", "--canary", "hoa-sen")
+        assert (done.returncode, "Not a hospital that is behind: hoa-sen." in done.stderr) == (2, True)
+        assert [revision(standing, slug) for slug in behind] == ["tenant_0000"] * 2
+
+    def test_goes_first_and_when_it_fails_nobody_else_is_begun(self, standing: House, behind: list[str]) -> None:
+        other, canary = behind
+        mend = breaking(standing, canary)
+        try:
+            steps = migrate(standing.settings.database, Rules(canaries=(canary,)))
+        finally:
+            standing.sql(mend)
+        mine = [(each.target, each.outcome) for each in steps if each.target in behind]
+        assert mine == [(canary, "failed"), (other, "not begun")]
+        assert revision(standing, other) == "tenant_0000"
+        again = migrate(standing.settings.database, Rules(canaries=(canary,)))
+        assert [each.target for each in again if each.target in behind] == [canary, other]
+        assert [revision(standing, slug) for slug in behind] == [head(History.TENANT)] * 2
+
+
+class TestTooManyFailures:
+    def test_end_the_run_and_the_rest_is_not_begun(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(_: str, hospital: Hospital) -> campaign._Moved:
+            return campaign._Moved(hospital, Step(hospital.slug, "tenant", None, "x", "broken", "failed"))
+
+        monkeypatch.setattr(campaign, "_move", fail)
+        behind = [Hospital(f"t_{number:012}", f"h{number}") for number in range(30)]
+        steps = move_all("postgresql://nobody@127.0.0.1:9/x", behind, Rules(parallel=1, stop_at=0.1))
+        assert [each.outcome for each in steps].count("failed") == 5
+        assert [each.outcome for each in steps].count("not begun") == 25
+        patient = move_all("postgresql://nobody@127.0.0.1:9/x", behind, Rules(parallel=1, stop_at=1))
+        assert [each.outcome for each in patient].count("failed") == 30

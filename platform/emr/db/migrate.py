@@ -53,10 +53,15 @@ class Target:
 def owner_engine(url: str) -> Engine:
     """An engine for `emr_owner`; connections are not kept, and none waits for a lock longer than 4 s."""
     return create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        owner_address(url),
         poolclass=NullPool,
         connect_args={"options": "-c lock_timeout=4s"},
     )
+
+
+def owner_address(url: str) -> str:
+    """The owner's URL, as SQLAlchemy wants it."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def head(history: History) -> str:

@@ -12,19 +12,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy import text
 
-from emr.db.migrate import owner_engine
+from emr.db.migrate import History, owner_engine
 from emr.definitions.warm import warm
 from emr.fleet import importing, migration, onboarding
+from emr.fleet.campaign import Rules, Step
 from emr.fleet.files import FilesBroken, read_hospitals
 from emr.fleet.leaving.cli import leaving
 from emr.fleet.lines import Report
 from emr.fleet.organizations import organizations_of
 from emr.fleet.states_cli import resume, state, suspend
-from emr.settings import Settings
+from emr.kernel.errors import Refusal
+from emr.settings import Database, Settings
 from emr.tenancy.definition import json_schema
 from emr.work.collector import leave_old_objects_alone
-from emr.work.command import with_runtime
+from emr.work.command import told, with_runtime
 from emr.work.runtime import Runtime
+from emr.work.starting import refuse
 
 tenants = typer.Typer(no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
 tenants.add_typer(leaving)
@@ -104,14 +107,29 @@ def schema() -> None:
 
 @migrate.command()
 def bring_up(
-    *, plan_only: Annotated[bool, typer.Option("--plan", help="Only show.")] = False, as_json: Json = False
+    *,
+    plan_only: Annotated[bool, typer.Option("--plan", help="Only show.")] = False,
+    canary: Annotated[list[str] | None, typer.Option(help="A hospital that goes first. Repeatable.")] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=32, help="Hospitals at a time.")] = 4,
+    attempts: Annotated[int, typer.Option(min=1, max=20, help="Of a hospital that a lock holds up.")] = 3,
+    stop_at: Annotated[float, typer.Option(min=0, max=100, help="Percent of failures that end the run.")] = 10,
+    as_json: Json = False,
 ) -> None:
-    """Bring directory, cells and every hospital to the newest revision."""
+    """Bring directory, cells and every hospital to the newest revision; one that was cut off goes on."""
     database = Settings().database
-    steps = migration.plan(database) if plan_only else migration.migrate(database)
+    rules = Rules(tuple(canary or ()), parallel, attempts, stop_at / 100)
+    steps = migration.plan(database) if plan_only else _or_exit(lambda: _migrated(database, rules))
     _show(list(migration.steps_of(steps)), as_json=as_json, empty="Every schema stands at the newest revision.")
-    if any(step.error for step in steps):
+    if any(step.error or step.outcome == "not begun" for step in steps):
         raise typer.Exit(1)
+
+
+def _migrated(database: Database, rules: Rules) -> list[Step]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    total = sum(each.history == History.TENANT.value for each in migration.plan(database))
+    with Progress(*columns, console=Console(stderr=True), disable=not total) as bar:
+        task = bar.add_task("hospitals", total=total)
+        return migration.migrate(database, rules, lambda _: bar.advance(task))
 
 
 def _settings(folder: Path | None) -> Settings:
@@ -125,6 +143,8 @@ def _or_exit(action: Any) -> Any:
         for fault in broken.faults:
             typer.echo(str(fault), err=True)
         raise typer.Exit(2) from broken
+    except Refusal as refusal:
+        refuse(told(refusal))
 
 
 def _show(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> None:

@@ -1,62 +1,43 @@
 """`emr migrate`: directory, cells, then every hospital whose revision differs, each in its own transaction."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import repeat
-from multiprocessing import get_context
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psycopg
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from emr.db import roles, seen
+from emr.db import roles
 from emr.db.migrate import History, Target, current, head, owner_engine, upgrade
+from emr.fleet.campaign import Hospital, Rules, Step, Told, move_all, reason_of
 from emr.settings import Database
 
-_PARALLEL: Final = 4
-_WORTH_PROCESSES: Final = 5
-_STALE: Final = text("SELECT schema, slug FROM directory.tenants WHERE revision <> :head ORDER BY slug")
-_STAND: Final = text("UPDATE directory.tenants SET revision = :revision, updated_at = now() WHERE schema = :schema")
-_STATUS: Final = text(
-    "INSERT INTO cell.migrations_status (schema, revision, error) VALUES (:schema, :revision, :error)"
-    " ON CONFLICT (schema) DO UPDATE SET revision = excluded.revision, error = excluded.error, migrated_at = now()"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One schema's way: from a revision (None: it does not exist yet) to the newest; `error` when it failed."""
-
-    target: str
-    history: str
-    revision_from: str | None
-    revision_to: str
-    error: str | None = None
+_STALE: Final = text("SELECT schema, slug, revision FROM directory.tenants WHERE revision <> :head ORDER BY slug")
 
 
 def plan(settings: Database) -> list[Step]:
-    """What `migrate` would do, without doing it."""
-    engine = owner_engine(settings.owner_url)
+    """What `migrate` would do, without doing it. Where a hospital stands is what the directory says."""
     steps: list[Step] = []
-    with engine.connect() as connection:
+    with owner_engine(settings.owner_url).connect() as connection:
         for history in (History.DIRECTORY, History.CELL):
             stands = _stands(connection, Target(history, history.value))
             if stands != head(history):
-                steps.append(Step(history.value, history.value, stands, head(history)))
+                steps.append(Step(history.value, history.value, stands, head(history), outcome="planned"))
         if _exists(connection, "directory"):
-            rows = connection.execute(_STALE, {"head": head(History.TENANT)}).all()
-            for schema, slug in rows:
-                stands = _stands(connection, Target(History.TENANT, schema))
-                steps.append(Step(slug, History.TENANT.value, stands, head(History.TENANT)))
+            newest = head(History.TENANT)
+            steps += [
+                Step(row.slug, History.TENANT.value, row.revision or None, newest, outcome="planned")
+                for row in connection.execute(_STALE, {"head": newest})
+            ]
     return steps
 
 
-def migrate(settings: Database) -> list[Step]:
-    """Do it, going on past a failure, and tell what happened to each schema that had to move."""
+def migrate(settings: Database, rules: Rules | None = None, told: Told = lambda _: None) -> list[Step]:
+    """Do it, going on past a failure as far as the rules let, and tell what became of each schema that had to move.
+
+    Raises `Invalid` for a canary that is not behind.
+    """
     engine = owner_engine(settings.owner_url)
     login = login_of(settings)
     steps = [*_shared(engine, login, History.DIRECTORY), *_shared(engine, login, History.CELL)]
@@ -64,23 +45,13 @@ def migrate(settings: Database) -> list[Step]:
         return steps
     with engine.connect() as connection:
         stale = connection.execute(_STALE, {"head": head(History.TENANT)}).all()
-    return steps + _hospitals(settings.owner_url, [(row[0], row[1]) for row in stale])
+    behind = [Hospital(row.schema, row.slug) for row in stale]
+    return steps + move_all(settings.owner_url, behind, rules or Rules(), told)
 
 
 def login_of(settings: Database) -> str:
     """The role that the service signs in with."""
     return urlsplit(settings.url).username or ""
-
-
-def migrate_hospital(connection: Connection, schema: str) -> str:
-    """Bring one hospital's schema to the newest revision inside the caller's transaction."""
-    seen.remove(connection, schema)
-    revision = upgrade(connection, Target(History.TENANT, schema))
-    roles.grant_hospital(connection, schema)
-    seen.establish(connection, schema)
-    connection.execute(_STAND, {"revision": revision, "schema": schema})
-    connection.execute(_STATUS, {"schema": schema, "revision": revision, "error": None})
-    return revision
 
 
 def _shared(engine: Engine, login: str, history: History) -> Sequence[Step]:
@@ -96,31 +67,8 @@ def _shared(engine: Engine, login: str, history: History) -> Sequence[Step]:
             upgrade(connection, target)
             {History.DIRECTORY: roles.grant_directory, History.CELL: roles.grant_cell}[history](connection)
     except (SQLAlchemyError, psycopg.Error) as error:
-        return (Step(history.value, history.value, stands, head(history), reason_of(error)),)
+        return (Step(history.value, history.value, stands, head(history), reason_of(error), "failed"),)
     return (Step(history.value, history.value, stands, head(history)),)
-
-
-def _hospitals(url: str, stale: Sequence[tuple[str, str]]) -> list[Step]:
-    """In processes and not in threads: Alembic keeps the migration that runs in a global variable."""
-    if len(stale) < _WORTH_PROCESSES:
-        return [_hospital(url, schema, slug) for schema, slug in stale]
-    schemas, slugs = zip(*stale, strict=True)
-    with ProcessPoolExecutor(_PARALLEL, mp_context=get_context("spawn")) as processes:
-        return list(processes.map(_hospital, repeat(url), schemas, slugs, chunksize=4))
-
-
-def _hospital(url: str, schema: str, slug: str) -> Step:
-    engine = owner_engine(url)
-    before: str | None = None
-    try:
-        with engine.begin() as connection:
-            before = current(connection, Target(History.TENANT, schema))
-            after = migrate_hospital(connection, schema)
-    except (SQLAlchemyError, psycopg.Error) as error:
-        with contextlib.suppress(SQLAlchemyError), engine.begin() as connection:
-            connection.execute(_STATUS, {"schema": schema, "revision": before or "", "error": reason_of(error)})
-        return Step(slug, History.TENANT.value, before, head(History.TENANT), reason_of(error))
-    return Step(slug, History.TENANT.value, before, after)
 
 
 def _stands(connection: Connection, target: Target) -> str | None:
@@ -131,13 +79,7 @@ def _exists(connection: Connection, schema: str) -> bool:
     return bool(connection.scalar(text("SELECT to_regnamespace(:schema) IS NOT NULL"), {"schema": schema}))
 
 
-def reason_of(error: Exception) -> str:
-    """The first line of what the database said."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(cause).strip().splitlines()[0]
-
-
-def steps_of(steps: Sequence[Step]) -> Iterator[dict[str, str | None]]:
+def steps_of(steps: Sequence[Step]) -> Iterator[dict[str, Any]]:
     """Rows for a table or for JSON."""
     for step in steps:
         yield {
@@ -145,5 +87,8 @@ def steps_of(steps: Sequence[Step]) -> Iterator[dict[str, str | None]]:
             "history": step.history,
             "from": step.revision_from,
             "to": step.revision_to,
+            "outcome": step.outcome,
+            "seconds": round(step.seconds, 3),
+            "attempts": step.attempts,
             "error": step.error,
         }

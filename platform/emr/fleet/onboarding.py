@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emr.db import roles
 from emr.db.migrate import owner_engine
+from emr.fleet.campaign import migrate_hospital, reason_of
 from emr.fleet.files import read_hospitals
-from emr.fleet.migration import login_of, migrate_hospital, reason_of
+from emr.fleet.migration import login_of
 from emr.kernel.errors import Refusal
 from emr.kernel.ids import opaque, uuid7
 from emr.settings import Settings
