@@ -44,6 +44,18 @@ class TestRegistry:
         standing.sql("UPDATE directory.tenants SET state = 'suspended' WHERE slug = %s", slug)
         await _until(lambda: not parts.registry.by_slug(slug).open)
 
+    async def test_reads_again_only_what_has_changed(self, standing: House, parts: Runtime) -> None:
+        slug = f"alone-{mark()[:8]}"
+        standing.new_hospital(slug)
+        await parts.registry.refresh()
+        before = {each.slug: each for each in parts.registry.all()}
+        await parts.registry.refresh()
+        assert all(each is before[each.slug] for each in parts.registry.all())
+        standing.sql("UPDATE directory.tenants SET state_reason = 'x' WHERE slug = %s", slug)
+        await parts.registry.refresh()
+        assert {each.slug for each in parts.registry.all() if each is not before[each.slug]} == {slug}
+        assert parts.registry.by_slug(slug).state_reason == "x"
+
     async def test_two_hospitals_share_nothing_that_names_or_keys_them(self, standing: House) -> None:
         first, second = standing.tenants[HOA_SEN], standing.tenants[CAU_VONG]
         for name in ("id", "schema", "index_key", "organization_id", "ae_title", "facility_code"):
