@@ -20,7 +20,7 @@ from emr.fleet.files import FilesBroken, read_hospitals
 from emr.fleet.leaving.cli import leaving
 from emr.fleet.lines import Report
 from emr.fleet.organizations import organizations_of
-from emr.fleet.states_cli import resume, state, suspend
+from emr.fleet.states_cli import states
 from emr.kernel.errors import Refusal
 from emr.settings import Database, Settings
 from emr.tenancy.definition import json_schema
@@ -34,8 +34,7 @@ tenants.add_typer(leaving)
 migrate = typer.Typer()
 import_ = typer.Typer()
 settings = typer.Typer()
-for _verb in (state, suspend, resume):
-    tenants.command(_verb.__name__)(_verb)
+tenants.registered_commands += states.registered_commands
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Folder = Annotated[Path | None, typer.Argument(help="Folder of the hospitals' files.")]
 

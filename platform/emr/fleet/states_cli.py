@@ -18,6 +18,7 @@ from emr.work.starting import refuse
 
 R = TypeVar("R")
 
+states = typer.Typer()
 Slug = Annotated[str, typer.Argument(help="The hospital's slug.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: everybody at the hospital's pages can read it.")]
 By = Annotated[str, typer.Option("--by", help="Who decides it; the account on this machine unless said.")]
@@ -25,6 +26,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
+@states.command("state")
 def state(
     slug: Slug,
     wanted: Annotated[str | None, typer.Argument(metavar="STATE", help=f"One of {', '.join(STATES)}.")] = None,
@@ -41,11 +43,13 @@ def state(
     _change(Wish(slug, wanted, reason, by or getpass.getuser()), dry_run=dry_run, as_json=as_json)
 
 
+@states.command("suspend")
 def suspend(slug: Slug, *, reason: Reason = "", by: By = "", dry_run: DryRun = False, as_json: Json = False) -> None:
     """Stop serving a hospital: 503 everywhere, with a page that says why and whom to call; its jobs wait."""
     _change(Wish(slug, "suspended", reason, by or getpass.getuser()), dry_run=dry_run, as_json=as_json)
 
 
+@states.command("resume")
 def resume(slug: Slug, *, reason: Reason = "", by: By = "", dry_run: DryRun = False, as_json: Json = False) -> None:
     """Bring a hospital back into the state, trial or live, in which it last worked."""
     _change(Wish(slug, None, reason, by or getpass.getuser()), dry_run=dry_run, as_json=as_json)
