@@ -8,13 +8,15 @@ from typing import Any, Final
 
 import asyncpg
 
-from emr.kernel.errors import Refusal
+from emr.kernel.errors import Refusal, Unavailable
 from emr.telemetry.spans import span
 
 Row = asyncpg.Record
 Driver = asyncpg.Connection
 USELESS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """Beside what the server says itself: the connection is closed, or was ended while the driver spoke to it."""
+FAILURES: Final = (Unavailable, asyncpg.PostgresError, *USELESS)
+"""What a database that does not answer, or answers with an error, looks like to who asks it again later."""
 
 
 @dataclass(frozen=True, slots=True)

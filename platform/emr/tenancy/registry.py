@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import asyncpg
-
-from emr.db.connection import Connection, Row
+from emr.db.connection import FAILURES, Connection, Row
 from emr.db.pools import RolePool
-from emr.kernel.errors import NotFound, Unavailable
+from emr.kernel.errors import NotFound
 from emr.kernel.tenant import DicomPeer, Quotas, Receiver, Tenant
 from emr.tenancy.access_part import access_of
 
@@ -100,7 +98,7 @@ class Registry:
         """Read the directory every second until cancelled; a directory that is down leaves what is known in force."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
-            with contextlib.suppress(Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with contextlib.suppress(*FAILURES):
                 await self.refresh()
 
 
