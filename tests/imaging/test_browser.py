@@ -57,7 +57,7 @@ class TestViewer:
         assert page.locator("[data-frame-label]").inner_text() == "4 / 5"
         page.get_by_role("link", name="Phổi").click()
         assert page.get_by_role("link", name="Phổi").get_attribute("aria-current") == "true"
-        assert page.evaluate("document.querySelector('[data-viewer] img').naturalWidth") > 0
+        page.wait_for_function("document.querySelector('[data-viewer] img').naturalWidth > 0")
         assert radiographer.troubles == []
 
     def test_no_rule_of_accessibility_is_broken(self, live, radiographer, admitted):
