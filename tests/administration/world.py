@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -31,6 +31,8 @@ class Administration:
     house: House
     server: KeycloakServer
     browser: Browser
+    people: dict[Browser, str] = field(default_factory=dict)
+    """Who sits at which browser."""
 
     def url(self, path: str, slug: str = HOA_SEN) -> str:
         return f"{self.house.url}/h/{slug}/admin{path}"
@@ -71,7 +73,9 @@ class Administration:
 
     def sign_in(self, username: str, password: str, new_password: str = "") -> Browser:
         """Through Keycloak's pages into the hospital; `new_password` where it asks for one."""
-        return self._asked(Browser(), "sign-in", username, password, new_password)
+        browser = Browser()
+        self.people[browser] = username
+        return self._asked(browser, "sign-in", username, password, new_password)
 
     def step_up(self, browser: Browser) -> None:
         """The second factor, without which an administrator may do nothing."""
@@ -97,7 +101,7 @@ class Administration:
                 "password-new": new_password, "password-confirm": new_password,
             }  # fmt: skip
             if "otp" in asked:
-                values["otp"] = self.server.one_time_code()
+                values["otp"] = self.server.one_time_code(self.people[browser])
             page = browser.post(html.unescape(form[1]), data={name: values[name] for name in asked})
         return browser
 

@@ -163,7 +163,7 @@ class KeycloakProvider:
             asked = set(re.findall(r'<input[^>]*name="(username|password|otp)"', page.text))
             values = {"username": username, "password": self.server.password}
             if "otp" in asked:
-                values["otp"] = self.server.one_time_code()
+                values["otp"] = self.server.one_time_code(username)
             page = browser.post(html.unescape(form[1]), data={name: values[name] for name in asked})
         return ""
 

@@ -42,7 +42,7 @@ class KeycloakServer:
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     code_secret: str = field(default_factory=lambda: secrets.token_hex(10))
-    last_code: int = 0
+    last_codes: dict[str, int] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -118,15 +118,15 @@ class KeycloakServer:
             admin.organization_user_add(subject, organization_id)
         return str(subject)
 
-    def one_time_code(self) -> str:
-        """A code of the telephone (RFC 6238) that was not used before: Keycloak takes the next one already, too."""
+    def one_time_code(self, username: str) -> str:
+        """A code of a telephone (RFC 6238) that its owner has not used: Keycloak takes the next one already, too."""
         while True:
             now = int(time.time()) // 30
-            step = max(now, self.last_code + 1)
+            step = max(now, self.last_codes.get(username, 0) + 1)
             if step <= now + 1:
                 break
             time.sleep(1)
-        self.last_code = step
+        self.last_codes[username] = step
         digest = hmac.digest(self.code_secret.encode(), struct.pack(">Q", step), hashlib.sha1)
         at = digest[-1] & 15
         return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 10**6:06}"
