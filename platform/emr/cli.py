@@ -86,7 +86,7 @@ def serve(
         date_header=True,
         forwarded_allow_ips=settings.http.proxies,
         timeout_graceful_shutdown=25,
-        timeout_worker_healthcheck=60,
+        timeout_worker_healthcheck=15,
         backlog=2048,
     )
 
