@@ -23,7 +23,7 @@ from emr.identity.principal import system_principal
 from emr.records.create import create_resource
 from emr.records.delete import delete
 from emr.records.update import update_resource
-from emr.settings import Database, Keys, Settings, Storage, Telemetry, Warehouse, Worker
+from emr.settings import Border, Database, Keys, Settings, Storage, Telemetry, Warehouse, Worker
 from emr.tenancy.definition import HospitalFile
 from emr.warehouse.worker import run
 from emr.work.faults import POINT
@@ -119,6 +119,7 @@ def make_world(cluster: Cluster, folder: Path, database: str) -> World:
         keys=Keys(master=f"k1:{key}", signing=key, sealing=key),
         warehouse=Warehouse(url=str(folder / "warehouse"), poll_ms=20, linger_ms=0),
         worker=Worker(lease_seconds=0.5, drain_seconds=20),
+        border=Border(nightly=False),
     )
     assert not [step for step in migrate(settings.database) if step.error]
     assert not [outcome for outcome in apply(settings, _no_organizations) if outcome.error]
