@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from emr.identity.principal import ROLES, SYSTEM_ROLE
+from emr.identity.principal import ROLES, SUPPORT_ROLES, SYSTEM_ROLE
 from tests.helm.chart import CHART, one, render
 
 REALM: dict[str, Any] = json.loads((CHART / "files/emr-realm.json").read_text("utf-8"))
@@ -51,7 +51,7 @@ class TestRealm:
         assert mapper["jsonType.label"] == "JSON"
 
     def test_its_roles_are_the_platform_s(self) -> None:
-        assert {role["name"] for role in REALM["roles"]["client"]["emr-api"]} == ROLES - {SYSTEM_ROLE}
+        assert {role["name"] for role in REALM["roles"]["client"]["emr-api"]} == ROLES - {SYSTEM_ROLE, *SUPPORT_ROLES}
 
 
 @pytest.mark.server

@@ -15,6 +15,8 @@ from tests.smart.site import Site, site
 
 pytestmark = pytest.mark.server
 SCOPE = "launch launch/patient online_access patient/Patient.rs patient/Observation.rs"
+NAME = "Biểu đồ chiều cao"
+"""No other app of the hospital is called so."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def growth() -> Iterator[Site]:
 def app(live: House, growth: Site) -> Registered:
     return registered(
         live,
-        name="Biểu đồ tăng trưởng",
+        name=NAME,
         kind="public",
         scopes=SCOPE.split(" "),
         redirect_uris=[f"{growth.origin}/"],
@@ -74,9 +76,9 @@ class TestFhirClient:
             sign_in(opened.page, live.url, slug=HOA_SEN, role="doctor")
             opened.page.goto(f"{live.url}/h/{HOA_SEN}/patients/{people['child']}/apps")
             with opened.context.expect_page() as appeared:
-                opened.page.get_by_role("button", name="Mở «Biểu đồ tăng trưởng»").click()
+                opened.page.get_by_role("button", name=f"Mở «{NAME}»").click()
             page = appeared.value
-            expect(page.get_by_role("heading", name="Cho phép «Biểu đồ tăng trưởng»?")).to_be_visible()
+            expect(page.get_by_role("heading", name=f"Cho phép «{NAME}»?")).to_be_visible()
             expect(page.get_by_text("BÙI NGỌC ÁNH DƯƠNG")).to_be_visible()
             page.get_by_role("button", name="Cho phép").click()
             found = said(page)

@@ -98,7 +98,7 @@ class World:
 
 _RECORD = (
     "resources", "resource_versions", "tokens", "links", "strings", "dates", "identifiers", "compartments",
-    "audit_events", "audit_seals",
+    "audit_events", "audit_seals", "audit_archives",
 )  # fmt: skip
 
 

@@ -83,8 +83,9 @@ async def update_where(
 
 async def _update(work: UnitOfWork, name: tuple[str, str], document: json.Document, expected: Expected) -> Stored:
     demand_change(work.principal, name[0], "cu")
+    resource_id = checked_id(name[1])
     value = checked(document, name[0])
-    if value.get("id") != checked_id(name[1]):
+    if value.get("id") != resource_id:
         raise Malformed("id-mismatch", "The body must carry the id of the address.", location="id")
     targets = _targets(work, document, name)
     before, known = await lock_with(work, name, targets)

@@ -87,7 +87,8 @@ class Hospitals:
     def parts(self, *, size: int = 3, timeout_ms: int = 15_000, url: str = "") -> Runtime:
         """A runtime whose hospitals share `size` connections."""
         settings = self.house.settings
-        small = {"pool_size": size, "pool_slices": 1, "statement_timeout_ms": timeout_ms}
+        # One hospital may hold them all: what waits for another is tested where pools are.
+        small = {"pool_size": size, "pool_slices": 1, "pool_share": 100, "statement_timeout_ms": timeout_ms}
         if url:
             small |= {"url": url, "pooler": True}
         return runtime(

@@ -35,7 +35,7 @@ class TestWhatIsHidden:
     def test_is_there_for_who_may_see_it(self, strict: House, hidden: Planted) -> None:
         """Without this the answers below could be the same because the addresses are wrong for everybody."""
         ids, shown = ids_of(hidden), set[str]()
-        for role in ("nurse", "archivist", "imaging"):
+        for role in ("nurse", "archivist", "imaging", "privacy"):
             with strict.client(role, SLUG) as client:
                 shown |= {
                     path
