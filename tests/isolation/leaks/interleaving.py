@@ -118,7 +118,9 @@ class Interleaving:
             assert isinstance(error, (Raised, Unavailable, asyncpg.PostgresError, *USELESS)), error
 
     async def _settle(self) -> None:
-        """Whoever may have a connection gets it: as many units are ready as there are connections."""
+        """As many units get ready as there are connections, and stand first; who waits is served in turns by hospital."""
         connections = self.parts.settings.database.pool_size
-        waited = [each.ready.wait() for each in self.units[:connections]]
-        await asyncio.wait_for(asyncio.gather(*waited), 30)
+        async with asyncio.timeout(30):  # any of several events, hence the looking
+            while sum(each.ready.is_set() for each in self.units) < min(connections, len(self.units)):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        self.units.sort(key=lambda each: not each.ready.is_set())
