@@ -14,6 +14,7 @@ from emr.records.sights_pass import advance_sights, is_behind
 from emr.telemetry.logs import get_logger
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
+from emr.work.rounds import go_round
 from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 
@@ -36,11 +37,10 @@ class _Pass:
 
     async def turn(self, lease: Lease | None) -> bool:
         """A batch for each hospital that needs one; whether there is more to do."""
-        more = False
-        for tenant in self._parts.registry.all():
-            if lease is not None and tenant.cell == self._cell and self._parts.serves(tenant):
-                more |= await self._batch(tenant)
-        return more
+        if lease is None:
+            return False
+        served = [each for each in self._parts.registry.all() if each.cell == self._cell and self._parts.serves(each)]
+        return await go_round("reindex", served, self._batch)
 
     async def _batch(self, tenant: Tenant) -> bool:
         async with self._parts.databases.hospital(tenant) as connection:

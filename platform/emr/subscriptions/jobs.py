@@ -19,6 +19,7 @@ from emr.telemetry.logs import exception_facts, get_logger
 from emr.work.faults import Reached, kill_points
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
+from emr.work.rounds import go_round
 from emr.work.runtime import Runtime
 
 _AT_ONCE: Final = 32
@@ -153,8 +154,10 @@ class _Forgetting:
         if lease is None or not await self.leases.due(lease, _HOUR):
             return False
         before = self.parts.clock() - timedelta(days=self.parts.settings.subscriptions.keep_days)
-        for tenant in self.parts.registry.all():
-            if tenant.cell == self.name and tenant.open:
-                async with self.parts.databases.hospital(tenant) as connection:
-                    await repository.forget_events(connection, before)
-        return False
+
+        async def forget(tenant: Tenant) -> None:
+            async with self.parts.databases.hospital(tenant) as connection:
+                await repository.forget_events(connection, before)
+
+        hospitals = [each for each in self.parts.registry.all() if each.cell == self.name and each.open]
+        return await go_round("subscriptions-forget", hospitals, forget)

@@ -139,6 +139,12 @@ JOB_SECONDS: Final = Histogram(
 JOB_LAST_SUCCESS: Final = Gauge(
     "emr_job_last_success_timestamp_seconds", "When a job last ended well.", ("job",), registry=REGISTRY
 )
+JOB_HOSPITAL_FAILURES: Final = Counter(
+    "emr_job_hospital_failures_total",
+    "Turns of a job that failed at one hospital.",
+    ("job", "hospital"),
+    registry=REGISTRY,
+)
 
 _PROCESS: Final = (
     ProcessCollector(registry=REGISTRY),

@@ -11,13 +11,13 @@ from emr.audit.archives import MEDIA_TYPE, RETENTION
 from emr.audit.archiving import Due, due, keep, lingering, packed_rows, prove_removable, remove, rows_of
 from emr.audit.seals import Head
 from emr.identity.principal import system_principal
-from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
 from emr.storage.locked import LockedStore
 from emr.telemetry.logs import exception_facts, get_logger
 from emr.work.faults import Reached
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
+from emr.work.rounds import go_round
 from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr.work.use_case import use_case
@@ -48,15 +48,13 @@ class Archiver:
     reached: Reached
 
     async def turn(self) -> None:
-        """Everything that is due. A hospital that cannot be archived is told of and holds up no other."""
-        for tenant in self.parts.registry.all():
-            if tenant.cell != self.cell or not tenant.open:
-                continue
-            try:
-                while await self.step(tenant):
-                    pass
-            except Refusal as error:
-                get_logger().error("trail not archived", hospital=tenant.slug, **exception_facts(error))
+        """Everything that is due."""
+        hospitals = [each for each in self.parts.registry.all() if each.cell == self.cell and each.open]
+        await go_round("audit-archive", hospitals, self._archive)
+
+    async def _archive(self, tenant: Tenant) -> None:
+        while await self.step(tenant):
+            pass
 
     async def step(self, tenant: Tenant) -> bool:
         """Bring one file of this hospital on. False when nothing is due, or its rows must wait for an anchor."""

@@ -4,6 +4,7 @@ how much of their quotas the hospitals use.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from emr.db.pools import DEFAULT_CELL, Databases
@@ -15,6 +16,7 @@ from emr.telemetry import metrics
 from emr.telemetry.logs import get_logger
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
+from emr.work.rounds import go_round
 from emr.work.runtime import Runtime
 
 _HOUR: Final = 3600.0
@@ -42,9 +44,12 @@ def upkeep_jobs(runtime: Runtime, leases: dict[str, Leases]) -> list[Job]:
 
     jobs = [_job("upkeep-sessions", leases[DEFAULT_CELL], _HOUR, sessions)]
     for cell, own in leases.items():
-        jobs.append(_job(f"upkeep-answers:{cell}", own, _HOUR, _of_each(runtime, cell, _forget_answers)))
-        jobs.append(_job(f"upkeep-orphans:{cell}", own, _DAY, _of_each(runtime, cell, _remove_orphans)))
-        jobs.append(_job(f"upkeep-quotas:{cell}", own, _QUOTAS_EVERY, _of_each(runtime, cell, _tell_quotas)))
+        for name, period, act in (
+            ("upkeep-answers", _HOUR, _forget_answers),
+            ("upkeep-orphans", _DAY, _remove_orphans),
+            ("upkeep-quotas", _QUOTAS_EVERY, _tell_quotas),
+        ):
+            jobs.append(_job(f"{name}:{cell}", own, period, _of_each(runtime, cell, name, act)))
     return jobs
 
 
@@ -58,12 +63,11 @@ def _job(name: str, leases: Leases, period: float, action: Callable[[], Awaitabl
 
 
 def _of_each(
-    runtime: Runtime, cell: str, action: Callable[[Runtime, Tenant], Awaitable[None]]
+    runtime: Runtime, cell: str, name: str, action: Callable[[Runtime, Tenant], Awaitable[None]]
 ) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
-        for tenant in runtime.registry.all():
-            if tenant.cell == cell and tenant.open:
-                await action(runtime, tenant)
+        hospitals = [each for each in runtime.registry.all() if each.cell == cell and each.open]
+        await go_round(name, hospitals, partial(action, runtime))
 
     return run
 

@@ -84,19 +84,16 @@ async def offboard(parts: Runtime, asked: Asked, watch: Watch) -> dict[str, Any]
     decided = _decided(parts, tenant)
     if decided is None:
         decided = await _decide(parts, tenant, asked, watch)
-    engine = owner_engine(parts.settings.database.owner_url)
-    with engine.begin() as connection:
-        destroy_keys(connection, tenant.id)
+    await asyncio.to_thread(_take_keys, parts, tenant)
     await remove_objects(parts.stores.of(tenant.schema))
     certificate = _certified(
         decided | {"done_at": parts.clock().astimezone(UTC).isoformat()}, signer_of(parts.settings)
     )
     content = json.dumps(certificate, ensure_ascii=False, indent=2).encode() + b"\n"
     put_file(asked.certificate.parent, _part(asked.certificate).name, content)
-    with engine.begin() as connection:
-        forget(connection, tenant.id, tenant.schema)
-        _tell(connection, parts, {"hospital": tenant.slug, "stream": tenant.schema, "package": decided["package"],
-                                  "certificate": sha256(content).hexdigest()})  # fmt: skip
+    told = {"hospital": tenant.slug, "stream": tenant.schema, "package": decided["package"]}
+    # Beside the loop, which has to end the reads of this process that the tables would wait for.
+    await asyncio.to_thread(_take_all, parts, tenant, told | {"certificate": sha256(content).hexdigest()})
     return _finished(asked)
 
 
@@ -165,6 +162,17 @@ def _decided(parts: Runtime, tenant: Tenant) -> dict[str, Any] | None:
     with owner_engine(parts.settings.database.owner_url).connect() as connection:
         found = connection.execute(_DECIDED, {"id": tenant.id, "event": _BEGUN}).first()
     return dict(found.detail) if found else None
+
+
+def _take_keys(parts: Runtime, tenant: Tenant) -> None:
+    with owner_engine(parts.settings.database.owner_url).begin() as connection:
+        destroy_keys(connection, tenant.id)
+
+
+def _take_all(parts: Runtime, tenant: Tenant, told: dict[str, Any]) -> None:
+    with owner_engine(parts.settings.database.owner_url).begin() as connection:
+        forget(connection, tenant.id, tenant.schema)
+        _tell(connection, parts, told)
 
 
 def _certified(body: dict[str, Any], signer: Signer) -> dict[str, Any]:

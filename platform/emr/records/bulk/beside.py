@@ -1,6 +1,7 @@
 """Desks for an import: one in this process, and others in processes beside it, so that two cores are used."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import pickle
@@ -152,7 +153,9 @@ class DeskBeside:
             self._answers.put_nowait(answer)
             self._writer.write(HEAD.pack(len(message)))
             self._writer.write(message)
-            await self._writer.drain()
+            # Whoever ended in the middle of it is told of by the answer, which `_listen` refuses.
+            with contextlib.suppress(ConnectionError):
+                await self._writer.drain()
         return await answer
 
     async def close(self) -> None:

@@ -1,8 +1,8 @@
 """What a worker does for bulk jobs: a piece here, a piece there, so that no hospital's export holds up another's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -22,6 +22,7 @@ from emr.telemetry.logs import get_logger
 from emr.work.faults import kill_points
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job as LoopJob
+from emr.work.rounds import go_round
 from emr.work.runtime import Runtime
 from emr.work.unit import Request, UnitOfWork, unit_of_work
 from emr.work.use_case import use_case
@@ -103,9 +104,9 @@ class BulkWorker:
         del lease
         async with self._relay.connection() as connection:
             names = [row["name"] for row in await connection.fetch(_WISHES, name="bulk.wishes")]
-        done = [await self._of_hospital(name) for name in names]
+        more = await go_round("bulk", filter(self._parts.serves, self._named(names)), self._of_hospital)
         await self._desks.rest()
-        return any(done)
+        return more
 
     async def close(self) -> None:
         """End the processes that were started for imports."""
@@ -113,18 +114,17 @@ class BulkWorker:
 
     async def expire(self, cell: str) -> None:
         """Take away the files of jobs that are over, in every hospital."""
-        for tenant in self._parts.registry.all():
-            if tenant.cell == cell and self._parts.serves(tenant):
-                await self._tidy(tenant)
+        served = [each for each in self._parts.registry.all() if each.cell == cell and self._parts.serves(each)]
+        await go_round("bulk-expire", served, self._tidy)
 
-    async def _of_hospital(self, name: str) -> bool:
-        try:
-            tenant = self._parts.registry.by_schema(name.removeprefix(_PREFIX))
-        except NotFound:
-            return False
-        if not self._parts.serves(tenant):
-            return False
-        lease = await self.leases.acquire(name)
+    def _named(self, names: Iterable[str]) -> Iterator[Tenant]:
+        """The hospitals that jobs were wished for, but for those that are gone."""
+        for name in names:
+            with suppress(NotFound):
+                yield self._parts.registry.by_schema(name.removeprefix(_PREFIX))
+
+    async def _of_hospital(self, tenant: Tenant) -> bool:
+        lease = await self.leases.acquire(_PREFIX + tenant.schema)
         if lease is None:
             return False
         async with self.leases.renewed(lease):
