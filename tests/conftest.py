@@ -1,14 +1,18 @@
 """What every test may ask for. Servers start when first asked for, once in a run."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
 
+from emr.audit.sealing import Sealer
+from emr.kernel.clock import utc_now
+from emr.settings import Settings
 from emr.subscriptions import guard as subscriptions
+from emr.work.faults import nowhere
 from emr.work.runtime import Runtime, runtime
 from emr_demo.postgres import Cluster, temporary
-from tests.house import CAU_VONG, House, house, served
+from tests.house import CAU_VONG, House, house, in_a_loop, served
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +64,26 @@ def neighbour(live: House) -> Iterator[httpx.Client]:
     """doctor@cau-vong over FHIR."""
     with live.client(slug=CAU_VONG) as client:
         yield client
+
+
+@pytest.fixture
+def officer(live: House) -> Iterator[httpx.Client]:
+    """privacy@hoa-sen, whose token says that a second factor was proved."""
+    with live.client("privacy") as client:
+        yield client
+
+
+@pytest.fixture
+def seal(live: House) -> Callable[[], None]:
+    """Moves what is in the journal into the hospitals' trails, as a worker does each second."""
+
+    async def turn(settings: Settings) -> None:
+        parts = runtime(settings)
+        await parts.open()
+        await Sealer("default", parts.databases.cell("default"), utc_now, lambda _: None, nowhere).turn()
+        await parts.close()
+
+    return lambda: in_a_loop(turn, live.settings)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

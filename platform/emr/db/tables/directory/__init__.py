@@ -1,0 +1,32 @@
+"""The directory: which hospitals there are, who belongs to them, and what the department did. One in the city."""
+
+from emr.db.tables.directory.apps import app_assertions, app_grants, app_launches, app_tokens, apps
+from emr.db.tables.directory.columns import metadata
+from emr.db.tables.directory.hospitals import border_checks, keys, support_grants, tenant_events, tenants
+from emr.db.tables.directory.people import access_review_lines, access_reviews, accounts, machine_clients, memberships
+from emr.db.tables.directory.sessions import pins, sessions
+from emr.db.tables.directory.trail import audit_events, audit_journal, audit_seals
+
+__all__ = [
+    "access_review_lines",
+    "access_reviews",
+    "accounts",
+    "app_assertions",
+    "app_grants",
+    "app_launches",
+    "app_tokens",
+    "apps",
+    "audit_events",
+    "audit_journal",
+    "audit_seals",
+    "border_checks",
+    "keys",
+    "machine_clients",
+    "memberships",
+    "metadata",
+    "pins",
+    "sessions",
+    "support_grants",
+    "tenant_events",
+    "tenants",
+]
