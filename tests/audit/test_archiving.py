@@ -34,7 +34,7 @@ from tests.warehouse.world import World, start_worker, started
 
 HOA_SEN = "hoa-sen"
 OLD = timedelta(days=500)
-POINTS = ("archive-stored", "archive-recorded", "archive-read-back", "archive-removed")
+POINTS = ("archive-stored", "archive-recorded", "archive-read-back", "archive-locked", "archive-removed")
 SPAN = Span("t_abcdefghijkl", 1, 2, 1, 3)
 TEXTS = ['{"row":1}', '{"row":"đã đọc\\n"}', '{"row":3}']
 
@@ -386,6 +386,8 @@ class TestKilled:
 
 class _Nowhere:
     """A store in which there is no anchor yet."""
+
+    locks = False
 
     async def newest(self, prefix: str) -> str | None:
         del prefix

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,28 +20,12 @@ from emr.audit.sealing import DirectorySealer
 from emr.audit.seals import Head
 from emr.fleet.trails import audit
 from emr.kernel.clock import utc_now
-from emr.settings import Anchors, Storage
 from emr.storage.locked import open_locked
 from emr.work.runtime import Runtime
 from tests.audit.test_sealing import NURSE, played, rows_for, sealer
-from tests.servers.minio import MinioServer, minio_server
 from tests.warehouse.world import SLUGS, World
 
 EVERY = timedelta(minutes=5)
-
-
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
-    with minio_server(tmp_path_factory.mktemp("minio")) as server:
-        yield server
-
-
-@pytest.fixture
-def anchored(world: World, minio: MinioServer) -> World:
-    """The world with a bucket for its anchors in MinIO; objects go there too."""
-    storage = Storage(endpoint=minio.host, secure=False, access_key=minio.user, secret_key=minio.password)  # type: ignore[arg-type]
-    anchors = Anchors(bucket=f"anchors-{secrets.token_hex(6)}")
-    return replace(world, settings=world.settings.model_copy(update={"storage": storage, "anchors": anchors}))
 
 
 def anchorer(parts: Runtime, at: datetime | None = None) -> Anchorer:

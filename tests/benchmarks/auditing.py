@@ -1,5 +1,8 @@
-"""What the audit trail costs: the same mixes with and without it in turns; and how fast a trail is verified."""
+"""What the audit trail costs: the same mixes with and without it in turns; what sealing costs afterwards; and how fast a
+trail is verified.
+"""
 
+import asyncio
 import json
 import os
 import statistics
@@ -17,10 +20,15 @@ import psycopg
 
 from emr.audit import seals
 from emr.audit.rows import AuditRow, Touched, event_of
+from emr.audit.sealing import Sealer
+from emr.db.pools import DEFAULT_CELL
 from emr.identity.principal import Principal
 from emr.kernel.ids import uuid7
+from emr.work.faults import nowhere
+from emr.work.runtime import runtime
 from tests.benchmarks import mixes
 from tests.benchmarks.load import Result, drive
+from tests.benchmarks.machine import measured
 from tests.benchmarks.service import Service, environment, wait_until_ready
 from tests.house import ROOT, free_port
 
@@ -30,20 +38,24 @@ _BATCH = 5_000
 
 
 def auditing(standing: Service) -> list[Result]:
-    """Reads and the mix of B2, with the trail and without it in turns, and `emr audit verify`."""
+    """Reads by few and by many clients, a chart, and the mix of B2, with the trail and without it in turns; sealing what
+    they left, and `emr audit verify`.
+    """
+    house = standing.house
     with _without(standing) as bare:
+        pair = standing, bare
         compared = [
-            _compared("read one resource by id", standing, bare, mixes.reads(standing.house)),
-            _compared("create 10, read 60, update 25, delete 5", standing, bare, mixes.mixed(standing.house)),
+            _compared("read one resource by id", pair, mixes.reads(house)),
+            _compared("read one resource by id, 64 clients", pair, mixes.reads(house), clients=64),
+            _compared("patient chart, six requests", pair, mixes.chart(house)),
+            _compared("create 10, read 60, update 25, delete 5", pair, mixes.mixed(house)),
         ]
-    return [*compared, _verified(standing)]
+    return [*compared, _sealed(standing), _verified(standing)]
 
 
-def _compared(what: str, audited: Service, bare: Service, mix: Any) -> Result:
+def _compared(what: str, pair: tuple[Service, Service], mix: Any, *, clients: int = 16) -> Result:
     """Medians of the rates and of their ratio: a neighbour who comes and goes meets both of a round."""
-    rounds = [
-        (drive("audit", what, audited, mix).figures, drive("audit", what, bare, mix).figures) for _ in range(_ROUNDS)
-    ]
+    rounds = [[drive("audit", what, each, mix, clients=clients).figures for each in pair] for _ in range(_ROUNDS)]
     figures: dict[str, Any] = {}
     for rate in ("per_second", "per_cpu_second"):
         figures[f"{rate}_with"] = statistics.median(with_[rate] for with_, _ in rounds)
@@ -73,6 +85,35 @@ def _without(standing: Service) -> Iterator[Service]:
     finally:
         process.terminate()
         process.wait(40)
+
+
+def _sealed(standing: Service) -> Result:
+    """What a worker spends on rows that wait in the journal: its own processor time, and the database's."""
+    ((waiting,),) = standing.house.sql("SELECT count(*) FROM cell.audit_journal")
+    own = time.process_time()
+    with measured(standing.roots[1:]) as spent:
+        begun = time.monotonic()
+        asyncio.run(_seal(standing))
+        seconds = time.monotonic() - begun
+    micros = 1_000_000 / waiting
+    figures = {
+        "rows": waiting,
+        "rows_per_second": round(waiting / seconds),
+        "worker_us_a_row": round((time.process_time() - own) * micros, 1),
+        "database_us_a_row": round(spent.cpu * micros, 1),
+    }
+    return Result("audit", "sealing what waits", figures)
+
+
+async def _seal(standing: Service) -> None:
+    parts = runtime(standing.house.settings)
+    await parts.open()
+    try:
+        cell = parts.databases.cell(DEFAULT_CELL)
+        while await Sealer(DEFAULT_CELL, cell, parts.clock, parts.registry.slug_of, nowhere).turn():
+            pass
+    finally:
+        await parts.close()
 
 
 def _verified(standing: Service) -> Result:

@@ -41,6 +41,10 @@ WHERE first < $1 AND until >= $2 AND since < $3 AND ($5::text IS NULL OR $5 = AN
   AND patients @> ARRAY[$6::text]
 ORDER BY first DESC LIMIT $4
 """
+_MOVED: Final = """
+SELECT first_batch, last_batch, first, last, since, until, key, digest, size, key_id
+FROM audit_archives WHERE last < coalesce((SELECT min(number) FROM audit_events), 9223372036854775807) ORDER BY first
+"""
 _RECORD: Final = """
 INSERT INTO audit_archives
   (first_batch, last_batch, first, last, since, until, patients, actors, key, digest, size, key_id, archived_at)
@@ -60,6 +64,11 @@ class Archive:
     until: datetime
     blob: Blob
 
+    @property
+    def locked_name(self) -> str:
+        """Where its copy under object lock lies, beside the anchors."""
+        return f"{locked_names(self.span.stream)}{self.blob.key}"
+
     @classmethod
     def of(cls, stream: str, row: Iterable[Any]) -> "Archive":
         """From its row in `audit_archives`."""
@@ -77,10 +86,20 @@ class Stored:
     files: int
 
 
+def locked_names(stream: str) -> str:
+    """What the names of a stream's locked copies begin with; no cell's anchors do, since a cell's name has no dot."""
+    return f".files/{stream}/"
+
+
 async def after(db: Connection, stream: str, number: int) -> Archive | None:
     """The first file that has this row or a later one."""
     row = await db.fetchrow(_NEXT, number, name="archive.next")
     return Archive.of(stream, row) if row else None
+
+
+async def moved(db: Connection, stream: str) -> list[Archive]:
+    """Every file whose rows are in the table no more."""
+    return [Archive.of(stream, row) for row in await db.fetch(_MOVED, name="archive.moved")]
 
 
 async def fitting(db: Connection, stream: str, wanted: Wanted, most: int) -> list[Archive]:

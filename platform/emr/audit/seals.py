@@ -13,6 +13,7 @@ START: Final = bytes(32)
 
 _MAGIC: Final = b"EMR-AUDIT-SEAL\x00"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAF: Final = struct.Struct(">BQ").pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Kept:
 
 def leaf(number: int, text: str) -> bytes:
     """What stands for a row in the tree: SHA-256(0x00 ‖ its number as 8 bytes ‖ its text in UTF-8)."""
-    return sha256(b"\x00" + number.to_bytes(8, "big") + text.encode()).digest()
+    return sha256(_LEAF(0, number) + text.encode()).digest()
 
 
 def root(leaves: Sequence[bytes]) -> bytes:

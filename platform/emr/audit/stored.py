@@ -3,8 +3,9 @@
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Final, LiteralString
 
@@ -12,7 +13,7 @@ import psycopg
 
 from emr.audit.archives import Archive
 from emr.audit.rows import Event, Unreadable, event_of
-from emr.audit.seals import Kept, Seal
+from emr.audit.seals import Head, Kept, Seal
 
 DIRECTORY: Final = "directory"
 """The stream of what belongs to no hospital: sign-ins, refusals before a hospital is known, operators' acts."""
@@ -21,15 +22,26 @@ ReadFile = Callable[[Archive], Sequence[str]]
 """Gives the texts of a file. Raises `Unreadable` when it is missing or not what was written."""
 
 _PIECE: Final = 10_000
-_BECOME: Final = "SELECT set_config('role', %s, true), set_config('search_path', %s, true)"
-_SEALS: Final = "SELECT batch, first, last, root, previous, hash, sealed_at, format FROM audit_seals ORDER BY batch"
-_ROWS: Final = "SELECT number, at, action, actor, patients, row FROM audit_events WHERE number > %s ORDER BY number"
-_LINGERING: Final = (
-    "SELECT number, at, action, actor, patients, row FROM audit_events WHERE number <= %s ORDER BY number"
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
+# Moments are compared with what the rows' texts say, which is UTC: of one zone they are compared at once.
+_BECOME: Final = (
+    "SELECT set_config('role', %s, true), set_config('search_path', %s, true), set_config('TimeZone', 'UTC', true)"
+)
+_SEALS: Final = (
+    "SELECT batch, first, last, root, previous, hash, sealed_at, format FROM audit_seals"
+    " WHERE batch > %s AND batch <= %s ORDER BY batch"
+)
+_ROWS: Final = (
+    "SELECT number, at, action, actor, patients, row FROM audit_events WHERE number > %s AND number <= %s"
+    " ORDER BY number"
 )
 _ARCHIVES: Final = (
     "SELECT first_batch, last_batch, first, last, since, until, key, digest, size, key_id"
-    " FROM audit_archives ORDER BY first"
+    " FROM audit_archives WHERE last > %s AND first <= %s ORDER BY first"
+)
+_CUTS: Final = (
+    "SELECT DISTINCT ON (last / %(rows)s) batch, last, hash FROM audit_seals ORDER BY last / %(rows)s, batch DESC"
 )
 _LAST: Final = "SELECT coalesce(max(last), 0), coalesce(max(batch), 0), min(sealed_at) FROM audit_seals"
 _WAITING: Final = (
@@ -57,14 +69,35 @@ class Extent:
     begun: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Batches that follow each other: those after a head, up to another one (None: to the end of the stream)."""
+
+    after: Head = field(default_factory=Head)
+    until: Head | None = None
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """The batch before the first, and the last."""
+        return self.after.batch or _LEAST, self.until.batch if self.until else _MOST
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The number before the first, and the last."""
+        return self.after.last if self.after.batch else _LEAST, self.until.last if self.until else _MOST
+
+
+WHOLE: Final = Part()
+
+
 class StoredStream:
-    """One stream inside one transaction; `kept` and `rows` may be walked side by side, each once.
+    """A part of one stream inside one transaction; `kept` and `rows` may be walked side by side, each once.
 
     faults: what was wrong with files while `rows` was walked.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], stream: str) -> None:
-        self._connection, self._stream = connection, stream
+    def __init__(self, connection: psycopg.Connection[Any], stream: str, part: Part = WHOLE) -> None:
+        self._connection, self._stream, self._part = connection, stream, part
         self.faults: list[str] = []
 
     def extent(self) -> Extent:
@@ -72,38 +105,50 @@ class StoredStream:
         found = self._connection.execute(_LAST).fetchone()
         return Extent(*found) if found else Extent(0, 0, None)
 
+    def parts(self, rows: int) -> list[Part]:
+        """The stream in parts of some `rows` rows each, cut where seals end."""
+        cuts = [Head(*found) for found in self._connection.execute(_CUTS, {"rows": rows})][:-1]
+        return [Part(after, until) for after, until in zip([Head(), *cuts], [*cuts, None], strict=True)]
+
     def kept(self) -> Iterator[Kept]:
         """The seals by batch."""
-        for batch, first, last, root, previous, digest, sealed_at, form in self._walk("seals", _SEALS):
+        found = chain.from_iterable(self._walk("seals", _SEALS, *self._part.batches))
+        for batch, first, last, root, previous, digest, sealed_at, form in found:
             seal = Seal(self._stream, batch, first, last, root, previous, sealed_at, form)
             yield Kept(seal, digest)
 
-    def rows(self, read: ReadFile) -> Iterator[Event]:
-        """The rows by number, from files that `read` opens and from the table; what lies in both alike comes once."""
+    def rows(self, read: ReadFile) -> Iterator[Sequence[Event]]:
+        """The rows by number, some thousands at a time, from files that `read` opens and from the table; what lies in
+        both alike comes once.
+        """
+        before, until = self._part.rows
         files = self._files()
-        last = files[-1].span.last if files else 0
+        last = min(files[-1].span.last, until) if files else before
         if files:
-            lingering = self._walk("lingering", _LINGERING, last)
-            yield from _once(heapq.merge(self._filed(files, read), lingering, key=itemgetter(0)))
-        yield from self._walk("rows", _ROWS, last)
+            lingering = chain.from_iterable(self._walk("lingering", _ROWS, before, last))
+            merged = _once(heapq.merge(self._filed(files, read), lingering, key=itemgetter(0)))
+            yield from iter(lambda: list(islice(merged, _PIECE)), [])
+        yield from self._walk("rows", _ROWS, last, until)
 
     def _files(self) -> list[Archive]:
         if self._stream == DIRECTORY:
             return []
-        return [Archive.of(self._stream, row) for row in self._connection.execute(_ARCHIVES)]
+        return [Archive.of(self._stream, row) for row in self._connection.execute(_ARCHIVES, self._part.rows)]
 
     def _filed(self, files: Sequence[Archive], read: ReadFile) -> Iterator[Event]:
+        before, until = self._part.rows
         for each in files:
             span = each.span
             try:
-                yield from [event_of(span.first + place, text) for place, text in enumerate(read(each))]
+                numbered = enumerate(read(each), span.first)
+                yield from [event_of(number, text) for number, text in numbered if before < number <= until]
             except Unreadable as error:
                 self.faults.append(f"the file of rows {span.first} to {span.last}: {error}")
 
-    def _walk(self, name: str, query: LiteralString, *parameters: int) -> Iterator[Any]:
+    def _walk(self, name: str, query: LiteralString, *parameters: int) -> Iterator[Sequence[Any]]:
         with self._connection.cursor(name, binary=True) as cursor:
-            cursor.itersize = _PIECE
-            yield from cursor.execute(query, parameters)
+            cursor.execute(query, parameters)
+            yield from iter(lambda: cursor.fetchmany(_PIECE), [])
 
 
 def _once(rows: Iterable[Event]) -> Iterator[Event]:
@@ -115,14 +160,14 @@ def _once(rows: Iterable[Event]) -> Iterator[Event]:
 
 
 @contextmanager
-def stored_stream(url: str, stream: str) -> Iterator[StoredStream]:
+def stored_stream(url: str, stream: str, part: Part = WHOLE) -> Iterator[StoredStream]:
     """A hospital's stream as its own role sees it, or the directory's; what is written meanwhile is not seen."""
     role = "emr_directory" if stream == DIRECTORY else stream
     with psycopg.connect(url, connect_timeout=10) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         connection.execute(_BECOME, (role, stream))
-        yield StoredStream(connection, stream)
+        yield StoredStream(connection, stream, part)
 
 
 def waiting(url: str, stream: str) -> Waiting:

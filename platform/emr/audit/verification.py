@@ -92,6 +92,11 @@ class _Rows:
         return self._held[begin : self._at]
 
     def _places(self, taken: list[Event], first: int) -> Iterator[str]:
+        numbers = [row[0] for row in taken]
+        begin = max(self._number + 1, first)
+        if numbers == list(range(begin, begin + len(numbers))):
+            self._number = numbers[-1]
+            return
         for row in taken:
             if row[0] <= self._number:
                 yield f"row {row[0]} stands twice"

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from typing import Annotated, Any, Final
 
@@ -19,7 +20,7 @@ from rich.table import Table
 
 from emr.audit.anchoring import Written, written
 from emr.audit.anchors import signer_of, trusted_of
-from emr.audit.checking import Asked, Report, check, extent_of
+from emr.audit.checking import Asked, Report, check, extent_of, parts_of, together
 from emr.audit.stored import DIRECTORY
 from emr.db.pools import DEFAULT_CELL, Databases
 from emr.fleet.leaving.offboarding import OFFBOARDED
@@ -34,8 +35,10 @@ from emr.work.command import with_registry
 from emr.work.runtime import Keyrings
 from emr.work.starting import refuse
 
-_MOST_PROCESSES: Final = 4
+_MOST_PROCESSES: Final = 8
 _WORTH_PROCESSES: Final = 100_000
+_PART_ROWS: Final = 50_000
+"""Rows that a process checks at a time: many enough for each to be worth a connection, few enough to end together."""
 
 _LEFT: Final = """
 SELECT row::jsonb #>> '{detail,stream}' AS stream FROM directory.audit_events WHERE action = $1
@@ -144,7 +147,7 @@ def _checked(asked: Sequence[Asked], *, quiet: bool) -> list[Report]:
     with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
         total = sum(extent_of(each) for each in asked)
         task = progress.add_task("rows", total=total)
-        processes = min(_MOST_PROCESSES, os.cpu_count() or 1, len(asked)) if total > _WORTH_PROCESSES else 1
+        processes = min(_MOST_PROCESSES, os.cpu_count() or 1) if total > _WORTH_PROCESSES else 1
         return list(_each(asked, processes, lambda rows: progress.advance(task, rows)))
 
 
@@ -153,9 +156,14 @@ def _each(asked: Sequence[Asked], processes: int, passed: Callable[[int], None])
         yield from (check(each, passed) for each in asked)
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for report in pool.map(check, asked):
-            passed(report.rows)
-            yield report
+        parted = [(each, parts_of(each, _PART_ROWS)) for each in asked]
+        found = pool.map(check, [part for _, parts in parted for part in parts])
+        for _, parts in parted:
+            reports = []
+            for report in islice(found, len(parts)):
+                passed(report.rows)
+                reports.append(report)
+            yield together(reports)
 
 
 def _tell(reports: Sequence[Report], faults: Sequence[str], *, as_json: bool) -> None:

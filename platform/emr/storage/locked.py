@@ -39,12 +39,17 @@ class Locked:
 class LockedStore(Protocol):
     """Every method raises `StoreUnavailable` when the store does not answer or refuses."""
 
+    @property
+    def locks(self) -> bool:
+        """Whether it keeps anything from anybody."""
+        ...
+
     async def open(self) -> None:
         """Make the place ready."""
         ...
 
     async def put(self, name: str, body: bytes, until: datetime) -> None:
-        """Keep one line of bytes under a new name, unchangeable until then."""
+        """Keep bytes under a new name, unchangeable until then; where nothing is locked, one line of them."""
         ...
 
     async def newest(self, prefix: str) -> str | None:
@@ -66,6 +71,8 @@ class LockedStore(Protocol):
 
 class LockedBucket:
     """A `LockedStore` in an S3 bucket of its own."""
+
+    locks = True
 
     def __init__(self, address: S3Address) -> None:
         self._client = S3Client(address)
@@ -147,6 +154,8 @@ def _first(versions: list[Object]) -> Locked:
 
 class AppendFolder:
     """A `LockedStore` for the demo: each folder of names is a file to which lines are appended."""
+
+    locks = False
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -7,11 +7,12 @@ from typing import Final
 
 from emr.audit.anchors import AnchorRefused, read_anchor, trusted_of
 from emr.audit.archive_file import LARGEST
-from emr.audit.archives import MEDIA_TYPE, RETENTION
-from emr.audit.archiving import Due, due, keep, lingering, packed_rows, prove_removable, remove, rows_of
+from emr.audit.archives import MEDIA_TYPE, RETENTION, Archive, locked_names, moved
+from emr.audit.archiving import Due, TrailBroken, due, keep, lingering, packed_rows, prove_removable, remove, rows_of
 from emr.audit.seals import Head
 from emr.identity.principal import system_principal
 from emr.kernel.tenant import Tenant
+from emr.storage.errors import ObjectMissing
 from emr.storage.locked import LockedStore
 from emr.telemetry.logs import exception_facts, get_logger
 from emr.work.faults import Reached
@@ -22,6 +23,7 @@ from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr.work.use_case import use_case
 
+_YEAR: Final = timedelta(days=366)
 _LOOK: Final = 60.0
 _HOUR: Final = 3600.0
 
@@ -55,6 +57,7 @@ class Archiver:
     async def _archive(self, tenant: Tenant) -> None:
         while await self.step(tenant):
             pass
+        await self._lock_moved(tenant)
 
     async def step(self, tenant: Tenant) -> bool:
         """Bring one file of this hospital on. False when nothing is due, or its rows must wait for an anchor."""
@@ -69,6 +72,8 @@ class Archiver:
         if not removable:
             return False
         self.reached("archive-read-back")
+        await self._lock(tenant, written)
+        self.reached("archive-locked")
         gone = await remove(databases.cell(self.cell).archive, written)
         self.reached("archive-removed")
         get_logger().info("trail archived", hospital=tenant.slug, rows=gone)
@@ -85,6 +90,35 @@ class Archiver:
             await archive_batches(work, wanted, self.reached)
         self.reached("archive-recorded")
         return True
+
+    async def _lock_moved(self, tenant: Tenant) -> None:
+        """Each file that holds rows alone has its locked copy, also one of a time when there was no object lock."""
+        async with self.parts.databases.hospital_to_read(tenant) as db:
+            files = await moved(db, tenant.schema)
+        if files and self.anchors.locks:
+            known = {each.name for each in await self.anchors.find(locked_names(tenant.schema))}
+            for each in files:
+                if each.locked_name not in known:
+                    await self._lock(tenant, each)
+
+    async def _lock(self, tenant: Tenant, archive: Archive) -> None:
+        """Keep the file's sealed bytes where nobody can change or remove them for as long as a record is kept.
+
+        Raises `TrailBroken` when something else lies there.
+        """
+        if not self.anchors.locks:
+            return
+        try:
+            fetched = await self.parts.stores.of(tenant.schema).get(archive.blob.key)
+        except ObjectMissing as error:
+            raise TrailBroken(archive.span, "the file is missing") from error
+        body = b"".join([chunk async for chunk in fetched.chunks])
+        found = await self.anchors.find(archive.locked_name)
+        if not found:
+            until = self.parts.clock() + tenant.retention_years * _YEAR
+            await self.anchors.put(archive.locked_name, body, until)
+        elif await self.anchors.get(found[0]) != body:
+            raise TrailBroken(archive.span, "its locked copy is another file")
 
     async def _anchored(self, stream: str) -> Head | None:
         """Where this stream ended when the newest anchor was written."""
