@@ -105,6 +105,34 @@ class TestReport:
         found = rows(officer.get(f"{home}/patients/{person}"))
         assert ["Bác sĩ", "mở bệnh án"] in [row[2:4] for row in found]
 
+    def test_it_goes_on_page_by_page_to_the_oldest(
+        self, home: str, officer: httpx.Client, doctor: httpx.Client, person: str, seal: Seal,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr("emr.privacy.pages._REPORT", 5)
+        for _ in range(7):
+            doctor.get(f"/Patient/{person}").raise_for_status()
+        seal()
+        whole: list[list[str]] = []
+        page = officer.get(f"{home}/patients/{person}")
+        while more := re.search(r'href="[^"]*(\?before=\d+)"', page.text):
+            assert len(rows(page)) == 5
+            whole += rows(page)
+            page = officer.get(f"{home}/patients/{person}{more[1]}")
+        whole += rows(page)
+        assert len(whole) >= 10
+        assert whole[-1][3].startswith("ghi mới")
+        assert "Đây là trang cuối" in page.text
+
+    @pytest.mark.parametrize("before", ["x", "-1", "1e3", "9" * 30])
+    def test_a_page_that_is_none_shows_no_rows_of_another(
+        self, home: str, officer: httpx.Client, person: str, before: str
+    ) -> None:
+        answer = officer.get(f"{home}/patients/{person}?before={before}")
+        assert answer.status_code in (200, 400, 422)
+        if before == "-1":
+            assert rows(answer) == []
+
     def test_the_officer_is_told_who_it_is_and_opens_no_chart(
         self, live: House, home: str, officer: httpx.Client, doctor: httpx.Client, seal: Seal
     ) -> None:

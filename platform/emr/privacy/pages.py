@@ -80,16 +80,18 @@ async def stop(request: Request, work: Work, grant: str) -> Response:
 
 
 @router.get("/patients/{patient}")
-async def report(request: Request, work: Work, patient: str) -> Response:
-    """Who looked at this patient, when, as what, why; to be printed and handed over."""
-    found, whom = await report_on_patient(work, patient, Wanted(), count=_REPORT), await named(work, patient)
-    if whom is None and not found.entries:
+async def report(request: Request, work: Work, patient: str, before: int = Wanted().before) -> Response:
+    """Who looked at this patient, when, as what, why; to be printed and handed over. `before`: where a page begins."""
+    wanted = Wanted(before=min(before, Wanted().before))
+    found, whom = await report_on_patient(work, patient, wanted, count=_REPORT), await named(work, patient)
+    if whom is None and not found.entries and found.before is None:
         raise NotFound("not-found", "Nothing in the trail concerns this id.")
     rows = lines(found.entries, _zone(work), await gather(work, found.entries))
     return render(
         request, work, "privacy/report.html", patient=patient, named=whom,
-        born=shown(whom.born, _zone(work)) if whom else "", rows=rows, more=found.before is not None,
-        stored=_local(found, work), printed=work.clock().astimezone(_zone(work)),
+        born=shown(whom.born, _zone(work)) if whom else "", rows=rows, before=found.before,
+        later=wanted.before != Wanted().before, stored=_local(found, work),
+        printed=work.clock().astimezone(_zone(work)),
     )  # fmt: skip
 
 
