@@ -4,7 +4,7 @@ import functools
 from datetime import tzinfo
 from typing import Final
 
-from emr.definitions import amounts, model, values
+from emr.definitions import amounts, emitting, model
 from emr.definitions.routes import Route
 from emr.definitions.search import SearchParameter
 from emr.definitions.values import Emit
@@ -19,11 +19,11 @@ _AMOUNTS: Final[dict[str, Emit]] = {
     "unsignedInt": amounts.emit_number,
 }
 _TOKENS: Final[dict[str, Emit]] = {
-    "CodeableConcept": values.emit_concept,
-    "Coding": values.emit_coding,
-    "ContactPoint": values.emit_contact,
-    "Identifier": values.emit_identifier,
-    "boolean": values.emit_boolean,
+    "CodeableConcept": emitting.emit_concept,
+    "Coding": emitting.emit_coding,
+    "ContactPoint": emitting.emit_contact,
+    "Identifier": emitting.emit_identifier,
+    "boolean": emitting.emit_boolean,
 }
 
 
@@ -32,7 +32,7 @@ def emitter(parameter: SearchParameter, route: Route, zone: tzinfo) -> Emit:
     found: Emit
     match parameter.kind:
         case "token" if parameter.name == "identifier" and route.type == "Identifier":
-            found = values.emit_identified
+            found = emitting.emit_identified
         case "token":
             found = _token(route.type, route.binding)
         case "string":
@@ -40,28 +40,28 @@ def emitter(parameter: SearchParameter, route: Route, zone: tzinfo) -> Emit:
         case "date":
             found = _date(route.type, zone)
         case "reference":
-            found = values.emit_reference if route.type == "Reference" else values.emit_canonical
+            found = emitting.emit_reference if route.type == "Reference" else emitting.emit_canonical
         case "number" | "quantity":
             found = _AMOUNTS.get(route.type, amounts.emit_quantity)
         case _:
-            found = values.emit_uri
+            found = emitting.emit_uri
     return found
 
 
 @functools.cache
 def _token(type_: str, binding: str | None) -> Emit:
     if type_ == "code" and binding:
-        return values.emit_code(model.codes(binding))
-    return _TOKENS.get(type_, values.emit_plain)
+        return emitting.emit_code(model.codes(binding))
+    return _TOKENS.get(type_, emitting.emit_plain)
 
 
 @functools.cache
 def _string(type_: str) -> Emit:
-    return values.emit_parts(values.PARTS[type_]) if type_ in values.PARTS else values.emit_string
+    return emitting.emit_parts(emitting.PARTS[type_]) if type_ in emitting.PARTS else emitting.emit_string
 
 
 @functools.cache
 def _date(type_: str, zone: tzinfo) -> Emit:
     if type_ == "Period":
-        return values.emit_period(zone)
-    return values.emit_timing(zone) if type_ == "Timing" else values.emit_date(zone)
+        return emitting.emit_period(zone)
+    return emitting.emit_timing(zone) if type_ == "Timing" else emitting.emit_date(zone)

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from emr.db.tables.tenant import links, resources
+from emr.records.search.comparing import Element, Fits, moment
 from emr.records.search.conditions import (
     ROWS,
     All,
@@ -46,7 +47,7 @@ from emr.records.search.conditions import (
     Updated,
     is_positive,
 )
-from emr.records.search.rows import MOMENT, Element, Fits, bound, hidden, moment, rows_of
+from emr.records.search.rows import MOMENT, bound, hidden, rows_of
 
 _FENCE: Final[Element] = literal_column("0")
 _ONE: Final[Element] = literal_column("1")

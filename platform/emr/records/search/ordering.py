@@ -29,9 +29,10 @@ from sqlalchemy import (
 from sqlalchemy.sql import operators
 
 from emr.db.tables.tenant import dates, quantities, strings
+from emr.records.search.comparing import Element, Fits
 from emr.records.search.conditions import SortKey
 from emr.records.search.membership import At
-from emr.records.search.rows import MOMENT, Element, Fits, bound, hidden
+from emr.records.search.rows import MOMENT, bound, hidden
 
 _LEAST_FIRST: Final[Any] = operators.custom_op("USING ~<~")
 _GREATEST_FIRST: Final[Any] = operators.custom_op("USING ~>~")

@@ -1,4 +1,4 @@
-"""Conditions on the rows of one index table, composed with SQLAlchemy Core: which rows fit, and how ranges compare."""
+"""Conditions on the rows of one index table, composed with SQLAlchemy Core: which rows fit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any, Final
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    ColumnElement,
     DateTime,
     FromClause,
     Integer,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     column,
     func,
     literal_column,
-    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
@@ -37,6 +35,7 @@ from emr.db.tables.tenant import (
     tokens,
     words,
 )
+from emr.records.search.comparing import Element, Fits, amount, period
 from emr.records.search.conditions import (
     Composites,
     Dates,
@@ -49,11 +48,8 @@ from emr.records.search.conditions import (
     Strings,
     Words,
 )
-from emr.records.search.question import Prefix
 
 MOMENT: Final = DateTime(timezone=True)
-Element = ColumnElement[Any]
-Fits = ColumnElement[bool]
 Hide = Callable[[Element], Element]
 
 
@@ -268,56 +264,3 @@ def _unnested(slot: int, **kinds: Any) -> Any:
     arrays = [bound(letter, slot, kind, many=True) for letter, kind in kinds.items()]
     columns = [column(letter, kind) for letter, kind in kinds.items()]
     return func.unnest(*arrays).table_valued(*columns, name=f"v{slot}").render_derived()
-
-
-def period(prefix: Prefix, held: tuple[Element, Element], given: tuple[Element, Element]) -> Fits:
-    """How a stored range of moments stands to the range asked for (FHIR R4, search.html#prefix)."""
-    (low, high), (start, end) = held, given
-    inside = and_(low >= start, low < end, high <= end)
-    fits: dict[str, Fits] = {
-        "eq": inside,
-        "ne": or_(low < start, high > end),
-        "gt": high > end,
-        "lt": low < start,
-        # What follows from the rest stands first for the index.
-        "ge": and_(high > start, or_(high > end, inside)),
-        "le": and_(low < end, or_(low < start, inside)),
-        "sa": low >= end,
-        "eb": high <= start,
-        "ap": and_(low < end, high > start),
-    }
-    return fits[prefix]
-
-
-def moment(prefix: Prefix, at: Element, given: tuple[Element, Element]) -> Fits:
-    """The same for a single moment."""
-    start, end = given
-    fits: dict[str, Fits] = {
-        "eq": and_(at >= start, at < end),
-        "ap": and_(at >= start, at < end),
-        "ne": or_(at < start, at >= end),
-        "gt": at >= end,
-        "sa": at >= end,
-        "lt": at < start,
-        "eb": at < start,
-        "ge": at >= start,
-        "le": at < end,
-    }
-    return fits[prefix]
-
-
-def amount(prefix: Prefix, held: tuple[Element, Element], given: tuple[Element, Element, Element]) -> Fits:
-    """The same for numbers: stored ends belong to the range; the precision of what is asked counts for `eq ne ap`."""
-    (low, high), (exact, start, end) = held, given
-    fits: dict[str, Fits] = {
-        "eq": and_(low >= start, low < end, high >= start, high <= end),
-        "ne": or_(low < start, low >= end, high > end),
-        "gt": high > exact,
-        "lt": low < exact,
-        "ge": and_(high >= exact, or_(high > exact, low == exact)),
-        "le": and_(low <= exact, or_(low < exact, high == exact)),
-        "sa": low > exact,
-        "eb": high < exact,
-        "ap": and_(low <= end, high >= start),
-    }
-    return fits[prefix]

@@ -30,10 +30,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import asyncpg
 
 from emr.db.tables.tenant import links, resources, tokens
+from emr.records.search.comparing import Fits
 from emr.records.search.conditions import ROWS, Chained, Condition, Keys, Lead, Links, Referring, Shape, implies_type
 from emr.records.search.membership import At, array_of, source, test
 from emr.records.search.ordering import Order, along, in_index, order_of
-from emr.records.search.rows import MOMENT, Fits, bound, keyed, linked, of_system, rows_of, targets_of
+from emr.records.search.rows import MOMENT, bound, keyed, linked, of_system, rows_of, targets_of
 
 PROBED_MOST: Final = 1_000
 """How many resources of a condition a probe looks at before it calls the condition popular."""
