@@ -20,7 +20,7 @@ from tests.isolation.leaks.statements import STATEMENTS
 from tests.isolation.leaks.trouble import GIVEN_UP, KINDS, Raised, Trouble
 
 AT_ONCE: Final = 12
-_OF_STORE, _OF_STATEMENTS = 4, 8
+_OF_STORE, _OF_STATEMENTS = 4, 10
 _LONGEST_SECONDS: Final = 0.012
 """Whoever gives up does so within this time, and most turns take about as long."""
 _ENOUGH: Final = 100
@@ -60,7 +60,7 @@ class Storm:
     parts: Runtime
     seed: int
     trouble: float = 0
-    writes: int = 15
+    writes: int = 10
     tally: Tally = field(default_factory=Tally)
     broken: list[str] = field(default_factory=list)
     changes: int = 0
@@ -90,7 +90,7 @@ class Storm:
             turn = Turn(
                 here, here.strict and chance.random() < 0.5, chance, chance.choice(KINDS) if disturbed else None
             )
-            way = chance.choices((self._store, self._statements, self._change), (40, 45, self.writes))[0]
+            way = chance.choices((self._store, self._statements, self._change), (25, 65, self.writes))[0]
             if disturbed:
                 await self._disturbed(turn, way(turn, maker))
             else:
