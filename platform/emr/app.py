@@ -32,6 +32,7 @@ from emr.imaging.reader import Reader
 from emr.imaging.renderer import Renderer
 from emr.kernel.errors import NotFound
 from emr.light import pages as light_pages
+from emr.past import pages as past_pages
 from emr.privacy import pages as privacy_pages
 from emr.records import scope_criteria
 from emr.settings import Settings
@@ -50,6 +51,7 @@ from emr.web import errors, home, installation, me, sign_in
 from emr.web.body import Room
 from emr.web.direct import DirectRoutes
 from emr.web.fairness import Fairness
+from emr.web.past import PastAddresses
 from emr.web.work import in_hospital
 from emr.work.collector import leave_old_objects_alone
 from emr.work.runtime import Runtime, runtime
@@ -74,6 +76,7 @@ ROUTERS: Final = (
     chart_pages.router,
     administration_pages.router,
     light_pages.router,
+    past_pages.router,
     privacy_pages.router,
     sessions_pages.router,
     support_pages.router,
@@ -97,7 +100,7 @@ class _Observed(FastAPI):
         plain = DirectRoutes(
             super().build_middleware_stack(), self, [route for router in _FHIR for route in router.routes]
         )
-        return ObserveRequests(CrossOrigin(Fairness(plain, self), self))
+        return ObserveRequests(CrossOrigin(Fairness(PastAddresses(plain), self), self))
 
 
 def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:

@@ -24,6 +24,8 @@ _ROOMS: Final = {
     "profiles": "emr.fleet.profiles:profiles",
     "import": "emr.fleet.cli:import_",
     "audit": "emr.fleet.trails:audit",
+    "backup": "emr.fleet.backups.cli:backup",
+    "rewind": "emr.fleet.rewind.cli:rewind",
     "border": "emr.border.cli:border",
     "subscriptions": "emr.subscriptions.cli:subscriptions",
     "warehouse": "emr.warehouse.cli:warehouse",

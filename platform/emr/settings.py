@@ -202,6 +202,36 @@ class Bulk(BaseModel):
     )
 
 
+class Backup(BaseModel):
+    """Backups by pgBackRest, and what it takes to look into one of them. Only `emr backup` and `emr rewind` ask."""
+
+    config: Path | None = Field(
+        None, description="pgBackRest's configuration; empty: this machine neither makes nor reads backups."
+    )
+    program: str = Field("pgbackrest", description="pgBackRest's program.")
+    binaries: Path = Field(
+        Path("/usr/lib/postgresql/15/bin"), description="PostgreSQL's programs, of the version that the cells run."
+    )
+    account: str = Field(
+        "postgres", description="The system account that pgBackRest and a restored cell run as when root asks for them."
+    )
+    scratch: Path | None = Field(
+        None, description="Folder in which a cell is restored for a while; the system's temporary folder by default."
+    )
+    memory_mib: int = Field(128, ge=16, description="MiB of buffers that a restored cell takes.")
+    minutes: int = Field(120, ge=1, description="The longest that a backup, or restoring a cell, may take.")
+    archive_seconds: int = Field(
+        90, ge=1, description="The longest that a rewind waits until the write-ahead log of now is in the repository."
+    )
+    keep_days: int = Field(
+        35,
+        ge=1,
+        description="Days that a backup is kept for; an object that no row names any more is kept as long.",
+    )
+    rewind_hours: int = Field(72, ge=1, le=720, description="Hours after which an opened past is closed by itself.")
+    rewinds: int = Field(3, ge=1, le=20, description="Pasts of one hospital that may be open at a time.")
+
+
 class Telemetry(BaseModel):
     """What operators see."""
 
@@ -290,6 +320,7 @@ class Settings(BaseSettings):
     border: Border = Border()
     subscriptions: Subscriptions = Subscriptions()
     bulk: Bulk = Bulk()
+    backup: Backup = Backup()
     telemetry: Telemetry = Telemetry()
     http: Http = Http()
     dicom: Dicom = Dicom()

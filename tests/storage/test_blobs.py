@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,12 +15,13 @@ from emr.storage.errors import BlobTooLarge, ObjectMissing, SealBroken
 from emr.storage.keys import Keyring
 from emr.storage.ports import ObjectStore, new_key
 from emr.storage.sealed import SEGMENT_BYTES
-from emr.storage.sweep import sweep
+from emr.storage.sweep import Swept, sweep
 from tests.storage.conftest import OTHER, PREFIX
 from tests.storage.memory import RowsInMemory, joined, stream
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
 LIMIT = 64 << 20
+KEEP = timedelta(days=35)
 
 
 @pytest.fixture
@@ -143,19 +145,48 @@ class TestDelete:
 
 
 class TestSweep:
-    async def test_only_old_objects_without_a_row_go(
+    async def test_only_what_has_had_no_row_for_as_long_as_backups_are_kept_goes(
         self, blobs: BlobStore, store: ObjectStore, rows: RowsInMemory
     ) -> None:
         kept = await blobs.put(stream(b"kept"), media_type="text/plain", limit=LIMIT)
         orphan = await blobs.put(stream(b"orphan"), media_type="text/plain", limit=LIMIT)
         del rows.rows[orphan.key]
         now = datetime.now(UTC)
-        assert (await sweep(store, rows, now)).removed == 0
-        assert (await sweep(store, rows, now + timedelta(hours=25))).removed == 1
+        assert await sweep(store, rows, now, KEEP) == Swept(2, 0, 0, 0)
+        found = now + timedelta(hours=25)
+        assert await sweep(store, rows, found, KEEP) == Swept(2, 1, 0, 0)
+        assert (await sweep(store, rows, found + KEEP - timedelta(seconds=1), KEEP)).removed == 0
+        assert (await sweep(store, rows, found + KEEP, KEEP)).removed == 1
         assert await keys(store) == [kept.key]
+
+    async def test_one_that_has_its_row_again_is_no_orphan_any_more(
+        self, blobs: BlobStore, store: ObjectStore, rows: RowsInMemory
+    ) -> None:
+        blob = await blobs.put(stream(b"lost and found"), media_type="text/plain", limit=LIMIT)
+        del rows.rows[blob.key]
+        later = datetime.now(UTC) + timedelta(days=400)
+        assert (await sweep(store, rows, later, KEEP)).kept == 1
+        await blobs.name_again(blob)
+        assert (await sweep(store, rows, later + KEEP, KEEP)).kept == 0
+        del rows.rows[blob.key]
+        assert (await sweep(store, rows, later + KEEP, KEEP)).removed == 0
+        assert await keys(store) == [blob.key]
 
     async def test_more_than_one_batch(self, store: ObjectStore, rows: RowsInMemory) -> None:
         for _ in range(12):
             await store.put(secrets.token_hex(1) + "/" + secrets.token_hex(19), stream(b"x"))
-        swept = await sweep(store, rows, datetime.now(UTC) + timedelta(hours=25))
-        assert (swept.seen, swept.removed, swept.size) == (12, 12, 12)
+        then = datetime.now(UTC) + timedelta(hours=25)
+        assert await sweep(store, rows, then, KEEP) == Swept(12, 12, 0, 0)
+        assert await sweep(store, rows, then + KEEP, KEEP) == Swept(12, 0, 12, 12)
+
+
+class TestNameAgain:
+    async def test_another_content_gets_no_row(self, blobs: BlobStore, store: ObjectStore, rows: RowsInMemory) -> None:
+        blob = await blobs.put(stream(b"then"), media_type="text/plain", limit=LIMIT)
+        rows.rows.clear()
+        with pytest.raises(SealBroken):
+            await blobs.name_again(replace(blob, digest="00" * 32))
+        await store.delete(blob.key)
+        with pytest.raises(ObjectMissing):
+            await blobs.name_again(blob)
+        assert rows.rows == {}

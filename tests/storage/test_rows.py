@@ -72,15 +72,16 @@ class TestRow:
 
 class TestSweep:
     async def test_it_removes_what_has_no_row(self, standing: House, parts: Runtime) -> None:
-        tenant, day = standing.tenants[HOA_SEN], timedelta(days=2)
+        tenant, day = standing.tenants[HOA_SEN], timedelta(days=1)
         async with unit_of_work(parts, tenant, standing.principal()) as work:
             kept = await work.blobs.put(stream(b"kept"), media_type="image/png", limit=LIMIT)
             orphan = await work.blobs.put(stream(b"orphan"), media_type="image/png", limit=LIMIT)
         standing.sql(f"DELETE FROM {tenant.schema}.blobs WHERE key = %s", orphan.key)
         async with unit_of_work(parts, tenant, standing.principal()) as work:
             store = parts.stores.of(tenant.schema)
-            assert (await sweep(store, work.db, utc_now())).removed == 0
-            assert (await sweep(store, work.db, utc_now() + day)).removed == 1
+            assert (await sweep(store, work.db, utc_now(), 35 * day)).removed == 0
+            assert (await sweep(store, work.db, utc_now() + 2 * day, 35 * day)).kept == 1
+            assert (await sweep(store, work.db, utc_now() + 38 * day, 35 * day)).removed == 1
         assert kept.key in standing.objects()
         assert orphan.key not in standing.objects()
 

@@ -124,8 +124,10 @@ EMR_KEYS__MASTER: [keys, master]
 EMR_KEYS__SIGNING: [keys, signing]
 EMR_KEYS__SEALING: [keys, sealing]
 EMR_IDENTITY__CLIENT_SECRET: [identity, clientSecret]
-{{- if eq .part "worker" }}
+{{- if has .part (list "worker" "backup") }}
 EMR_KEYS__ANCHOR: [keys, anchor]
+{{- end }}
+{{- if eq .part "worker" }}
 {{- if .root.Values.anchors.existingSecret }}
 EMR_ANCHORS__ACCESS_KEY: [anchors, accessKey]
 EMR_ANCHORS__SECRET_KEY: [anchors, secretKey]
@@ -135,7 +137,7 @@ EMR_ANCHORS__SECRET_KEY: [anchors, secretKey]
 EMR_WAREHOUSE__ACCESS_KEY: [warehouse, accessKey]
 EMR_WAREHOUSE__SECRET_KEY: [warehouse, secretKey]
 {{- end }}
-{{- if eq .part "migrate" }}
+{{- if has .part (list "migrate" "backup") }}
 EMR_DATABASE__OWNER_URL: [owner, url]
 {{- end }}
 {{- if and (has .part (list "migrate" "serve")) .root.Values.identity.adminUrl }}

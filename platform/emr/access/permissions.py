@@ -54,21 +54,25 @@ _CHANGE: Final = frozenset({"record:create", "record:update", "record:delete", "
 _LIGHT: Final = frozenset({"border:read"})
 _CARE: Final = frozenset({"vitals:write", "note:write", "problem:write", "allergy:write", "document:write"})
 _GLASS: Final = frozenset({"care:break-glass"})
+_PAST: Final = frozenset({"past:read"})
+"""To look into the record as it was, where somebody has opened a past: with one's own sight, and only to read."""
 
 GRANTS: Final[dict[str, Grant]] = {
     "reception": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | CODES, DESK),
     "nurse": Grant(
-        _READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS | _CARE - {"problem:write"}, EVERYTHING, EVERYTHING
+        _READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS | _PAST | _CARE - {"problem:write"}, EVERYTHING, EVERYTHING
     ),
-    "doctor": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS | _CARE, EVERYTHING, EVERYTHING),
+    "doctor": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS | _PAST | _CARE, EVERYTHING, EVERYTHING),
     "lab": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS, EVERYTHING, LABORATORY),
     "imaging": Grant(
         _READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS | {"imaging:store", "document:write"}, EVERYTHING, PICTURES
     ),
     "pharmacist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS, EVERYTHING, MEDICINES),
     "cashier": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | MONEY | CODES, MONEY),
-    "archivist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | {"document:write"}, EVERYTHING, PAPERS),
-    "admin": Grant(_READ | _OWN | _LIGHT | {"member:manage", "app:manage", "support:grant"}, HOUSE | CODES, HOUSE),
+    "archivist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _PAST | {"document:write"}, EVERYTHING, PAPERS),
+    "admin": Grant(
+        _READ | _OWN | _LIGHT | _PAST | {"member:manage", "app:manage", "support:grant"}, HOUSE | CODES, HOUSE
+    ),
     "support": Grant(_READ | _OWN | _LIGHT, HOUSE | CODES, frozenset()),
     "support-chart": Grant(_READ | _OWN | _LIGHT | _SHOW - {"app:use"}, EVERYTHING, frozenset()),
     "ops": Grant(frozenset(), frozenset(), frozenset()),
@@ -87,7 +91,8 @@ GRANTS: Final[dict[str, Grant]] = {
         | _SHOW
         | _CARE
         | {"imaging:store", "record:import", "bulk:export", "profile:manage", "app:manage"}
-        | {"hospital:export", "hospital:import", "hold:place", "audit:archive"},
+        | _PAST
+        | {"hospital:export", "hospital:import", "hold:place", "audit:archive", "past:bring-back"},
         EVERYTHING,
         EVERYTHING,
     ),
@@ -98,6 +103,9 @@ CHANGES_THE_RECORD: Final = (_CHANGE | _CARE | _SUBSCRIBE | {"imaging:store"}) -
 """What a hospital takes only in a state in which facts may be added. A Bundle may only read, and who imports may ask
 how far it came: there the store itself refuses.
 """
+
+IN_THE_PAST: Final = frozenset({"past:read", "chart:read", "patient:find", "document:read", "imaging:read"})
+"""What pages offer of a record as it was."""
 
 AT_ANY_HOUR: Final = frozenset({"care:break-glass"})
 """What a hospital's hours do not hold back."""

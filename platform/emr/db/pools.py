@@ -197,11 +197,11 @@ class Databases:
 
     def hospital(self, tenant: Tenant, sight: Sight | None = None) -> AbstractAsyncContextManager[Connection]:
         """A transaction as this hospital, or as one who sees only a part of it."""
-        return self.cell(tenant.cell).hospital(tenant.schema, sight)
+        return self.cell(tenant.cell).hospital(tenant.tables, sight)
 
     def hospital_to_read(self, tenant: Tenant, sight: Sight | None = None) -> AbstractAsyncContextManager[Connection]:
         """The same in a transaction that can only read."""
-        return self.cell(tenant.cell).hospital_to_read(tenant.schema, sight)
+        return self.cell(tenant.cell).hospital_to_read(tenant.tables, sight)
 
     async def open(self) -> None:
         own = (self.directory.open(), self.directory_audit.open())

@@ -39,6 +39,7 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.app_grants TO emr_directory",
     "GRANT SELECT, INSERT, DELETE ON directory.app_launches, directory.app_tokens TO emr_directory",
     "GRANT SELECT, INSERT, DELETE ON directory.app_assertions TO emr_directory",
+    "GRANT SELECT ON directory.backups, directory.rewinds, directory.rehearsals TO emr_directory",
 )
 _CELL_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT USAGE ON SCHEMA cell TO emr_cell, emr_audit, emr_hospital",

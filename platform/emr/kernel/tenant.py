@@ -112,6 +112,20 @@ class Access:
         return self.care != "open" or bool(self.catalogue or self.labels)
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A hospital as it was at a moment, opened to look at until `closes_at`. schema: where its tables of then lie."""
+
+    id: str
+    schema: str
+    moment: datetime
+    closes_at: datetime
+
+    def __post_init__(self) -> None:
+        if not SCHEMA.fullmatch(self.schema):
+            raise ValueError(f"not a hospital schema name: {self.schema!r}")
+
+
 READ_ONLY: Final = "This hospital's record is read-only at the moment."
 OPEN: Final = Access()
 """Roles decide alone."""
@@ -157,10 +171,17 @@ class Tenant:
     state_reason: str = ""
     """Why it is in its state, for everybody to read; "" when nobody has said."""
     state_since: datetime | None = None
+    past: Past | None = None
+    """The moment that is looked at; None: the record as it is. Keys, objects and trail are those of today."""
 
     def __post_init__(self) -> None:
         if not SCHEMA.fullmatch(self.schema):
             raise ValueError(f"not a hospital schema name: {self.schema!r}")
+
+    @property
+    def tables(self) -> str:
+        """The schema in which what is looked at lies."""
+        return self.schema if self.past is None else self.past.schema
 
     @property
     def weight(self) -> int:
@@ -175,9 +196,11 @@ class Tenant:
     @property
     def writable(self) -> bool:
         """Whether facts may be added."""
-        return STATES[self.state].takes
+        return STATES[self.state].takes and self.past is None
 
     def demand_writable(self) -> None:
         """Raise `Forbidden` while nothing may be added or changed here."""
+        if self.past is not None:
+            raise Forbidden("past-read-only", "This is the record as it was; nothing of it can be changed.")
         if not self.writable:
             raise Forbidden("hospital-read-only", READ_ONLY)

@@ -66,7 +66,7 @@ _KEPT: Final = _Kept()
 
 def last_known(work: UnitOfWork) -> Own:
     """What this process has read last, which may be old: its mark says whether it is."""
-    return _KEPT.get(work.tenant.schema)
+    return _KEPT.get(work.tenant.tables)
 
 
 async def own_of(work: UnitOfWork) -> Own:
@@ -77,7 +77,7 @@ async def own_of(work: UnitOfWork) -> Own:
     if mark == known.mark:
         return known
     own = _own(mark, json.loads(row["state"])) if row is not None and mark is not None else NONE
-    _KEPT.put(work.tenant.schema, own)
+    _KEPT.put(work.tenant.tables, own)
     return own
 
 

@@ -146,11 +146,11 @@ async def library_of(work: UnitOfWork) -> Library:
     if row is None or not row["profiles"]:
         return _NONE
     mark: Mark = (row["profiles"], int(row["versions"]), row["last"], row["own"])
-    library = None if row["own"] else _KEPT.get(work.tenant.schema, mark)
+    library = None if row["own"] else _KEPT.get(work.tenant.tables, mark)
     if library is None:
         library = await _made(work)
         if not row["own"]:
-            _KEPT.put(work.tenant.schema, mark, library)
+            _KEPT.put(work.tenant.tables, mark, library)
     return library
 
 

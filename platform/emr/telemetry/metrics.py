@@ -119,6 +119,24 @@ BORDER_RED: Final = Gauge(
 BORDER_AGE: Final = Gauge(
     "emr_border_age_seconds", "Since a hospital's doors were last tried.", ("hospital",), registry=REGISTRY
 )
+BACKUP_AGE: Final = Gauge(
+    "emr_backup_age_seconds", "Since the newest backup of a cell ended.", ("cell",), registry=REGISTRY
+)
+BACKUP_FAILED: Final = Gauge(
+    "emr_backup_failed_count", "1 for a cell whose last backup failed, else 0.", ("cell",), registry=REGISTRY
+)
+ARCHIVE_FAILED: Final = Gauge(
+    "emr_archive_failed_count", "1 for a cell whose write-ahead log does not arrive in the repository, else 0.",
+    ("cell",), registry=REGISTRY,
+)  # fmt: skip
+REHEARSAL_AGE: Final = Gauge(
+    "emr_rehearsal_age_seconds", "Since a hospital of a cell was last restored by rehearsal, and was the same.",
+    ("cell",), registry=REGISTRY,
+)  # fmt: skip
+REHEARSAL_FAILED: Final = Gauge(
+    "emr_rehearsal_failed_count", "1 for a cell whose last rehearsal found a difference or broke off, else 0.",
+    ("cell",), registry=REGISTRY,
+)  # fmt: skip
 STORAGE_SECONDS: Final = Histogram(
     "emr_storage_call_duration_seconds",
     "Time of one call of the object store.",

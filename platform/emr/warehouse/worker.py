@@ -30,6 +30,7 @@ from emr.work.faults import kill_points
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job, Loop
 from emr.work.preconditions import demand_anchor_key
+from emr.work.recovery_age import recovery_jobs
 from emr.work.runtime import Runtime, runtime
 from emr.work.trail_keeping import trail_jobs
 from emr.work.upkeep import upkeep_jobs
@@ -92,7 +93,9 @@ def worker_jobs(parts: Runtime) -> list[Job]:
     cells = parts.databases.cells
     leases = {name: Leases(cell.relay, holder, seconds) for name, cell in cells.items()}
     jobs = trail_jobs(parts, leases) + upkeep_jobs(parts, leases) + reindex_jobs(parts, leases)
-    jobs += bulk_jobs(parts, leases) + subscription_jobs(parts, leases) + border_jobs(parts, leases)
+    jobs += (
+        bulk_jobs(parts, leases) + subscription_jobs(parts, leases) + border_jobs(parts, leases) + recovery_jobs(parts)
+    )
     for name, cell in cells.items():
         jobs.append(Job(f"backlog:{name}", _BACKLOG_SECONDS, _measuring(name, Outbox(cell.relay))))
         if parts.settings.warehouse.url:

@@ -1,13 +1,14 @@
 """The answers of pages: a rendered template, a redirect after something was stored, a form that was read."""
 
 import gzip
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from emr.access.permissions import CHANGES_THE_RECORD, DUTIES, GRANTS
+from emr.access.permissions import CHANGES_THE_RECORD, DUTIES, GRANTS, IN_THE_PAST
 from emr.identity.principal import Principal
 from emr.identity.service import Identity
 from emr.kernel.errors import TooLarge
@@ -16,7 +17,7 @@ from emr.kernel.tenant import Tenant
 from emr.web.forms import Form
 from emr.web.i18n import mark
 from emr.web.notices import NOTICE_COOKIE, NOTICES
-from emr.web.paths import home_of
+from emr.web.paths import home_of, today_of
 from emr.web.preferences import language_of, theme_of
 from emr.web.rendering import Pages, Scene
 from emr.work.unit import UnitOfWork
@@ -136,13 +137,22 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         permissions=_offered(tenant, principal),
         hidden=lambda: {CSRF_FIELD: token},
         notice=NOTICES.get(request.cookies.get(NOTICE_COOKIE, ""), ""),
-        path=request.url.path.removeprefix(prefix),
+        path=request.url.path.removeprefix(today_of(tenant)),
         lock_minutes=tenant.lock_minutes if principal.session_id else 0,
         elsewhere=principal.elsewhere,
         let_in_until=principal.until and principal.until.astimezone(ZoneInfo(tenant.time_zone)),
         state=tenant.state,
         state_reason=tenant.state_reason,
+        past=_past(tenant),
+        today=today_of(tenant),
     )
+
+
+def _past(tenant: Tenant) -> tuple[datetime, datetime] | None:
+    if tenant.past is None:
+        return None
+    zone = ZoneInfo(tenant.time_zone)
+    return tenant.past.moment.astimezone(zone), tenant.past.closes_at.astimezone(zone)
 
 
 def _offered(tenant: Tenant, principal: Principal) -> frozenset[str]:
@@ -150,6 +160,8 @@ def _offered(tenant: Tenant, principal: Principal) -> frozenset[str]:
     nothing is hidden.
     """
     verbs = GRANTS[principal.role].verbs.union(*(DUTIES[duty] for duty in principal.duties))
+    if tenant.past is not None:
+        return verbs & IN_THE_PAST
     if not (tenant.access.kept or tenant.access.windows):
         verbs -= {"care:break-glass"}
     return verbs if tenant.writable else verbs - CHANGES_THE_RECORD

@@ -36,7 +36,8 @@ class Scene:
     carries. notice: a code of `notices.NOTICES` that is said once. lock_minutes: after how many without use the page
     locks itself; 0: never. elsewhere: the person works in another hospital, too. let_in_until: when the support grant
     ends by which the person is here, in the hospital's time; None for members. state, state_reason: of the
-    hospital; "" outside of one.
+    hospital; "" outside of one. past: the moment that is looked at and when that ends, in the hospital's time; None
+    for today. today: where the paths of today begin.
     """
 
     language: Language = "vi"
@@ -54,6 +55,8 @@ class Scene:
     let_in_until: datetime | None = None
     state: str = ""
     state_reason: str = ""
+    past: tuple[datetime, datetime] | None = None
+    today: str = ""
 
 
 @dataclass(frozen=True)

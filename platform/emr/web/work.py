@@ -17,8 +17,10 @@ from emr.identity.principal import Principal
 from emr.kernel.errors import Forbidden, HospitalSuspended, Malformed, NotFound, Refusal, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import note_hospital, request_id
+from emr.tenancy.pasts import in_past
 from emr.web.body import Share, read_body, share_of
 from emr.web.direct import plain
+from emr.web.past import past_meant
 from emr.web.sign_in import principal_of, runtime_of
 from emr.work.unit import Request as Asked
 from emr.work.unit import UnitOfWork, refused, unit_of_work
@@ -44,7 +46,10 @@ async def hospital_of(request: Request) -> Tenant:
     note_hospital(tenant.slug)
     try:
         refuse_closed(tenant, runtime.revisions)
-    except Unavailable as refusal:
+        if (past := past_meant(request)) is not None:
+            tenant = await in_past(runtime.databases.directory, tenant, past, runtime.clock())
+            refuse_closed(tenant, runtime.revisions)
+    except (NotFound, Unavailable) as refusal:
         await runtime.audit.record(tenant.cell, [_row(request, tenant, None, refusal)])
         raise
     return tenant

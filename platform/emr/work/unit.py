@@ -10,6 +10,7 @@ from typing import Final
 import asyncpg
 
 from emr.access.care import AUTHOR, sight_of
+from emr.access.permissions import demand
 from emr.access.scopes import limits_of
 from emr.audit.rows import AuditRow
 from emr.audit.trail import Trail
@@ -73,13 +74,17 @@ async def unit_of_work(
 
     A unit that wrote puts its audit rows into its own transaction. One that only read gives its connection back and
     then waits for the group that its rows travel in. A refusal rolls back and leaves a row of its own.
-    to_read: a transaction that PostgreSQL lets nothing be written in, which costs an exchange less.
+    to_read: a transaction that PostgreSQL lets nothing be written in, which costs an exchange less. A hospital's past
+    is never opened otherwise, and only to who may look into it.
     """
     request = request or Request(uuid7())
     trail = Trail()
     keyring = await runtime.keyrings.of(tenant)
     try:
+        if tenant.past is not None:
+            demand(principal, "past:read")
         sight = _sight(runtime, tenant, principal)
+        to_read = to_read or tenant.past is not None
         async with _in_our_words(_transaction(runtime, tenant, sight, to_read=to_read)) as connection:
             most = tenant.quotas.storage_gib << 30
             blobs = runtime.stores.blobs(tenant.schema, keyring, connection, most)
@@ -128,6 +133,13 @@ async def attempt(work: UnitOfWork) -> AsyncIterator[None]:
         raise _lost() from error
 
 
+def looked_at(tenant: Tenant | None) -> dict[str, str]:
+    """What each row of the trail says of a look into the past: which one, and the moment that was looked at."""
+    if tenant is None or tenant.past is None:
+        return {}
+    return {"past": tenant.past.id, "moment": tenant.past.moment.isoformat()}
+
+
 def _lost() -> Conflict:
     return Conflict("lock-lost", "Another change was under way at the same place; nothing was stored.")
 
@@ -143,7 +155,8 @@ def refused(*, work_of: tuple[Tenant | None, Principal | None, Request], refusal
         principal=principal,
         request_id=request.id,
         detail={"kind": type(refusal).__name__, "codes": sorted({issue.code for issue in refusal.issues})[:20]}
-        | (principal.marks() if principal else {}),
+        | (principal.marks() if principal else {})
+        | looked_at(tenant),
     )
 
 

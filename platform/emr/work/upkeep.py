@@ -4,6 +4,7 @@ how much of their quotas the hospitals use.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -91,7 +92,8 @@ async def _tell_quotas(runtime: Runtime, tenant: Tenant) -> None:
 
 async def _remove_orphans(runtime: Runtime, tenant: Tenant) -> None:
     store = runtime.stores.of(tenant.schema)
-    swept = await sweep(store, _ShortTransactions(runtime.databases, tenant), runtime.clock())
+    keep = timedelta(days=runtime.settings.backup.keep_days)
+    swept = await sweep(store, _ShortTransactions(runtime.databases, tenant), runtime.clock(), keep)
     get_logger().info("orphans removed", hospital=tenant.slug, count=swept.seen, rows=swept.removed, bytes=swept.size)
 
 

@@ -12,7 +12,7 @@ from emr.audit.rows import AuditRow
 from emr.kernel.errors import Forbidden, Refusal
 from emr.telemetry import metrics
 from emr.telemetry.spans import span
-from emr.work.unit import UnitOfWork
+from emr.work.unit import UnitOfWork, looked_at
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,7 +85,7 @@ async def _refuse_outside_hours(work: UnitOfWork) -> None:
 
 def _row(work: UnitOfWork, event: str) -> AuditRow:
     touched, patients, detail = work.trail.take()
-    detail |= work.principal.marks()
+    detail |= work.principal.marks() | looked_at(work.tenant)
     return AuditRow(
         tenant=work.tenant.schema,
         at=work.clock(),

@@ -21,3 +21,7 @@ class Visit:
     def begin(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """One unit of work of this visit; see `unit_of_work`."""
         return unit_of_work(self.runtime, self.tenant, self.principal, self.request)
+
+    def beside(self, tenant: Tenant) -> AbstractAsyncContextManager[UnitOfWork]:
+        """The same visit to the hospital of another moment, only to read."""
+        return unit_of_work(self.runtime, tenant, self.principal, self.request, to_read=True)

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from emr.db import roles
+from emr.db.past import drop_past
 from emr.storage.ports import ObjectStore
 
 _CELL: Final = (
@@ -20,6 +21,7 @@ _CELL: Final = (
     text("DELETE FROM cell.jobs WHERE name LIKE '%:' || :schema"),
     text("DELETE FROM cell.migrations_status WHERE schema = :schema"),
 )
+_PASTS: Final = text("SELECT schema FROM directory.rewinds WHERE tenant_id = :id AND state <> 'dropped'")
 _KEYS: Final = text("DELETE FROM directory.keys WHERE tenant_id = :id")
 _DIRECTORY: Final = (
     text("DELETE FROM directory.app_tokens WHERE grant_id IN ("
@@ -33,6 +35,8 @@ _DIRECTORY: Final = (
          "SELECT id FROM directory.access_reviews WHERE tenant_id = :id)"),
     text("DELETE FROM directory.access_reviews WHERE tenant_id = :id"),
     text("DELETE FROM directory.border_checks WHERE tenant_id = :id"),
+    text("DELETE FROM directory.rewinds WHERE tenant_id = :id"),
+    text("DELETE FROM directory.rehearsals WHERE tenant_id = :id"),
     text("DELETE FROM directory.support_grants WHERE tenant_id = :id"),
     text("DELETE FROM directory.memberships WHERE tenant_id = :id"),
     text("UPDATE directory.accounts a SET made_for = m.tenant_id FROM directory.memberships m"
@@ -53,6 +57,8 @@ def forget(connection: Connection, tenant_id: str, schema: str) -> None:
     """Schema, roles and every row about a hospital. In the caller's transaction; nothing of it comes back."""
     for statement in _CELL:
         connection.execute(statement, {"schema": schema})
+    for row in connection.execute(_PASTS, {"id": tenant_id}).all():
+        drop_past(connection, row.schema)
     roles.drop_hospital(connection, schema)
     for statement in _DIRECTORY:
         connection.execute(statement, {"id": tenant_id})

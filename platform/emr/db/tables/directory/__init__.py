@@ -4,6 +4,7 @@ from emr.db.tables.directory.apps import app_assertions, app_grants, app_launche
 from emr.db.tables.directory.columns import metadata
 from emr.db.tables.directory.hospitals import border_checks, keys, support_grants, tenant_events, tenants
 from emr.db.tables.directory.people import access_review_lines, access_reviews, accounts, machine_clients, memberships
+from emr.db.tables.directory.recovery import backups, rehearsals, rewinds
 from emr.db.tables.directory.sessions import pins, sessions
 from emr.db.tables.directory.trail import audit_events, audit_journal, audit_seals
 
@@ -19,12 +20,15 @@ __all__ = [
     "audit_events",
     "audit_journal",
     "audit_seals",
+    "backups",
     "border_checks",
     "keys",
     "machine_clients",
     "memberships",
     "metadata",
     "pins",
+    "rehearsals",
+    "rewinds",
     "sessions",
     "support_grants",
     "tenant_events",
