@@ -10,9 +10,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from emr.administration import pages as administration_pages
+from emr.administration.golive import pages as golive_pages
 from emr.administration.machines import pages as machines_pages
 from emr.administration.provider import pages as provider_pages
 from emr.administration.reviews import pages as reviews_pages
+from emr.administration.sandbox import pages as sandbox_pages
 from emr.administration.sessions import pages as sessions_pages
 from emr.administration.support import pages as support_pages
 from emr.chart import pages as chart_pages
@@ -80,6 +82,8 @@ ROUTERS: Final = (
     privacy_pages.router,
     sessions_pages.router,
     support_pages.router,
+    sandbox_pages.router,
+    golive_pages.router,
     reviews_pages.router,
     machines_pages.router,
     provider_pages.router,

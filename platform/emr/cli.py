@@ -4,10 +4,12 @@ import os
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from multiprocessing import get_context
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 import uvicorn
+from typer._completion_classes import completion_init
+from typer._completion_shared import get_completion_script
 from typer.core import TyperGroup
 from typer.main import get_command
 from uvicorn import _subprocess
@@ -93,6 +95,12 @@ def serve(
     )
 
 
+@app.command()
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell.")]) -> None:
+    """Print what completes these commands in a shell: source <(emr completion bash)."""
+    typer.echo(get_completion_script(prog_name="emr", complete_var="_EMR_COMPLETE", shell=shell))
+
+
 def _named(name: str, loaded: typer.Typer) -> Any:
     command = get_command(loaded)
     command.name = name
@@ -115,6 +123,7 @@ def _installed(entry: EntryPoint) -> bool:
 
 def main() -> None:
     """Run the command."""
+    completion_init()
     app()
 
 

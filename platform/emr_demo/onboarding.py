@@ -6,7 +6,8 @@ Uses the platform's own verbs; only the organizations come from the demo's provi
 from collections.abc import Sequence
 
 from emr.db.pools import RolePool, databases
-from emr.fleet import migration, onboarding
+from emr.fleet import migration
+from emr.fleet.applying import apply
 from emr.fleet.files import read_hospitals
 from emr.identity.memberships import Membership, Memberships
 from emr.settings import Settings
@@ -43,7 +44,7 @@ def provider_hospitals(settings: Settings) -> tuple[Hospital, ...]:
 def make_hospitals(settings: Settings) -> None:
     """Migrate everything, then make the world as the hospitals' files say. Raises OnboardingFailed, FilesBroken."""
     _demand([f"{step.target}: {step.error}" for step in migration.migrate(settings.database) if step.error])
-    outcomes = onboarding.apply(settings, _organization)
+    outcomes = apply(settings, _organization)
     _demand([f"{outcome.slug}: {outcome.error}" for outcome in outcomes if outcome.error])
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
-from emr.fleet import migration, onboarding
+from emr.fleet import migration
+from emr.fleet.applying import apply
 from emr.fleet.organizations import organizations_of
 from emr.settings import Database, Http, Identity, Keys, Settings, Storage, Warehouse
 from emr_demo.onboarding import make_logins
@@ -118,7 +119,7 @@ def administered_house(cluster: Cluster, folder: Path) -> Iterator[Administratio
     with keycloak_server(folder, platform_url=base_url) as server:
         settings = _settings(cluster, folder, base_url, server)
         assert not [step.error for step in migration.migrate(settings.database) if step.error]
-        made = onboarding.apply(settings, organizations_of(settings))
+        made = apply(settings, organizations_of(settings))
         assert not [outcome.error for outcome in made if outcome.error]
         with served(House(settings, cluster, folder, standing_tenants(settings))) as house:
             world = Administration(house, server, Browser())

@@ -6,8 +6,9 @@ import pytest
 
 from emr.db.migrate import History, Target, drift, owner_engine
 from emr.db.revisions import newest_hospital_revision
+from emr.fleet.applying import apply
+from emr.fleet.differences import Difference, plan
 from emr.fleet.files import FilesBroken
-from emr.fleet.onboarding import Difference, apply, plan
 from emr.tenancy.definition import HospitalFile
 from tests.fhir.samples import mark
 from tests.fleet.world import Folder
@@ -59,7 +60,8 @@ class TestCreate:
         tables = house.sql("SELECT tablename FROM pg_tables WHERE schemaname = %s", schema)
         assert 10 < len(tables) <= 24
         assert house.sql("SELECT event FROM directory.tenant_events WHERE tenant_id = %s", tenant_id) == [
-            ("hospital.created",)
+            ("hospital.created",),
+            ("hospital.objects-ready",),
         ]
         assert slug not in schema
 
@@ -91,7 +93,7 @@ class TestChange:
             "SELECT event, detail FROM directory.tenant_events e JOIN directory.tenants t ON t.id = e.tenant_id"
             " WHERE slug = %s ORDER BY number", slug,
         )  # fmt: skip
-        assert events[1:] == [("hospital.changed", {"fields": ["features"]})]
+        assert events[2:] == [("hospital.changed", {"fields": ["features"]})]
 
     def test_of_what_is_fixed_is_refused_alone(self, folder: Folder, slug: str) -> None:
         settled(folder, slug)

@@ -72,6 +72,8 @@ def pods(values: dict[str, Any] | None = None) -> Iterator[tuple[str, Manifest]]
     for manifest in render(values):
         if manifest["kind"] in {"Deployment", "Job"}:
             yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+        elif manifest["kind"] == "CronJob":
+            yield manifest["metadata"]["name"], manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def containers(pod: Manifest) -> list[Manifest]:

@@ -48,11 +48,23 @@ class TestJob:
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         assert environment(container)["EMR_TENANTS"] == mounts["hospitals"]
 
-    def test_it_and_the_web_service_alone_administer_the_identity_provider(self) -> None:
+    def test_the_jobs_and_the_web_service_alone_administer_the_identity_provider(self) -> None:
         with_address = [
             m["metadata"]["name"] for m in render(EVERYTHING) if "EMR_IDENTITY__ADMIN_URL" in str(m.get("spec"))
         ]
-        assert sorted(with_address) == ["emr-migrate", "emr-serve"]
+        assert sorted(with_address) == ["emr-migrate", "emr-requests", "emr-serve"]
+
+
+class TestRequests:
+    def test_one_run_at_a_time_carries_out_what_was_asked_for(self) -> None:
+        spec = one("CronJob", "emr-requests")["spec"]
+        assert spec["concurrencyPolicy"] == "Forbid"
+        (container,) = spec["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        assert container["args"] == ["tenants", "requests"]
+        assert "EMR_DATABASE__OWNER_URL_FILE" in environment(container)
+
+    def test_nobody_speaks_to_it(self) -> None:
+        assert one("NetworkPolicy", "emr-requests")["spec"]["ingress"] == []
 
 
 class TestHospitals:

@@ -13,8 +13,10 @@ VARIANTS: list[Any] = [pytest.param({}, id="plain"), pytest.param(EVERYTHING, id
 
 @pytest.mark.parametrize("values", VARIANTS)
 class TestRights:
-    def test_there_are_three_processes_and_the_job(self, values: Manifest) -> None:
-        assert {name for name, _ in pods(values)} == {"emr-serve", "emr-worker", "emr-dicom", "emr-migrate"}
+    def test_there_are_three_processes_and_two_jobs(self, values: Manifest) -> None:
+        assert {name for name, _ in pods(values)} == {
+            "emr-serve", "emr-worker", "emr-dicom", "emr-migrate", "emr-requests",
+        }  # fmt: skip
 
     def test_pods_run_as_the_image_s_user_under_the_default_seccomp_profile(self, values: Manifest) -> None:
         for _, pod in pods(values):

@@ -30,9 +30,9 @@ class TestSecrets:
             for container in containers(pod):
                 assert all(isinstance(value, str) for value in environment(container).values())
 
-    def test_only_the_job_sees_the_login_that_owns_the_tables(self) -> None:
+    def test_only_the_jobs_see_the_login_that_owns_the_tables(self) -> None:
         seen = {name for name, pod in pods(EVERYTHING) if "emr-database-owner" in str(pod)}
-        assert seen == {"emr-migrate"}
+        assert seen == {"emr-migrate", "emr-requests"}
 
     def test_only_the_worker_sees_the_warehouse_s_keys(self) -> None:
         seen = {name for name, pod in pods(EVERYTHING) if "emr-warehouse" in str(pod)}

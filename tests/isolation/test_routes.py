@@ -50,6 +50,8 @@ NOT_PLANTED = frozenset(
         "/h/{slug}/admin/members/{subject}",
         "/h/{slug}/admin/reviews/{review}",
         "/h/{slug}/admin/machines/{subject}",
+        "/h/{slug}/admin/golive/{code}",
+        "/h/{slug}/admin/golive/{code}/evidence/{number}",
     }
 )
 """Addresses of a kind of thing that the neighbour does not have: a PDF inside DICOM, a study without a patient, bulk data,

@@ -17,8 +17,8 @@ import psycopg
 import pyarrow.parquet as parquet
 import pytest
 
+from emr.fleet.applying import apply
 from emr.fleet.migration import migrate
-from emr.fleet.onboarding import apply
 from emr.identity.principal import system_principal
 from emr.records.create import create_resource
 from emr.records.delete import delete

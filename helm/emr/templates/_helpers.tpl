@@ -137,10 +137,10 @@ EMR_ANCHORS__SECRET_KEY: [anchors, secretKey]
 EMR_WAREHOUSE__ACCESS_KEY: [warehouse, accessKey]
 EMR_WAREHOUSE__SECRET_KEY: [warehouse, secretKey]
 {{- end }}
-{{- if has .part (list "migrate" "backup") }}
+{{- if has .part (list "migrate" "backup" "requests") }}
 EMR_DATABASE__OWNER_URL: [owner, url]
 {{- end }}
-{{- if and (has .part (list "migrate" "serve")) .root.Values.identity.adminUrl }}
+{{- if and (has .part (list "migrate" "requests" "serve")) .root.Values.identity.adminUrl }}
 EMR_IDENTITY__ADMIN_CLIENT_SECRET: [identity, adminClientSecret]
 {{- end }}
 {{- end }}

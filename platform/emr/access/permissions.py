@@ -71,7 +71,13 @@ GRANTS: Final[dict[str, Grant]] = {
     "cashier": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | MONEY | CODES, MONEY),
     "archivist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _PAST | {"document:write"}, EVERYTHING, PAPERS),
     "admin": Grant(
-        _READ | _OWN | _LIGHT | _PAST | {"member:manage", "app:manage", "support:grant"}, HOUSE | CODES, HOUSE
+        _READ
+        | _OWN
+        | _LIGHT
+        | _PAST
+        | {"member:manage", "app:manage", "support:grant", "sandbox:reset", "golive:edit"},
+        HOUSE | CODES,
+        HOUSE,
     ),
     "support": Grant(_READ | _OWN | _LIGHT, HOUSE | CODES, frozenset()),
     "support-chart": Grant(_READ | _OWN | _LIGHT | _SHOW - {"app:use"}, EVERYTHING, frozenset()),
@@ -92,6 +98,7 @@ GRANTS: Final[dict[str, Grant]] = {
         | _CARE
         | {"imaging:store", "record:import", "bulk:export", "profile:manage", "app:manage"}
         | _PAST
+        | {"sandbox:fill"}
         | {"hospital:export", "hospital:import", "hold:place", "audit:archive", "past:bring-back"},
         EVERYTHING,
         EVERYTHING,

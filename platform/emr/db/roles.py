@@ -25,6 +25,8 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT USAGE ON SCHEMA directory TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.sessions, directory.memberships TO emr_directory",
     "GRANT SELECT, INSERT ON directory.tenant_events, directory.border_checks TO emr_directory",
+    "GRANT SELECT, INSERT ON directory.fleet_requests TO emr_directory",
+    "GRANT SELECT, INSERT, UPDATE ON directory.golive_items TO emr_directory",
     "GRANT INSERT ON directory.audit_journal TO emr_directory",
     "GRANT SELECT ON directory.audit_events, directory.audit_seals TO emr_directory",
     "GRANT USAGE ON SCHEMA directory TO emr_audit",
@@ -104,10 +106,14 @@ def make_schema(connection: Connection, schema: str) -> None:
 
 
 def make_hospital_role(connection: Connection, schema: str, login: str) -> None:
-    """The NOLOGIN role of a hospital, its place among the hospitals, and the login's right to become it."""
+    """The NOLOGIN role of a hospital, and the login's right to become it."""
     make_role(connection, schema)
-    run(connection, "GRANT emr_hospital TO {role}", role=schema)
     run(connection, "GRANT {role} TO {login}", role=schema, login=login)
+
+
+def join_hospitals(connection: Connection, schema: str) -> None:
+    """A hospital's place among the hospitals. Last in its transaction: PostgreSQL lets one at a time join a role."""
+    run(connection, "GRANT emr_hospital TO {role}", role=schema)
 
 
 def grant_directory(connection: Connection) -> None:
@@ -138,6 +144,12 @@ def grant_hospital(connection: Connection, schema: str) -> None:
     ]
     statements.append(("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {schema}", names))
     run_all(connection, statements)
+
+
+def hospital_rights() -> list[tuple[str, str]]:
+    """Table and right: everything that a hospital's role has on tables of its own."""
+    tables = sorted(set(tenant_tables.metadata.tables) | _READ_ONLY)
+    return [(table, right) for table in tables for right in _rights(table).split(", ")]
 
 
 def _rights(table: str) -> LiteralString:

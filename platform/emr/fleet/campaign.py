@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from emr.db import roles, seen
 from emr.db.migrate import History, Target, current, head, owner_address, upgrade
+from emr.db.script import Script
 from emr.kernel.errors import Invalid
 
 _STAND: Final = text("UPDATE directory.tenants SET revision = :revision, updated_at = now() WHERE schema = :schema")
@@ -35,6 +36,8 @@ _FEWEST: Final = 5
 """So many failures at least are needed before their share stops a run."""
 _RECYCLE_SECONDS: Final = 20
 """A backend that has seen many schemas never gives the memory back: a connection is used so long and not longer."""
+
+_SCRIPT: Final = Script()
 
 Outcome = Literal["moved", "failed", "not begun", "planned"]
 
@@ -104,6 +107,17 @@ def migrate_hospital(connection: Connection, schema: str) -> str:
     seen.establish(connection, schema)
     connection.execute(_STAND, {"revision": revision, "schema": schema})
     _note(connection, schema, revision, before=before, seconds=time.monotonic() - began)
+    return revision
+
+
+def fill_hospital(connection: Connection, schema: str) -> str:
+    """Give a new hospital's empty schema its tables, rights and views inside the caller's transaction."""
+    began = time.monotonic()
+    revision = _SCRIPT.fill(connection, schema)
+    roles.grant_hospital(connection, schema)
+    seen.establish(connection, schema)
+    connection.execute(_STAND, {"revision": revision, "schema": schema})
+    _note(connection, schema, revision, seconds=time.monotonic() - began)
     return revision
 
 

@@ -1,7 +1,6 @@
 """`emr tenants …` and `emr migrate`."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,55 +8,31 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from sqlalchemy import text
 
 from emr.db.migrate import History, owner_engine
 from emr.definitions.warm import warm
-from emr.fleet import importing, migration, onboarding
+from emr.fleet import importing, migration
 from emr.fleet.campaign import Rules, Step
-from emr.fleet.files import FilesBroken, read_hospitals
+from emr.fleet.files import read_hospitals
+from emr.fleet.joining_cli import Folder, joining, settings_of
 from emr.fleet.leaving.cli import leaving
 from emr.fleet.lines import Report
-from emr.fleet.organizations import organizations_of
+from emr.fleet.printing import Json, cell, or_exit, show_rows
+from emr.fleet.sandbox.cli import sandbox
 from emr.fleet.states_cli import states
-from emr.kernel.errors import Refusal
 from emr.settings import Database, Settings
 from emr.tenancy.definition import json_schema
 from emr.work.collector import leave_old_objects_alone
-from emr.work.command import told, with_runtime
+from emr.work.command import with_runtime
 from emr.work.runtime import Runtime
-from emr.work.starting import refuse
 
 tenants = typer.Typer(no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
 tenants.add_typer(leaving)
 migrate = typer.Typer()
 import_ = typer.Typer()
 settings = typer.Typer()
-tenants.registered_commands += states.registered_commands
-Json = Annotated[bool, typer.Option("--json", help="For machines.")]
-Folder = Annotated[Path | None, typer.Argument(help="Folder of the hospitals' files.")]
-
-
-@tenants.command("plan")
-def plan(folder: Folder = None, *, as_json: Json = False) -> None:
-    """Show every difference between the hospitals' files and the world; change nothing."""
-    rows = [
-        {"hospital": each.slug, "difference": each.kind, "fields": ", ".join(each.fields)}
-        for each in _or_exit(lambda: onboarding.plan(_settings(folder)))
-    ]
-    _show(rows, as_json=as_json, empty="Files and world agree.")
-
-
-@tenants.command("apply")
-def apply(folder: Folder = None, *, as_json: Json = False) -> None:
-    """Make the world as the files say; a second time changes nothing."""
-    chosen = _settings(folder)
-    outcomes = _or_exit(lambda: onboarding.apply(chosen, organizations_of(chosen)))
-    rows = [{"hospital": each.slug, "difference": each.kind, "error": each.error or ""} for each in outcomes]
-    _show(rows, as_json=as_json, empty="Nothing to do.")
-    if any(each.error for each in outcomes):
-        raise typer.Exit(1)
+tenants.registered_commands += [*joining.registered_commands, *sandbox.registered_commands, *states.registered_commands]
 
 
 @tenants.command("list")
@@ -68,7 +43,7 @@ def list_(*, as_json: Json = False) -> None:
     )
     with owner_engine(Settings().database.owner_url).connect() as connection:
         rows = [dict(row._mapping) for row in connection.execute(text(query))]  # noqa: SLF001 - SQLAlchemy's public name
-    _show(rows, as_json=as_json, empty="There is no hospital yet.")
+    show_rows(rows, as_json=as_json, empty="There is no hospital yet.")
 
 
 @tenants.command("show")
@@ -86,13 +61,13 @@ def show(slug: str, *, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(dict(row), ensure_ascii=False))
     else:
-        _show([{"field": name, "value": _text(value)} for name, value in row.items()], as_json=False, empty="")
+        show_rows([{"field": name, "value": cell(value)} for name, value in row.items()], as_json=False, empty="")
 
 
 @tenants.command("values")
 def values(folder: Folder = None) -> None:
     """The chart's value `hospitals`, made from the files, as JSON (which is YAML too)."""
-    hospitals = _or_exit(lambda: read_hospitals(_settings(folder).tenants))
+    hospitals = or_exit(lambda: read_hospitals(settings_of(folder).tenants))
     typer.echo(
         json.dumps({"hospitals": {each.slug: each.as_json() for each in hospitals}}, ensure_ascii=False, indent=2)
     )
@@ -117,8 +92,8 @@ def bring_up(
     """Bring directory, cells and every hospital to the newest revision; one that was cut off goes on."""
     database = Settings().database
     rules = Rules(tuple(canary or ()), parallel, attempts, stop_at / 100)
-    steps = migration.plan(database) if plan_only else _or_exit(lambda: _migrated(database, rules))
-    _show(list(migration.steps_of(steps)), as_json=as_json, empty="Every schema stands at the newest revision.")
+    steps = migration.plan(database) if plan_only else or_exit(lambda: _migrated(database, rules))
+    show_rows(list(migration.steps_of(steps)), as_json=as_json, empty="Every schema stands at the newest revision.")
     if any(step.error or step.outcome == "not begun" for step in steps):
         raise typer.Exit(1)
 
@@ -129,40 +104,6 @@ def _migrated(database: Database, rules: Rules) -> list[Step]:
     with Progress(*columns, console=Console(stderr=True), disable=not total) as bar:
         task = bar.add_task("hospitals", total=total)
         return migration.migrate(database, rules, lambda _: bar.advance(task))
-
-
-def _settings(folder: Path | None) -> Settings:
-    return Settings(tenants=folder) if folder else Settings()
-
-
-def _or_exit(action: Any) -> Any:
-    try:
-        return action()
-    except FilesBroken as broken:
-        for fault in broken.faults:
-            typer.echo(str(fault), err=True)
-        raise typer.Exit(2) from broken
-    except Refusal as refusal:
-        refuse(told(refusal))
-
-
-def _show(rows: Sequence[dict[str, Any]], *, as_json: bool, empty: str) -> None:
-    if as_json:
-        typer.echo(json.dumps(list(rows), ensure_ascii=False))
-        return
-    if not rows:
-        typer.echo(empty)
-        return
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    Console().print(table)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "–"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
 @import_.command()

@@ -1,6 +1,6 @@
 """Read hospitals' files; what is wrong is named by file, line, field and rule, and then nothing is read at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from emr.kernel.errors import Invalid, Issue
+from emr.tenancy.claims import claims
 from emr.tenancy.definition import HospitalFile
 
 _LARGEST: Final = 64 * 1024
@@ -46,35 +47,60 @@ class FilesBroken(Invalid):
         super().__init__("hospital-file", "\n".join(str(fault) for fault in faults), issues=issues)
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A hospital's file as it was read: what it says, and where."""
+
+    hospital: HospitalFile
+    file: str
+    tree: CommentedMap
+
+    def fault(self, field: str, rule: str) -> FileFault:
+        """A broken rule at a field (dotted path) of this file."""
+        return _fault(self.file, self.tree, (field, rule))
+
+
 def read_hospitals(folder: Path) -> list[HospitalFile]:
     """Every `*.yaml` of a folder, by slug. Raises `FilesBroken` with everything that is wrong in any of them."""
-    faults: list[FileFault] = []
-    hospitals: list[tuple[HospitalFile, str]] = []
+    return [read.hospital for read in read_files(folder)]
+
+
+def read_files(folder: Path) -> list[Read]:
+    """The same, with where each says what."""
+    faults = [
+        FileFault(path.name, 1, "", f"a hospital's file ends in .yaml; there may be a {path.stem}.yaml beside it")
+        for path in sorted(folder.glob("*.yml"))
+    ]
+    found: list[Read] = []
     paths = sorted(folder.glob("*.yaml"))
     if not paths:
-        raise FilesBroken([FileFault(folder.name, 1, "", "the folder holds no hospital's file (*.yaml)")])
+        raise FilesBroken([*faults, FileFault(folder.name, 1, "", "the folder holds no hospital's file (*.yaml)")])
     for path in paths:
         try:
-            hospitals.append((read_hospital(path), path.name))
+            found.append(_read(path))
         except FilesBroken as broken:
             faults += broken.faults
-    faults += _clashes(hospitals)
+    faults += _clashes(found)
     if faults:
         raise FilesBroken(faults)
-    return sorted((hospital for hospital, _ in hospitals), key=lambda hospital: hospital.slug)
+    return sorted(found, key=lambda read: read.hospital.slug)
 
 
 def read_hospital(path: Path) -> HospitalFile:
     """One file. Raises `FilesBroken`."""
+    return _read(path).hospital
+
+
+def _read(path: Path) -> Read:
     tree = _parsed(path)
     try:
         hospital = HospitalFile.model_validate(_plain(tree))
     except ValidationError as error:
-        raise FilesBroken([_fault(path.name, tree, each) for each in error.errors()]) from error
+        raise FilesBroken([_fault(path.name, tree, each) for each in broken_rules(error)]) from error
+    read = Read(hospital, path.name, tree)
     if hospital.slug != path.stem:
-        rule = f"must be {path.stem}, the name of the file"
-        raise FilesBroken([FileFault(path.name, _line(tree, ("slug",)), "slug", rule)])
-    return hospital
+        raise FilesBroken([read.fault("slug", f"must be {path.stem}, the name of the file")])
+    return read
 
 
 def _parsed(path: Path) -> CommentedMap:
@@ -119,10 +145,17 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, int) else value
 
 
-def _fault(file: str, tree: CommentedMap, error: Any) -> FileFault:
-    path = tuple(error["loc"])
-    rule = _RULES.get(error["type"], error["msg"][:1].lower() + error["msg"][1:])
-    return FileFault(file, _line(tree, path), ".".join(str(part) for part in path), rule)
+def broken_rules(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Field (dotted path) and rule of everything that a definition breaks."""
+    for each in error.errors():
+        rule = _RULES.get(each["type"], each["msg"][:1].lower() + each["msg"][1:])
+        yield ".".join(str(part) for part in each["loc"]), rule
+
+
+def _fault(file: str, tree: CommentedMap, broken: tuple[str, str]) -> FileFault:
+    field, rule = broken
+    path = tuple(int(part) if part.isdecimal() else part for part in field.split("."))
+    return FileFault(file, _line(tree, path), field, rule)
 
 
 def _line(tree: Any, path: tuple[Any, ...]) -> int:
@@ -137,20 +170,12 @@ def _line(tree: Any, path: tuple[Any, ...]) -> int:
     return int(line) + 1
 
 
-def _clashes(hospitals: Sequence[tuple[HospitalFile, str]]) -> list[FileFault]:
-    """What must be different in every file."""
+def _clashes(found: Sequence[Read]) -> list[FileFault]:
     faults: list[FileFault] = []
-    distinct: tuple[tuple[str, Callable[[HospitalFile], str | None]], ...] = (
-        ("facility_code", lambda hospital: hospital.facility_code),
-        ("dicom.ae_title", lambda hospital: hospital.dicom.ae_title if hospital.dicom else None),
-        ("identity.organization", lambda hospital: hospital.identity.organization),
-    )
-    for field, value_of in distinct:
-        seen: dict[str, str] = {}
-        for hospital, file in hospitals:
-            value = value_of(hospital)
-            if value in seen:
-                faults.append(FileFault(file, 1, field, f"{value} is already that of {seen[value]}"))
-            elif value is not None:
-                seen[value] = file
+    seen: dict[tuple[str, str], str] = {}
+    for read in found:
+        for kind, value, field in claims(read.hospital.as_json()):
+            first = seen.setdefault((kind, value), read.file)
+            if first != read.file:
+                faults.append(read.fault(field, f"{value} is already that of {first}"))
     return faults

@@ -7,10 +7,10 @@ from emr.tenancy.definition import HospitalFile
 
 
 def organizations_of(settings: Settings) -> MakeOrganization:
-    """How organizations come about under these settings."""
-    provider = Organizations(settings.identity)
+    """How organizations come about under these settings. Several may be made at a time."""
 
     def make(hospital: HospitalFile, known: str | None) -> str | None:
+        provider = Organizations(settings.identity)
         if not provider.configured:
             return known
         part = hospital.identity

@@ -6,7 +6,7 @@ signs people in does not know it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -26,6 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SLUG: Final = "emr_slug"
+_PAGE: Final = 100
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _BAD_REQUEST: Final = 400
@@ -71,6 +72,16 @@ class Organizations:
             self._asked(self._administrator().update_organization, found["id"], found | changed)
         return str(found["id"])
 
+    def listed(self) -> Listing:
+        """Every organization of the realm, in a few questions. Raises `Unavailable`."""
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            query = {"first": len(found), "max": _PAGE, "briefRepresentation": "false"}
+            page = self._asked(self._administrator().get_organizations, query)
+            found |= {each["id"]: each for each in page}
+            if len(page) < _PAGE:
+                return Listing(found)
+
     def _find(self, wanted: Organization, stored_id: str | None) -> dict[str, Any] | None:
         """By the stored id, else by our own mark, which is there even if storing the id was cut short."""
         found: dict[str, Any] | None = None
@@ -109,6 +120,43 @@ class Organizations:
             return call(*args, **kwargs)
         except KeycloakError as error:
             raise _refusal(error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The provider's organizations at one moment, by id."""
+
+    by_id: Mapping[str, Mapping[str, Any]]
+
+    def changes(self, wanted: Organization, stored_id: str | None) -> Mapping[str, tuple[Any, Any]]:
+        """What `ensure` would change: field, and what stands and what is wanted. A missing one has the field `id`."""
+        found = self.by_id.get(stored_id or "") or next(
+            (each for each in self.by_id.values() if _marked(each) == wanted.alias), None
+        )
+        if found is None:
+            return {"id": (stored_id, "to be made")}
+        changed = {
+            name: (_shown(found.get(name) or type(new)()), _shown(new))
+            for name, new in _differences(found, wanted).items()
+        }
+        if stored_id != found["id"]:
+            changed["id"] = stored_id, found["id"]
+        return changed
+
+    def strays(self, aliases: Collection[str]) -> list[str]:
+        """Aliases of organizations that the platform made for hospitals which it does not know (any more)."""
+        marked = {_marked(each): each["alias"] for each in self.by_id.values()}
+        return sorted(alias for mark, alias in marked.items() if mark and mark not in aliases)
+
+
+def _marked(found: Mapping[str, Any]) -> str | None:
+    marks: list[str] = (found.get("attributes") or {}).get(_SLUG) or []
+    return marks[0] if marks else None
+
+
+def _shown(value: Any) -> Any:
+    """Domains as their names."""
+    return sorted(each["name"] for each in value) if isinstance(value, list) else value
 
 
 def _body(wanted: Organization) -> dict[str, Any]:

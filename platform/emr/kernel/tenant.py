@@ -149,6 +149,8 @@ class Tenant:
     index_key: bytes = field(repr=False)
     organization: str = ""
     organization_id: str | None = None
+    sandbox: bool = False
+    """For training: nobody in it is real, and nothing of it goes to the city."""
     tier: str = "shared"
     province: str = ""
     locale: str = "vi-VN"

@@ -6,17 +6,19 @@ never while a slow browser sends or reads.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import urllib3
 from minio import Minio
 from minio.datatypes import Object, Part
 from minio.error import MinioException, S3Error
 
+from emr.kernel.errors import Conflict
 from emr.storage.breaker import Breaker
 from emr.storage.errors import ObjectMissing, StoreUnavailable
 from emr.storage.ports import NAME, Fetched, ObjectInfo, checked_prefix
@@ -26,6 +28,7 @@ PART_BYTES: Final = 8 << 20
 READ_BYTES: Final = 1 << 20
 _CREATE_ONLY: Final = {"If-None-Match": "*"}
 _ABSENT: Final = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
+_NO_POLICY: Final = frozenset({"NoSuchBucketPolicy", "AccessDenied"})
 R = TypeVar("R")
 
 
@@ -97,9 +100,33 @@ class S3Client:
         if not await self.call(lambda: self.minio.bucket_exists(self.bucket)):
             await self.call(lambda: self.minio.make_bucket(self.bucket))
 
+    async def demand_closed(self) -> None:
+        """Raises `Conflict` when the bucket's policy lets strangers in. Where we may not ask, nothing is said."""
+        policy = await self.call(self._policy)
+        if any(_opens(statement) for statement in policy.get("Statement", ())):
+            rule = f"The policy of the bucket {self.bucket} lets strangers in; take that statement away."
+            raise Conflict("bucket-open", rule, location="EMR_STORAGE__BUCKET")
+
+    def _policy(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(self.minio.get_bucket_policy(self.bucket))
+        except S3Error as error:
+            if error.code in _NO_POLICY:
+                return {}
+            raise
+        return found
+
     def close(self) -> None:
         """Let go of threads; calls under way are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _opens(statement: dict[str, Any]) -> bool:
+    """Whether a statement of a policy lets anybody do anything ("Principal" in the policy language of S3)."""
+    principal = statement.get("Principal")
+    named = principal.get("AWS") if isinstance(principal, dict) else principal
+    everybody = "*" in (named if isinstance(named, list) else [named])
+    return statement.get("Effect") == "Allow" and everybody and not statement.get("Condition")
 
 
 class _Response(Protocol):

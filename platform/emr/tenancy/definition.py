@@ -2,7 +2,7 @@
 
 import ipaddress
 import zoneinfo
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -10,6 +10,15 @@ from emr.tenancy.access_part import AccessPart
 from emr.tenancy.strict import Strict
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+_RESERVED: Final = frozenset(
+    {
+        *("admin", "all", "api", "app", "apps", "assets", "auth", "cell", "city"),
+        *("console", "default", "department", "directory", "emr", "fhir", "h", "health", "help", "home"),
+        *("localhost", "login", "logout", "me", "new", "none", "null", "ops", "public"),
+        *("root", "static", "status", "support", "system", "www"),
+    }
+)
+"""Words that mean something else in addresses, logs and commands."""
 AeTitle = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_.-]{1,16}$")]
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+\.[a-z]{2,}$")]
 ResourceType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{1,63}$")]
@@ -17,6 +26,12 @@ Canonical = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[^\s|]
 Feature = Literal["outpatient", "inpatient", "imaging", "documents", "laboratory", "pharmacy"]
 Tier = Literal["shared", "dedicated"]
 FirstState = Literal["trial", "live"]
+
+
+def _unreserved(slug: str) -> str:
+    if slug in _RESERVED:
+        raise ValueError(f"{slug} is a reserved word; name the hospital itself")
+    return slug
 
 
 def _network(text: str) -> str:
@@ -76,12 +91,20 @@ class QuotaPart(Strict):
     concurrent_requests: int = Field(0, ge=0)
 
 
+class AdministratorPart(Strict):
+    """Who administers the hospital first; whoever comes later is invited by them."""
+
+    name: Annotated[str, StringConstraints(min_length=2, max_length=200)]
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[a-z0-9.-]+\.[a-z]{2,}$", max_length=255)]
+
+
 class IdentityPart(Strict):
-    """The hospital's organization at the identity provider."""
+    """The hospital's organization at the identity provider, and the first person in it."""
 
     organization: Slug
-    domains: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+\.[a-z]{2,}$")], ...] = Field(
-        (), strict=False
+    domains: tuple[Domain, ...] = Field((), strict=False)
+    administrator: AdministratorPart | None = Field(
+        None, description="invited once, when the hospital has no administrator yet"
     )
 
 
@@ -107,10 +130,14 @@ class GoLivePart(Strict):
 class HospitalFile(Strict):
     """Everything that a hospital's file may say."""
 
-    slug: Slug
+    slug: Annotated[Slug, AfterValidator(_unreserved)]
     name: Annotated[str, StringConstraints(min_length=3, max_length=200)]
     facility_code: Annotated[str, StringConstraints(pattern=r"^\d{5}$")] = Field(description="five digits, QĐ 384/2019")
     province: Annotated[str, StringConstraints(pattern=r"^\d{2}$")]
+    sandbox: bool = Field(
+        False,
+        description="for training: made-up patients, said on every page, reset with a button, never sent to the city",
+    )
     tier: Tier = "shared"
     cell: Slug = "default"
     locale: Literal["vi-VN", "en-GB"] = "vi-VN"

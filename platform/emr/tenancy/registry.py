@@ -121,6 +121,7 @@ def _tenant(row: Row) -> Tenant:
         index_key=row["index_key"],
         organization=definition["identity"]["organization"],
         organization_id=row["organization_id"],
+        sandbox=definition.get("sandbox", False),
         tier=definition["tier"],
         province=definition["province"],
         locale=definition["locale"],

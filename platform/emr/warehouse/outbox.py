@@ -56,6 +56,7 @@ SELECT DISTINCT $1, tenant, type, id, version, $3::bigint, clock_timestamp() FRO
 _SET_ASIDE_FREE: Final = """
 UPDATE cell.outbox o SET error = w.error FROM unnest($1::bigint[], $2::text[]) AS w (seq, error) WHERE o.seq = w.seq
 """
+_DROP: Final = "DELETE FROM cell.outbox WHERE tenant = ANY ($1) AND batch IS NULL"
 _PUT_BACK: Final = "UPDATE cell.outbox SET batch = NULL WHERE batch = $1 AND seq = ANY ($2::bigint[])"
 _SET_ASIDE: Final = """
 UPDATE cell.outbox o SET batch = NULL, error = w.error
@@ -128,6 +129,11 @@ class Outbox:
         async with self._relay.connection() as connection:
             row = await connection.fetchrow(_WAITING, limit, paused, name="outbox.waiting")
         return Waiting(row["rows"], row["age"]) if row else Waiting(0, 0.0)
+
+    async def drop(self, schemas: Sequence[str]) -> None:
+        """Forget what must never leave: what nobody has claimed of these schemas."""
+        async with self._relay.connection() as connection:
+            await connection.execute(_DROP, list(schemas), name="outbox.drop")
 
     async def last(self) -> int:
         """The last number that was given; 0 before the first."""

@@ -98,6 +98,7 @@ def worker_jobs(parts: Runtime) -> list[Job]:
     )
     for name, cell in cells.items():
         jobs.append(Job(f"backlog:{name}", _BACKLOG_SECONDS, _measuring(name, Outbox(cell.relay))))
+        jobs.append(Job(f"sandboxes:{name}", _BACKLOG_SECONDS, _forgetting(parts, Outbox(cell.relay))))
         if parts.settings.warehouse.url:
             jobs.append(_relaying(parts, name, cell, leases[name]))
     return jobs
@@ -116,6 +117,18 @@ def _measuring(name: str, outbox: Outbox) -> Callable[[Lease | None], "asyncio.F
     return lambda _: asyncio.ensure_future(turn())
 
 
+def _forgetting(parts: Runtime, outbox: Outbox) -> Callable[[Lease | None], "asyncio.Future[bool]"]:
+    """What hospitals for training write is never claimed, and goes away here."""
+
+    async def turn() -> bool:
+        sandboxes = [each.schema for each in parts.registry.all() if each.sandbox]
+        if sandboxes:
+            await outbox.drop(sandboxes)
+        return False
+
+    return lambda _: asyncio.ensure_future(turn())
+
+
 def _relaying(parts: Runtime, name: str, cell: Cell, leases: Leases) -> Job:
     relay = Relay(
         settings=parts.settings.warehouse,
@@ -124,7 +137,7 @@ def _relaying(parts: Runtime, name: str, cell: Cell, leases: Leases) -> Job:
         table=Table(parts.settings.warehouse, name),
         slug_of=parts.registry.slug_of,
         reached=kill_points(parts.settings),
-        paused=lambda: [each.schema for each in parts.registry.all() if not each.open],
+        paused=lambda: [each.schema for each in parts.registry.all() if each.sandbox or not each.open],
     )
 
     async def turn(lease: Lease | None) -> bool:

@@ -141,6 +141,7 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         lock_minutes=tenant.lock_minutes if principal.session_id else 0,
         elsewhere=principal.elsewhere,
         let_in_until=principal.until and principal.until.astimezone(ZoneInfo(tenant.time_zone)),
+        sandbox=tenant.sandbox,
         state=tenant.state,
         state_reason=tenant.state_reason,
         past=_past(tenant),

@@ -20,6 +20,8 @@ NOTICES = {
     "support-ended": mark("Đã thu hồi quyền tạm thời; có hiệu lực ngay"),
     "support-noted": mark("Đã ghi nhận là bạn đã biết"),
     "session-ended": mark("Đã kết thúc phiên làm việc"),
+    "sandbox-asked": mark("Đã yêu cầu làm lại từ đầu"),
+    "golive-saved": mark("Đã lưu danh mục triển khai"),
     "review-opened": mark("Đã mở đợt rà soát"),
     "review-saved": mark("Đã lưu đợt rà soát"),
     "review-closed": mark("Đã kết thúc đợt rà soát"),

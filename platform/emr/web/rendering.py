@@ -35,9 +35,9 @@ class Scene:
     prefix: where the hospital's paths begin, "" outside a hospital. hidden: name → value of the fields that every form
     carries. notice: a code of `notices.NOTICES` that is said once. lock_minutes: after how many without use the page
     locks itself; 0: never. elsewhere: the person works in another hospital, too. let_in_until: when the support grant
-    ends by which the person is here, in the hospital's time; None for members. state, state_reason: of the
-    hospital; "" outside of one. past: the moment that is looked at and when that ends, in the hospital's time; None
-    for today. today: where the paths of today begin.
+    ends by which the person is here, in the hospital's time; None for members. sandbox: nobody in this hospital is
+    real. state, state_reason: of the hospital; "" outside of one. past: the moment that is looked at and when that
+    ends, in the hospital's time; None for today. today: where the paths of today begin.
     """
 
     language: Language = "vi"
@@ -53,6 +53,7 @@ class Scene:
     lock_minutes: int = 0
     elsewhere: bool = False
     let_in_until: datetime | None = None
+    sandbox: bool = False
     state: str = ""
     state_reason: str = ""
     past: tuple[datetime, datetime] | None = None

@@ -42,6 +42,8 @@ _DIRECTORY: Final = (
     text("UPDATE directory.accounts a SET made_for = m.tenant_id FROM directory.memberships m"
          " WHERE a.made_for = :id AND m.subject = a.subject"),
     text("DELETE FROM directory.accounts WHERE made_for = :id"),
+    text("DELETE FROM directory.golive_items WHERE tenant_id = :id"),
+    text("DELETE FROM directory.fleet_requests WHERE slug IN (SELECT slug FROM directory.tenants WHERE id = :id)"),
     text("DELETE FROM directory.tenant_events WHERE tenant_id = :id"),
     _KEYS,
     text("DELETE FROM directory.tenants WHERE id = :id"),

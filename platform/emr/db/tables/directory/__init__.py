@@ -2,6 +2,7 @@
 
 from emr.db.tables.directory.apps import app_assertions, app_grants, app_launches, app_tokens, apps
 from emr.db.tables.directory.columns import metadata
+from emr.db.tables.directory.fleet import fleet_requests, golive_items
 from emr.db.tables.directory.hospitals import border_checks, keys, support_grants, tenant_events, tenants
 from emr.db.tables.directory.people import access_review_lines, access_reviews, accounts, machine_clients, memberships
 from emr.db.tables.directory.recovery import backups, rehearsals, rewinds
@@ -22,6 +23,8 @@ __all__ = [
     "audit_seals",
     "backups",
     "border_checks",
+    "fleet_requests",
+    "golive_items",
     "keys",
     "machine_clients",
     "memberships",

@@ -1,0 +1,139 @@
+"""The pages of a hospital's way to going live, at `/h/{slug}/admin/golive`."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from emr.administration.answers import explain, zone_of
+from emr.administration.golive import service
+from emr.kernel.errors import Conflict, Invalid
+from emr.tenancy.golive import LONGEST_NOTE, LONGEST_OWNER, Change, Item, progress_of
+from emr.web.answers import read_form, read_form_and_file, render, saved
+from emr.web.forms import Form
+from emr.web.i18n import mark
+from emr.web.work import Visiting, Work
+from emr.work.unit import UnitOfWork
+from emr.work.visit import Visit
+
+router = APIRouter(prefix="/h/{slug}/admin/golive", include_in_schema=False)
+_HERE: Final = "/admin/golive"
+_FORM_BYTES: Final = 64 << 10
+STATES: Final[Mapping[str, str]] = {
+    "open": mark("Chưa làm"),
+    "doing": mark("Đang làm"),
+    "done": mark("Xong"),
+    "not-needed": mark("Không cần"),
+}
+TONES: Final = {"open": "off", "doing": "info", "done": "good", "not-needed": "off"}
+_GUARDED: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, no-store",
+}
+_ENDINGS: Final = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
+
+
+@router.get("")
+async def checklist(request: Request, work: Work) -> Response:
+    """All milestones."""
+    found, today = await service.show(work), _today(work)
+    progress = progress_of([item for _, items in found for item in items], today)
+    return render(
+        request, work, "administration/golive.html", groups=found, progress=progress, today=today, states=STATES,
+        tones=TONES, zone=zone_of(work),
+    )  # fmt: skip
+
+
+@router.get("/{code}")
+async def point(request: Request, work: Work, code: str) -> Response:
+    """One point, to be changed."""
+    found = await service.point(work, code)
+    return _point(request, work, found, _filled(found))
+
+
+@router.post("/{code}")
+async def write(request: Request, work: Work, code: str) -> Response:
+    """Another state, owner, date or note."""
+    form = await read_form(request, work)
+    found = await service.point(work, code)
+    change = _change(form, work, code)
+    if form.ok:
+        try:
+            await service.write(work, change)
+        except Invalid as refusal:
+            explain(form, refusal)
+        else:
+            return saved(request, work, _HERE, "golive-saved")
+    return _point(request, work, found, form, status=422)
+
+
+@router.post("/{code}/evidence")
+async def add(request: Request, visit: Visiting, code: str) -> Response:
+    """A file that shows it."""
+    form, content = await read_form_and_file(request, visit, "file", service.LARGEST + _FORM_BYTES)
+    title = form.text("title", required=mark("Ghi tên tài liệu"), limit=service.LONGEST_TITLE)
+    if not content:
+        form.refuse("file", mark("Chọn một tệp"))
+    if form.ok:
+        try:
+            async with visit.begin() as work:
+                file = await service.keep(work, code, title, content)
+            async with visit.begin() as work:
+                await service.attach(work, code, file)
+        except (Conflict, Invalid) as refusal:
+            explain(form, refusal, "file")
+        else:
+            return saved(request, visit, f"{_HERE}/{code}", "golive-saved")
+    async with visit.begin() as work:
+        found = await service.point(work, code)
+        shown = _filled(found)
+        shown.refusals.update(form.refusals)
+        return _point(request, work, found, shown, status=422)
+
+
+@router.get("/{code}/evidence/{number}")
+async def evidence(work: Work, code: str, number: int) -> Response:
+    """A file as it was kept, never shown in place."""
+    found = await service.open_evidence(work, code, number)
+    name = f"{code}-{number}.{_ENDINGS[found.media_type]}"
+    headers = _GUARDED | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(found.content, media_type=found.media_type, headers=headers)
+
+
+def _change(form: Form, work: UnitOfWork, code: str) -> Change:
+    state = form.choice("state", STATES, required=mark("Chọn tình trạng"))
+    note = form.text("note", limit=LONGEST_NOTE)
+    if state == "not-needed" and not note:
+        form.refuse("note", mark("Ghi lý do không cần làm"))
+    due = _day(form)
+    by = work.principal.subject, work.principal.name
+    return Change(code, state, form.text("owner", limit=LONGEST_OWNER), due, note, by)
+
+
+def _day(form: Form) -> date | None:
+    typed = form.text("due", limit=10)
+    if not typed:
+        return None
+    try:
+        return datetime.strptime(typed, "%d/%m/%Y").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        form.refuse("due", mark("Ghi ngày theo dạng ngày/tháng/năm"))
+        return None
+
+
+def _point(request: Request, where: UnitOfWork | Visit, found: Item, form: Form, *, status: int = 200) -> Response:
+    return render(
+        request, where, "administration/golive_point.html", status=status, item=found, form=form, states=STATES,
+        zone=zone_of(where), day=datetime.fromisoformat,
+    )  # fmt: skip
+
+
+def _filled(found: Item) -> Form:
+    due = found.due.strftime("%d/%m/%Y") if found.due else ""
+    return Form({"state": found.state, "owner": found.owner, "due": due, "note": found.note})
+
+
+def _today(work: UnitOfWork) -> date:
+    return work.clock().astimezone(zone_of(work)).date()

@@ -1,0 +1,99 @@
+"""The verbs on a hospital's checklist of going live, each with a row in the hospital's journal."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from emr.kernel.errors import Invalid, NotFound
+from emr.tenancy.golive import Change, Checklists, Group, Item, point_of
+from emr.work.unit import UnitOfWork
+from emr.work.use_case import use_case
+
+LARGEST: Final = 10 << 20
+_KINDS: Final = (
+    (b"%PDF-", "application/pdf"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+)
+LONGEST_TITLE: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A file of a point: its title, its media type, its bytes."""
+
+    title: str
+    media_type: str
+    content: bytes
+
+
+@use_case("golive:edit", "golive.shown")
+async def show(work: UnitOfWork) -> list[tuple[Group, list[Item]]]:
+    """The whole checklist."""
+    return await _kept(work).of(work.tenant.id)
+
+
+@use_case("golive:edit", "golive.point-shown")
+async def point(work: UnitOfWork, code: str) -> Item:
+    """One point. Raises `NotFound`."""
+    return await _item(work, code)
+
+
+@use_case("golive:edit", "golive.changed")
+async def write(work: UnitOfWork, change: Change) -> None:
+    """Change a point. Raises `NotFound`, `Invalid` by field."""
+    before = await _item(work, change.code)
+    await _kept(work).write(work.tenant.id, change)
+    work.trail.note(point=change.code, before=before.state, after=change.state)
+
+
+@use_case("golive:edit", "golive.evidence-kept")
+async def keep(work: UnitOfWork, code: str, title: str, content: bytes) -> dict[str, Any]:
+    """Store the bytes of a file, and give what `attach` writes down. Raises `NotFound`, `Invalid`, `StorageFull`."""
+    point_of(code)
+    media_type = next((kind for magic, kind in _KINDS if content.startswith(magic)), None)
+    if media_type is None:
+        raise Invalid("evidence-kind", "Evidence is a PDF, a PNG or a JPEG.", location="file")
+    if not 0 < len(title) <= LONGEST_TITLE:
+        raise Invalid("evidence-title", f"A file has a title of at most {LONGEST_TITLE} characters.", location="title")
+    blob = await work.blobs.put(_once(content), media_type=media_type, limit=LARGEST)
+    digest = hashlib.sha256(content).hexdigest()
+    work.trail.note(point=code, sha256=digest, size=blob.size)
+    at = work.clock().isoformat()
+    return {"key": blob.key, "title": title, "type": media_type, "size": blob.size, "at": at,
+            "by": work.principal.name}  # fmt: skip
+
+
+@use_case("golive:edit", "golive.evidence-added")
+async def attach(work: UnitOfWork, code: str, file: dict[str, Any]) -> None:
+    """Write a file that is kept down at its point. Raises `NotFound`, `Invalid` when there are too many."""
+    await _kept(work).attach(work.tenant.id, code, file, (work.principal.subject, work.principal.name))
+    work.trail.note(point=code)
+
+
+@use_case("golive:edit", "golive.evidence-read")
+async def open_evidence(work: UnitOfWork, code: str, number: int) -> Evidence:
+    """A file of a point, by its place from 1. Raises `NotFound`."""
+    files: Sequence[Any] = (await _item(work, code)).evidence
+    if not 1 <= number <= len(files):
+        raise NotFound("evidence-unknown", "There is no such file.")
+    file = files[number - 1]
+    blob = await work.blobs.find(file["key"])
+    work.trail.note(point=code, file=number)
+    content = b"".join([chunk async for chunk in work.blobs.open(blob)])
+    return Evidence(file["title"], blob.media_type, content)
+
+
+async def _item(work: UnitOfWork, code: str) -> Item:
+    point_of(code)
+    items = [item for _, each in await _kept(work).of(work.tenant.id) for item in each]
+    return next(item for item in items if item.point.code == code)
+
+
+def _kept(work: UnitOfWork) -> Checklists:
+    return Checklists(work.runtime.databases.directory)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
