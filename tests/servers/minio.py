@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ class MinioServer:
     port: int
     user: str
     password: str
+    certificates: Path | None = None
+    """Folder with `public.crt` and `private.key`: it then speaks TLS."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,9 +44,10 @@ class MinioServer:
         keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         secret = {"MINIO_ROOT_USER": self.user, "MINIO_ROOT_PASSWORD": self.password}
         quiet = {"MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "GOMAXPROCS": "2"}
+        secured = ["--certs-dir", self.certificates] if self.certificates else []
         with (self.folder / "minio.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "server", self.folder / "data", "--address", self.host, "--quiet"],
+                [self.binary, "server", self.folder / "data", "--address", self.host, "--quiet", *secured],
                 env=keep | secret | quiet,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -57,12 +61,18 @@ class MinioServer:
     def _ready(self) -> bool:
         """Health says so early; the service itself refuses strangers only when it can answer anybody."""
         try:
-            with urlopen(f"http://{self.host}/", timeout=1) as answer:
+            with urlopen(self._url(), timeout=1, context=self._trust()) as answer:
                 return bool(answer.status == 200)
         except HTTPError as refused:
             return refused.code == 403
         except (URLError, OSError):
             return False
+
+    def _url(self) -> str:
+        return f"{'https' if self.certificates else 'http'}://{self.host}/"
+
+    def _trust(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self.certificates / "public.crt") if self.certificates else None
 
     def stop(self) -> None:
         """Stop, if it runs."""
@@ -77,12 +87,12 @@ class MinioServer:
 
 
 @contextmanager
-def minio_server(folder: Path) -> Iterator[MinioServer]:
+def minio_server(folder: Path, *, certificates: Path | None = None) -> Iterator[MinioServer]:
     """A running server whose data lies in `folder`; skips, or fails in CI, when the binary is missing."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = MinioServer(tool("minio"), folder, port, "emr-test", secrets.token_urlsafe(24))
+    server = MinioServer(tool("minio"), folder, port, "emr-test", secrets.token_urlsafe(24), certificates)
     server.start()
     try:
         yield server

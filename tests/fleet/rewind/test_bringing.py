@@ -105,6 +105,7 @@ async def _make(world: World) -> Damaged:
         await parts.close()
     binary = binary.removeprefix("Binary/")
     _lose(world, tenant, (document, binary))
+    world.house.sql(f"UPDATE {tenant.schema}.resources SET labels = ARRAY['hiv'] WHERE id = %s", second)
     neighbour = world.digests(CAU_VONG)
     rewind = open_past(world.house.settings, Wish(tenant.slug, moment, "lan", "thử"), lambda _: None)
     return Damaged(
@@ -172,6 +173,12 @@ class TestCompare:
             with pytest.raises(Forbidden):
                 async with unit_of_work(own, damaged.tenant, cashier) as work:
                     await compare(work, then, Wanted(), 100)
+
+
+class TestLabels:
+    def test_what_was_labelled_since_then_is_labelled_in_the_past_too(self, damaged: Damaged) -> None:
+        query = f"SELECT id, labels FROM {damaged.rewind.schema}.resources WHERE type = 'Patient' ORDER BY id"
+        assert dict(damaged.world.house.sql(query)) == {damaged.first: None, damaged.second: ["hiv"]}
 
 
 class TestBringBack:

@@ -65,6 +65,9 @@ class TestRehearse:
         assert world.house.sql("SELECT count(*) FROM directory.rehearsals") == before
 
     async def test_both_sides_are_the_same_while_others_write(self, world: World, own: Runtime) -> None:
+        tenant = world.house.tenants[CAU_VONG]
+        async with unit_of_work(own, tenant, system_principal("test", tenant_id=tenant.id)) as work:
+            await create_resource(work, {"resourceType": "Patient"})
         done = asyncio.Event()
         writer = asyncio.create_task(_writing(world, own, done))
         found = await _rehearsed(world)

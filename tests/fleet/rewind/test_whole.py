@@ -3,8 +3,10 @@
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from emr.fleet.rewind.opening import settle_log
@@ -40,8 +42,18 @@ def moved(world: World) -> Iterator[tuple[World, Cluster, dict[str, object]]]:
     assert done.returncode == 0, done.stdout + done.stderr
     shutil.copy(world.folder / "cell" / "passwords.json", folder)
     with cluster:
+        _await_its_end(cluster)
         yield world, cluster, digests
     cluster.remove()
+
+
+def _await_its_end(cluster: Cluster) -> None:
+    """It lets people read before it has come to the moment."""
+    deadline = time.monotonic() + 60
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        while connection.execute("SELECT pg_is_in_recovery()").fetchone() != (False,):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 class TestRestore:
