@@ -140,6 +140,16 @@ def demand_right(principal: Principal, resource_type: str, rights: str) -> None:
         raise Forbidden("scope-may-not", f"The token's scopes do not allow this with {resource_type}.")
 
 
+def demand_as_wide(now: Principal, then: Principal, resource_type: str) -> None:
+    """Raise `Forbidden` where search criteria limit a type for whoever asks now, and did not limit it as much for
+    whoever made what is asked for.
+    """
+    wanted, had = (dict(limits.criteria) if limits else {} for limits in (limits_of(now), limits_of(then)))
+    allowed = wanted.get(resource_type)
+    if allowed is not None and not set(had.get(resource_type, ((),))) <= set(allowed):
+        raise Forbidden("scope-may-not", f"The token's scopes do not allow all of this with {resource_type}.")
+
+
 def _gives(limits: Limits, permission: str) -> bool:
     need = VERBS.get(permission)
     return need is not None and limits.hold(need.rights, need.type)

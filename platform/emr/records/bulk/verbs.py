@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emr.access.permissions import demand_sight, sight
+from emr.access.scopes import demand_as_wide
 from emr.definitions.dates import range_of
 from emr.kernel.errors import Invalid, Malformed, NotFound
 from emr.records.bulk import jobs
@@ -188,6 +189,7 @@ async def _own(work: UnitOfWork, kind: jobs.Kind, job_id: str) -> Job:
     if kind == "export":
         for resource_type in job.asked["types"]:
             demand_sight(work.principal, resource_type)
+            demand_as_wide(work.principal, job.principal, resource_type)
     return job
 
 
