@@ -1,6 +1,5 @@
 """A hospital's own identity provider: looked at, given to Keycloak, taken away. The demo's provider plays the part."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +14,7 @@ from tests.identity.providers import DemoProvider, demo_provider
 def own(at_keycloak: Administration, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProvider]:
     """A provider on loopback, which the hospital's file allows."""
     folder: Path = tmp_path_factory.mktemp("own")
-    receivers = json.dumps({"receivers": [{"cidr": "127.0.0.0/8", "http": True}]})
-    at_keycloak.house.sql(
-        "UPDATE directory.tenants SET definition = jsonb_set(definition, '{subscriptions}', %s::jsonb) WHERE slug = %s",
-        receivers,
-        HOA_SEN,
-    )
+    at_keycloak.allow_loopback()
     with demo_provider(folder, at_keycloak.house.url) as running:
         yield running
 

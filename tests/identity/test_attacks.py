@@ -2,6 +2,7 @@
 
 import ast
 import re
+import secrets
 from pathlib import Path
 
 import httpx
@@ -91,6 +92,27 @@ class TestOpenRedirects:
         answer = browser.post(f"{demo.base_url}/auth/sign-out", data={"to": to})
         assert (answer.status_code, "location" in answer.headers) == (400, False)
         assert demo.who(browser).status_code == 200
+
+
+class TestGuessing:
+    """Passwords are Keycloak's: the shipped realm lets an account wait after ten wrong ones."""
+
+    def test_the_account_waits_and_nobody_else_does(self, keycloak: World) -> None:
+        provider, username = keycloak.provider, f"guessed{secrets.token_hex(4)}@hoa-sen"
+        provider.subjects[username] = provider.server.add_person(username, provider.organizations["hoa-sen"])
+        right = provider.server.password
+        try:
+            for _ in range(10):
+                provider.server.password = secrets.token_urlsafe(18)
+                assert not self.lets_in(keycloak, username)
+        finally:
+            provider.server.password = right
+        assert not self.lets_in(keycloak, username)
+        assert self.lets_in(keycloak, DOCTOR)
+
+    def lets_in(self, world: World, username: str) -> bool:
+        browser = Browser()
+        return bool(world.provider.answer(browser, world.begin(browser), username))
 
 
 class TestTheTable:

@@ -176,6 +176,24 @@ class TestBearer:
         organization = {"any": {"id": demo.tenant("hoa-sen").organization_id}}
         assert demo.bearer(signed(demo, organization=organization)).status_code == 200
 
+    @pytest.mark.parametrize(
+        ("through", "status"),
+        [
+            ("hospital-hoa-sen", 200),
+            ("hospital-cau-vong", 403),
+            ("hospital-", 403),
+            ("the-city", 200),
+            (None, 200),
+            (1, 200),
+        ],
+        ids=["own", "another", "nobodys", "everybodys", "none", "number"],
+    )
+    def test_who_came_through_one_hospitals_provider_is_in_no_other(
+        self, demo: World, through: object, status: int
+    ) -> None:
+        both = {slug: {"id": demo.tenant(slug).organization_id} for slug in ("hoa-sen", "cau-vong")}
+        assert demo.bearer(signed(demo, organization=both, identity_provider=through)).status_code == status
+
     @pytest.mark.parametrize("token", [".", "..", "a.b.c", "e30.e30.e30", "A" * 20_000, "é", "W10.e30.AA", "x y"])
     def test_rubbish_is_refused(self, demo: World, token: str) -> None:
         assert demo.bearer(token).status_code == 401

@@ -52,9 +52,8 @@ def set_broker(_: Identity, at: Administered, known: dict[str, str]) -> None:
     endpoints = Endpoints("https://x.example", *(f"https://x.example/{each}" for each in ("a", "t", "k")))
 
     async def act() -> None:
-        alias = secrets.token_hex(4)
-        await at.brokers.set(known["organization"], Broker(alias, "SSO", endpoints, "emr", "thử"))
-        await at.brokers.remove(known["organization"], alias)
+        await at.brokers.set(known["organization"], Broker("SSO", endpoints, "emr", "thử"))
+        await at.brokers.remove(known["organization"])
 
     asyncio.run(act())
 
@@ -72,7 +71,7 @@ def register(_: Identity, at: Administered, known: dict[str, str]) -> None:
 VERBS: Final[tuple[Act, ...]] = (make_organization, invite, close, take_out, set_broker, register)
 NEEDED_BY: Final[dict[str, set[str]]] = {
     "manage-organizations": {"make_organization", "invite", "take_out", "set_broker", "register"},
-    "manage-users": {"invite", "close", "take_out", "register"},
+    "manage-users": {"invite", "close", "take_out", "set_broker", "register"},
     "manage-identity-providers": {"set_broker"},
     "create-client": {"register"},
 }

@@ -33,12 +33,16 @@ _START_SECONDS = 420
 
 @dataclass(slots=True)
 class KeycloakServer:
-    """A server that can be stopped and started again on the same ports and data. `password` is everyone's."""
+    """A server that can be stopped and started again on the same ports and data. `password` is everyone's.
+
+    host: `localhost` where browsers are to use security keys, which know no numbers (Web Authentication, 5.4.2).
+    """
 
     home: Path
     platform_url: str
     port: int
     management_port: int
+    host: str = "127.0.0.1"
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     code_secret: str = field(default_factory=lambda: secrets.token_hex(10))
@@ -47,7 +51,7 @@ class KeycloakServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def issuer(self) -> str:
@@ -195,7 +199,7 @@ class KeycloakServer:
 
 
 @contextmanager
-def keycloak_server(folder: Path, *, platform_url: str) -> Iterator[KeycloakServer]:
+def keycloak_server(folder: Path, *, platform_url: str, host: str = "127.0.0.1") -> Iterator[KeycloakServer]:
     """A running server with the shipped realm; skips, or fails in CI, when Java or Keycloak is missing."""
     home = folder / "keycloak"
     _link_tree(keycloak_home(), home)
@@ -204,7 +208,7 @@ def keycloak_server(folder: Path, *, platform_url: str) -> Iterator[KeycloakServ
     imported = home / "data" / "import"
     imported.mkdir(parents=True)
     shutil.copyfile(REALM_FILE, imported / "emr-realm.json")
-    server = KeycloakServer(home, platform_url, port=free_port(), management_port=free_port())
+    server = KeycloakServer(home, platform_url, port=free_port(), management_port=free_port(), host=host)
     server.start()
     try:
         yield server

@@ -1,17 +1,19 @@
-"""A hospital's own identity provider: an OpenID provider that Keycloak sends the hospital's people to."""
+"""A hospital's own identity provider: an OpenID provider that Keycloak sends the hospital's people to.
+
+It is named after the alias of the hospital's organization, by which a token says where somebody came through.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakError
 
 from emr.identity.realm import ABSENT, Realm
-
-_PREFIX: Final = "hospital-"
+from emr.identity.tokens import BROKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,8 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The provider of one hospital: `alias` is the hospital's, `domain` the e-mail domain whose people go there."""
+    """The provider of one hospital: `name` is the hospital's, `domain` the e-mail domain whose people go there."""
 
-    alias: str
     name: str
     endpoints: Endpoints
     client_id: str
@@ -40,7 +41,10 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The provider that is in use. `redirect_uri` is what the hospital's provider must allow."""
+    """The provider that is in use; an `issuer` "" says that there is none.
+
+    `redirect_uri` is what the hospital's provider must allow.
+    """
 
     issuer: str
     client_id: str
@@ -54,30 +58,37 @@ class Brokers:
         self._realm = realm
         self._issuer = issuer.rstrip("/")
 
-    def redirect_uri(self, slug: str) -> str:
-        """Where the hospital's provider sends people back to: Keycloak's endpoint of this broker."""
-        return f"{self._issuer}/broker/{_PREFIX}{slug}/endpoint"
-
-    async def find(self, organization_id: str, slug: str) -> Linked | None:
-        """The provider of an organization, as far as it is one that was set here."""
-        found = await self._realm.ask(lambda admin: list(admin.get_organization_idps(organization_id)))
-        mine = next((each for each in found if each.get("alias") == f"{_PREFIX}{slug}"), None)
-        if mine is None:
-            return None
-        config = mine.get("config") or {}
-        return Linked(str(config.get("issuer", "")), str(config.get("clientId", "")), self.redirect_uri(slug))
+    async def find(self, organization_id: str) -> Linked:
+        """The provider of an organization, as far as it is one that was set here; without an issuer where none is."""
+        alias, config = await self._realm.ask(lambda admin: _find(admin, organization_id))
+        back = f"{self._issuer}/broker/{alias}/endpoint"
+        return Linked(str(config.get("issuer", "")), str(config.get("clientId", "")), back)
 
     async def set(self, organization_id: str, broker: Broker) -> None:
         """Make the provider, or change it, and give it to the organization."""
         await self._realm.ask(lambda admin: _set(admin, organization_id, broker))
 
-    async def remove(self, organization_id: str, slug: str) -> None:
-        """Take the provider away; there being none is as good. Who came through it keeps the account, without it."""
-        await self._realm.ask(lambda admin: _remove(admin, organization_id, f"{_PREFIX}{slug}"))
+    async def remove(self, organization_id: str) -> None:
+        """Take the provider away; there being none is as good.
+
+        Who came through it keeps the account, without it, and is signed out.
+        """
+        await self._realm.ask(lambda admin: _remove(admin, organization_id))
+
+
+def _alias(admin: KeycloakAdmin, organization_id: str) -> str:
+    return f"{BROKER}{admin.get_organization(organization_id)['alias']}"
+
+
+def _find(admin: KeycloakAdmin, organization_id: str) -> tuple[str, Mapping[str, Any]]:
+    alias = _alias(admin, organization_id)
+    linked: Sequence[Mapping[str, Any]] = admin.get_organization_idps(organization_id)
+    mine = [each.get("config") or {} for each in linked if each.get("alias") == alias]
+    return alias, mine[0] if mine else {}
 
 
 def _set(admin: KeycloakAdmin, organization_id: str, broker: Broker) -> None:
-    alias = f"{_PREFIX}{broker.alias}"
+    alias = _alias(admin, organization_id)
     body = _body(alias, broker)
     linked: Sequence[Mapping[str, Any]] = admin.get_organization_idps(organization_id)
     if _exists(admin, alias):
@@ -88,7 +99,13 @@ def _set(admin: KeycloakAdmin, organization_id: str, broker: Broker) -> None:
         admin.organization_idp_add(organization_id, alias)
 
 
-def _remove(admin: KeycloakAdmin, organization_id: str, alias: str) -> None:
+def _remove(admin: KeycloakAdmin, organization_id: str) -> None:
+    alias = _alias(admin, organization_id)
+    if _exists(admin, alias):
+        # Shut before sessions end, so that nobody comes in between; links to it are gone once it is.
+        admin.update_idp(alias, dict(admin.get_idp(alias)) | {"enabled": False})
+        for user in admin.get_users({"idpAlias": alias}):
+            admin.user_logout(user["id"])
     if any(each.get("alias") == alias for each in admin.get_organization_idps(organization_id)):
         admin.organization_idp_remove(organization_id, alias)
     if _exists(admin, alias):
@@ -130,6 +147,7 @@ def _body(alias: str, broker: Broker) -> dict[str, Any]:
             "clientSecret": broker.secret,
             "clientAuthMethod": "client_secret_basic",
             "defaultScope": "openid profile email",
+            "loginHint": "true",
             "pkceEnabled": "true",
             "pkceMethod": "S256",
             "syncMode": "IMPORT",

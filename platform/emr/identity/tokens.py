@@ -28,6 +28,8 @@ _ALGORITHMS: Final = ("RS256", "PS256", "ES256")
 _LEEWAY: Final = 10
 _LONGEST: Final = 16 * 1024
 _CACHE_SIZE: Final = 4096
+BROKER: Final = "hospital-"
+"""What the name of a hospital's own provider at Keycloak begins with; the alias of its organization follows."""
 _LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -211,7 +213,13 @@ def _name(claims: dict[str, Any]) -> str:
 
 
 def organization_ids(claims: dict[str, Any]) -> frozenset[str]:
-    """The ids in the claim `organization`: `{"<alias>": {"id": "…", …}}`. An alias alone proves nothing."""
-    claim = claims.get("organization")
-    rows = claim.values() if isinstance(claim, dict) else ()
-    return frozenset(row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str))
+    """The ids in the claim `organization`: `{"<alias>": {"id": "…", …}}`. An alias alone proves nothing.
+
+    Who came through the own provider of one hospital (`identity_provider`) is there as that one's person and in no
+    other: whoever runs that provider could otherwise enter as anybody whose account is linked to it.
+    """
+    claim, through = claims.get("organization"), claims.get("identity_provider")
+    rows = claim if isinstance(claim, dict) else {}
+    if isinstance(through, str) and through.startswith(BROKER):
+        rows = {alias: row for alias, row in rows.items() if alias == through.removeprefix(BROKER)}
+    return frozenset(row["id"] for row in rows.values() if isinstance(row, dict) and isinstance(row.get("id"), str))

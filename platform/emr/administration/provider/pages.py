@@ -52,5 +52,4 @@ async def _page(request: Request, visit: Visit, form: Form, *, status: int = 200
     linked = await service.find_provider(visit, at) if at.possible else None
     return render(
         request, visit, "administration/provider.html", status=status, form=form, linked=linked, possible=at.possible,
-        redirect_uri=at.brokers.redirect_uri(visit.tenant.slug) if at.possible else "",
     )  # fmt: skip

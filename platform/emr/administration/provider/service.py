@@ -29,11 +29,11 @@ async def note_removed(work: UnitOfWork) -> None:
     """They are not any more."""
 
 
-async def find_provider(visit: Visit, at: Administered) -> Linked | None:
-    """The provider that is in use. Raises Unavailable."""
+async def find_provider(visit: Visit, at: Administered) -> Linked:
+    """The provider that is in use, or none yet. Raises Unavailable."""
     async with visit.begin() as work:
         organization_id = await read_provider(work)
-    return await at.brokers.find(organization_id, visit.tenant.slug)
+    return await at.brokers.find(organization_id)
 
 
 async def set_provider(visit: Visit, at: Administered, wanted: OwnProvider) -> None:
@@ -42,7 +42,7 @@ async def set_provider(visit: Visit, at: Administered, wanted: OwnProvider) -> N
         organization_id = await read_provider(work)
     brokers = at.brokers
     endpoints = await discover(wanted.issuer, Fence(visit.tenant.receivers))
-    broker = Broker(visit.tenant.slug, visit.tenant.name, endpoints, wanted.client_id, wanted.secret, wanted.domain)
+    broker = Broker(visit.tenant.name, endpoints, wanted.client_id, wanted.secret, wanted.domain)
     await brokers.set(organization_id, broker)
     async with visit.begin() as work:
         await note_set(work)
@@ -52,6 +52,6 @@ async def remove_provider(visit: Visit, at: Administered) -> None:
     """Take it away. Raises Unavailable."""
     async with visit.begin() as work:
         organization_id = await read_provider(work)
-    await at.brokers.remove(organization_id, visit.tenant.slug)
+    await at.brokers.remove(organization_id)
     async with visit.begin() as work:
         await note_removed(work)
