@@ -31,6 +31,7 @@ facility_code: "8200{number}"
 province: "79"
 features: [outpatient, imaging, documents]
 identity: {{organization: {slug}}}
+dicom: {{ae_title: LEAKS{number}, peers: [{{ae_title: XRAY1, cidr: 127.0.0.0/8}}]}}
 access: {{care_relationship: {care}}}
 """
 _ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"

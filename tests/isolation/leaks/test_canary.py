@@ -2,7 +2,7 @@
 in all that left and in all that is kept outside of the hospital's own schema.
 """
 
-import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +13,18 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from emr.records.bulk.worker import BulkWorker
 from emr.records.codec import unpack
 from emr.telemetry import metrics
-from emr.work.leases import Leases
-from emr.work.runtime import runtime
-from tests.fhir.samples import FHIR, mark
+from tests.fhir.samples import FHIR, Json, mark
 from tests.house import House, served
+from tests.imaging.samples import encoded, slice_of, write
 from tests.isolation.conftest import Planted
 from tests.isolation.leaks.hospitals import Hospitals
 from tests.isolation.leaks.leaving import observed
 from tests.isolation.leaks.planting import plant
+from tests.isolation.leaks.processes import process
 from tests.isolation.test_routes import ROUTES, ask, filled, ids_of
+from tests.servers.dcmtk import Device
 from tests.servers.otelcol import Collector, otelcol_server
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
@@ -36,10 +36,14 @@ is found. Codes and references of the index are keyed hashes."""
 
 @dataclass(frozen=True)
 class Left:
-    """What was planted, and everything that left: log lines, spans, figures, and answers to the other hospital."""
+    """What was planted, and everything that left: log lines of each process, spans, figures, answers to the other
+    hospital.
+    """
 
     planted: Planted
     log: str
+    worker: str
+    listener: str
     spans: str
     figures: str
     told: list[str]
@@ -53,19 +57,50 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def left(lived_in: Hospitals, collector: Collector) -> Left:
+def left(lived_in: Hospitals, collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Left:
+    logs = tmp_path_factory.mktemp("logs")
     lived_in.house.sql("UPDATE directory.memberships SET practitioner = 'nurse' WHERE role = 'nurse'")
     with observed(collector) as kept, served(lived_in.house) as live:
         planted = plant(live, HERE, f"canary{mark()}", "nurse")
-        exported = asyncio.run(_worked_with(live, planted))
+        with (
+            process(live, "worker", collector, logs / "worker"),
+            process(live, "dicom", collector, logs / "dicom"),
+        ):
+            _sent_by_devices(live, planted, logs)
+            exported = _worked_with(live, planted)
+            _sealed(live)
         told = _asked_elsewhere(live, planted)
         figures = metrics.exposition().decode()
     spans = collector.wait_for("GET /h/{slug}/fhir/{type}/{id}")
     assert len(spans) > 100
-    return Left(planted, kept.getvalue(), collector.text(), figures, told, exported)
+    worker, listener = ((logs / name).read_text("utf-8") for name in ("worker", "dicom"))
+    return Left(planted, kept.getvalue(), worker, listener, collector.text(), figures, told, exported)
 
 
-async def _worked_with(live: House, planted: Planted) -> str:
+def _sent_by_devices(live: House, planted: Planted, folder: Path) -> None:
+    """Images of the patient, of somebody unknown, and some that are refused, with the word wherever a device puts it."""
+    word, device = planted.canary, Device(live.settings.dicom.port, called="LEAKS0")
+    good = slice_of(study=str(time.time_ns()), PatientID=word, PatientName=f"{word}^Thị Thử", StudyDescription=word)
+    unknown = slice_of(study=str(time.time_ns()), PatientID=f"{word}-2", PatientName=word, SeriesDescription=word)
+    broken = slice_of(study=str(time.time_ns()), PatientID=word, PatientName=word, PatientBirthDate=None, Rows=9)
+    files = [write(folder, encoded(each), f"{place}.dcm") for place, each in enumerate((good, unknown, broken))]
+    truncated = folder / "truncated.dcm"
+    truncated.write_bytes(files[0].read_bytes()[:-100])
+    assert device.store(files[:1]).returncode == 0
+    for each in (*files[1:], truncated):
+        device.store([each])
+    assert Device(device.port, title=word[:16].upper(), called="LEAKS0").store(files[:1]).returncode != 0
+
+
+def _sealed(live: House) -> None:
+    """Wait until the worker has sealed what was done."""
+    deadline = time.monotonic() + 30
+    while live.sql("SELECT 1 FROM cell.audit_journal LIMIT 1"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def _worked_with(live: House, planted: Planted) -> str:
     """Every route as people and machines of the hospital, searches, mistakes, an export; the export's lines."""
     for role in ("doctor", "archivist", "imaging"):
         with live.client(role, HERE) as client:
@@ -78,8 +113,7 @@ async def _worked_with(live: House, planted: Planted) -> str:
     with live.client("warehouse", HERE) as client:
         begun = client.get("/$export?_type=Patient,Observation,DocumentReference", headers={"Prefer": "respond-async"})
         assert begun.status_code == 202, begun.text
-        await _exported(live)
-        manifest = client.get(begun.headers["content-location"]).json()
+        manifest = _exported(client, begun.headers["content-location"])
         return "".join(client.get(each["url"]).text for each in manifest["output"])
 
 
@@ -123,16 +157,14 @@ def _mistaken(client: httpx.Client, planted: Planted) -> None:
     client.get(f"/Patient/{planted.patient}", headers={"If-None-Match": word, "traceparent": word})
 
 
-async def _exported(live: House) -> None:
-    parts = runtime(live.settings)
-    await parts.open()
-    try:
-        relay = parts.databases.cell("default").relay
-        worker = BulkWorker(parts, relay, Leases(relay, "canary", 30))
-        while await worker.turn(None):
-            pass
-    finally:
-        await parts.close()
+def _exported(client: httpx.Client, status: str) -> Json:
+    """The manifest, when the worker has done the job."""
+    deadline = time.monotonic() + 60
+    while (answer := client.get(status)).status_code in (202, 429):
+        assert time.monotonic() < deadline
+        time.sleep(int(answer.headers["retry-after"]))
+    manifest: Json = answer.raise_for_status().json()
+    return manifest
 
 
 def _asked_elsewhere(live: House, planted: Planted) -> list[str]:
@@ -157,7 +189,13 @@ class TestWhatLeft:
         """Without this nothing might have been worked with."""
         assert left.exported.count(left.planted.canary) >= 3
 
-    @pytest.mark.parametrize("what", ["log", "spans", "figures"])
+    def test_the_listener_has_spoken_of_what_devices_sent(self, left: Left) -> None:
+        """Its log has lines for its start and its refusals alone; what it did is among the spans."""
+        assert len(left.listener.splitlines()) >= 3
+        assert "c-store" in left.spans.lower()
+        assert [each for each in forms(left.planted.canary) if each in left.listener] == []
+
+    @pytest.mark.parametrize("what", ["log", "worker", "spans", "figures"])
     def test_nothing_of_the_patient_is_in_what_operators_see(self, left: Left, what: str) -> None:
         text: str = getattr(left, what)
         assert len(text) > 1_000
