@@ -26,7 +26,7 @@ from emr.identity.principal import Principal, kind_of
 from emr.kernel.tenant import Tenant
 from emr.settings import Border, Database, Dicom, Http, Identity, Keys, Settings, Storage, Telemetry, Warehouse
 from emr.tenancy.registry import read_tenants
-from emr_demo.onboarding import make_hospitals, make_logins, make_members, provider_hospitals
+from emr_demo.onboarding import make_hospitals, make_logins, make_members, make_operators, provider_hospitals
 from emr_demo.postgres import Cluster
 from emr_demo.provider.config import ProviderConfig
 from emr_demo.provider.mint import mint_token
@@ -141,6 +141,7 @@ def house(cluster: Cluster, folder: Path, *, tenants: Path = ROOT / "tenants") -
         (folder / name).mkdir(exist_ok=True)
     make_hospitals(settings)
     in_a_loop(make_members, settings)
+    make_operators(settings)
     provider = ProviderConfig(
         profile="test",
         issuer=settings.identity.issuer,

@@ -18,6 +18,14 @@ from emr.administration.sandbox import pages as sandbox_pages
 from emr.administration.sessions import pages as sessions_pages
 from emr.administration.support import pages as support_pages
 from emr.chart import pages as chart_pages
+from emr.console import api as console_api
+from emr.console import pages as console_pages
+from emr.console.announcements import api as announcements_api
+from emr.console.announcements import pages as announcements_pages
+from emr.console.answers import in_the_office
+from emr.console.states import api as states_api
+from emr.console.states import pages as states_pages
+from emr.console.traffic import told
 from emr.consultation import pages as consultation_pages
 from emr.definitions.extract import HO_CHI_MINH_CITY
 from emr.definitions.warm import warm
@@ -88,6 +96,12 @@ ROUTERS: Final = (
     machines_pages.router,
     provider_pages.router,
     emergency_pages.router,
+    console_api.router,
+    states_api.router,
+    announcements_api.router,
+    console_pages.router,
+    states_pages.router,
+    announcements_pages.router,
 )
 
 
@@ -137,6 +151,7 @@ def build(settings: Settings, parts: Runtime | None = None) -> FastAPI:
     installation.install(app, settings)
     errors.install(app)
     app.add_route("/h/{slug}/{rest:path}", in_hospital(_nowhere), methods=list(_METHODS), include_in_schema=False)
+    app.add_route("/ops/{rest:path}", in_the_office, methods=list(_METHODS), include_in_schema=False)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.add_api_route("/readyz", _ready, include_in_schema=False)
     return app
@@ -168,7 +183,8 @@ async def _live(app: FastAPI) -> AsyncIterator[None]:
     warm({tenant.time_zone for tenant in app.state.runtime.registry.all()})
     leave_old_objects_alone()
     try:
-        yield
+        async with told(app.state.runtime):
+            yield
     finally:
         if management is not None:
             await management.stop()

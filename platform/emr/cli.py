@@ -22,6 +22,7 @@ _ROOMS: Final = {
     "migrate": "emr.fleet.cli:migrate",
     "tenants": "emr.fleet.cli:tenants",
     "members": "emr.fleet.members:members",
+    "operators": "emr.fleet.operators:operators",
     "records": "emr.fleet.records:records",
     "profiles": "emr.fleet.profiles:profiles",
     "import": "emr.fleet.cli:import_",

@@ -6,10 +6,11 @@ Uses the platform's own verbs; only the organizations come from the demo's provi
 from collections.abc import Sequence
 
 from emr.db.pools import RolePool, databases
-from emr.fleet import migration
+from emr.fleet import migration, operators
 from emr.fleet.applying import apply
 from emr.fleet.files import read_hospitals
 from emr.identity.memberships import Membership, Memberships
+from emr.identity.operators import Operator
 from emr.settings import Settings
 from emr.tenancy.definition import HospitalFile
 from emr.tenancy.registry import Registry
@@ -46,6 +47,15 @@ def make_hospitals(settings: Settings) -> None:
     _demand([f"{step.target}: {step.error}" for step in migration.migrate(settings.database) if step.error])
     outcomes = apply(settings, _organization)
     _demand([f"{outcome.slug}: {outcome.error}" for outcome in outcomes if outcome.error])
+
+
+def make_operators(settings: Settings) -> None:
+    """The department's accounts may open its console."""
+    for account in accounts(()):
+        if account.hospital is None:
+            operators.grant(
+                settings.database, Operator(account.subject, account.role, "person", account.name), _GRANTED_BY
+            )
 
 
 async def make_members(settings: Settings) -> None:

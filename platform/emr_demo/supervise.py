@@ -22,7 +22,7 @@ from rich.console import Console
 from emr.settings import Settings
 from emr_demo.children import Children
 from emr_demo.folder import DemoFolder, free_port
-from emr_demo.onboarding import make_hospitals, make_logins, make_members, provider_hospitals
+from emr_demo.onboarding import make_hospitals, make_logins, make_members, make_operators, provider_hospitals
 from emr_demo.people.hospital import PROFILES
 from emr_demo.postgres import Cluster
 from emr_demo.provider.config import ProviderConfig
@@ -88,6 +88,7 @@ def run(demo: Demo) -> None:
         with console.status("Migrations and hospitals"):
             make_hospitals(settings)
             asyncio.run(make_members(settings))
+            make_operators(settings)
         stack.enter_context(running(_provider(demo, folder, settings)))
         stack.callback(children.stop)
         _start_platform(demo, folder, children)

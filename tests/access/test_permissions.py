@@ -24,7 +24,13 @@ class TestGrants:
 
     @pytest.mark.parametrize("role", ["ops", "auditor"])
     def test_the_department_has_no_patient(self, role: str) -> None:
-        assert GRANTS[role].verbs == GRANTS[role].sees == GRANTS[role].changes == frozenset()
+        assert GRANTS[role].sees == GRANTS[role].changes == frozenset()
+        assert all(verb.startswith("fleet:") for verb in GRANTS[role].verbs)
+
+    def test_nobody_else_has_the_fleet_and_an_auditor_only_looks(self) -> None:
+        assert GRANTS["auditor"].verbs == {"fleet:look"}
+        others = GRANTS.keys() - {"ops", "auditor"}
+        assert not {verb for role in others for verb in GRANTS[role].verbs if verb.startswith("fleet:")}
 
     @pytest.mark.parametrize("role", ["support", "support-chart"])
     def test_who_is_let_in_changes_nothing_and_takes_nothing_out(self, role: str) -> None:

@@ -8,10 +8,12 @@ from tests.house import HOA_SEN, House
 from tests.identity.providers import Browser
 
 
-def entered(house: House, username: str, slug: str = HOA_SEN) -> Browser:
-    """A browser that has gone through the provider's page as `username` and back, on the way into the hospital."""
+def entered(house: House, username: str, slug: str = HOA_SEN, *, to: str = "") -> Browser:
+    """A browser that has gone through the provider's page as `username` and back, on the way into the hospital, or `to`
+    another place of ours.
+    """
     browser = Browser()
-    begun = browser.get(f"{house.url}/auth/sign-in", params={"to": f"/h/{slug}/"})
+    begun = browser.get(f"{house.url}/auth/sign-in", params={"to": to or f"/h/{slug}/"})
     page = browser.get(begun.headers["location"])
     hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
     fields = {name: html.unescape(value) for name, value in hidden} | {"account": subject_of(username)}

@@ -17,6 +17,7 @@ from emr.db.tables import tenant as tenant_tables
 from emr.fleet.cli import settings_page
 from emr.settings import Settings
 from emr.tenancy.definition import json_schema
+from emr.work.department import DepartmentWork
 from emr.work.unit import UnitOfWork
 from emr.work.visit import Visit
 from tests.architecture.source import PLATFORM, ROOT, modules
@@ -163,7 +164,7 @@ class TestDocuments:
 def _takes_work(endpoint: Any) -> bool:
     for parameter in inspect.signature(endpoint).parameters.values():
         arguments = getattr(parameter.annotation, "__args__", ()) or (parameter.annotation,)
-        if UnitOfWork in arguments or Visit in arguments:
+        if {UnitOfWork, Visit, DepartmentWork} & set(arguments):
             return True
     return False
 

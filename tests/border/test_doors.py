@@ -16,7 +16,12 @@ class TestRoutes:
         doors = routes(ROUTERS)
         assert len(doors) > 90
         for door in doors:
-            assert door.knock("hoa-sen", IDS).path.startswith("/h/hoa-sen/")
+            assert door.knock("hoa-sen", IDS).path.startswith(("/h/hoa-sen/", "/ops/"))
+
+    def test_the_departments_console_is_among_them(self) -> None:
+        found = {door.path: door.kind for door in routes(ROUTERS) if door.path.startswith("/ops/")}
+        assert found["/ops/"] == found["/ops/hospitals/{slug}/state"] == "console"
+        assert found["/ops/api/hospitals/{slug}"] == "console-api"
 
     def test_one_with_a_part_that_nothing_is_known_for_is_refused(self) -> None:
         router = APIRouter(prefix="/h/{slug}")

@@ -108,6 +108,28 @@ class TestOrphans:
         assert [file_of(world, key).exists() for key in (old, young)] == [False, True]
 
 
+class TestFigures:
+    def test_what_each_hospital_uses_is_told_once_a_day_and_old_traffic_goes(self, world: World) -> None:
+        for hours in (49, 47):
+            world.sql(
+                "INSERT INTO directory.traffic SELECT id, %s, 1, 0, '{1}' FROM directory.tenants", ago(hours=hours)
+            )
+
+        async def scenario(_: Runtime, jobs: dict[str, Job]) -> None:
+            await turn(jobs["upkeep-quotas:default"])
+            world.sql("UPDATE cell.jobs SET state = '{}'")
+            await turn(jobs["upkeep-quotas:default"])
+            await turn(jobs["upkeep-figures"])
+
+        upkept(world, scenario)
+        told = world.sql(
+            "SELECT t.slug, u.storage_bytes FROM directory.usage u JOIN directory.tenants t ON t.id = u.tenant_id"
+        )
+        assert sorted(told) == [(slug, 0) for slug in sorted(SLUGS)]
+        assert len(world.sql("SELECT 1 FROM directory.traffic")) == len(SLUGS)
+        world.sql("TRUNCATE directory.traffic, directory.usage")
+
+
 async def content() -> AsyncIterator[bytes]:
     yield b"bytes"
 

@@ -56,6 +56,7 @@ _CARE: Final = frozenset({"vitals:write", "note:write", "problem:write", "allerg
 _GLASS: Final = frozenset({"care:break-glass"})
 _PAST: Final = frozenset({"past:read"})
 """To look into the record as it was, where somebody has opened a past: with one's own sight, and only to read."""
+_FLEET: Final = frozenset({"fleet:look"})
 
 GRANTS: Final[dict[str, Grant]] = {
     "reception": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | CODES, DESK),
@@ -81,8 +82,8 @@ GRANTS: Final[dict[str, Grant]] = {
     ),
     "support": Grant(_READ | _OWN | _LIGHT, HOUSE | CODES, frozenset()),
     "support-chart": Grant(_READ | _OWN | _LIGHT | _SHOW - {"app:use"}, EVERYTHING, frozenset()),
-    "ops": Grant(frozenset(), frozenset(), frozenset()),
-    "auditor": Grant(frozenset(), frozenset(), frozenset()),
+    "ops": Grant(_FLEET | {"fleet:act", "fleet:announce"}, frozenset(), frozenset()),
+    "auditor": Grant(_FLEET, frozenset(), frozenset()),
     "lis": Grant(_READ | _CHANGE | _SUBSCRIBE, DESK | LABORATORY | HOOKS | CODES, LABORATORY | HOOKS),
     "his": Grant(_READ | _CHANGE | _SUBSCRIBE | {"record:import"}, EVERYTHING, EVERYTHING),
     "pacs": Grant(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from emr.border.canaries import Canary, plant
-from emr.border.doors import ACCEPTS, NOT_PLANTED, PUBLIC, Door, Doors, Kind, parted, queried, together
+from emr.border.doors import ACCEPTS, NOT_PLANTED, PUBLIC, Door, Doors, Kind, filled, parted, queried, together
 from emr.border.judging import Told, told, why_red, why_told_apart
 from emr.border.knocking import Answer, Knock, Knocker
 from emr.border.secrets import marks_of
@@ -21,7 +21,10 @@ NEIGHBOURS: Final = (Guest("doctor", frozenset({"privacy"})), Guest("admin"), Gu
 """As whom another hospital's things are asked for there: a person who may do the most, the administrator, a machine."""
 COLLEAGUE: Final = Guest("doctor")
 _DOCTOR: Final = "neighbour-doctor"
-_KINDS: Final[dict[Kind, str]] = {"fhir": "/fhir/Patient", "dicomweb": "/dicomweb/studies", "page": "/"}
+_KINDS: Final[dict[Kind, str]] = {
+    "fhir": "/h/{slug}/fhir/Patient", "dicomweb": "/h/{slug}/dicomweb/studies", "page": "/h/{slug}/",
+    "console": "/ops/", "console-api": "/ops/api/hospitals",
+}  # fmt: skip
 _LETTER: Final = re.compile(r"[0-9a-z]")
 
 
@@ -165,7 +168,7 @@ class _Check:
         """What this visitor is told at a door of each kind behind which there is nothing."""
         found: dict[str, Told] = {}
         for kind, path in _KINDS.items():
-            knock = Knock("GET", f"/h/{self._target.slug}{path}", {"Accept": ACCEPTS[kind]})
+            knock = Knock("GET", filled(path, self._target.slug, {}), {"Accept": ACCEPTS[kind]})
             found[kind] = told(await self._border.knocker.ask(knock, visit))
         return found
 

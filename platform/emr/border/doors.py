@@ -20,7 +20,7 @@ from emr.definitions.model import resource_types
 from emr.definitions.search import SearchParameter, parameters
 from emr.fhir.operations import OPERATIONS
 
-Kind = Literal["fhir", "dicomweb", "page"]
+Kind = Literal["fhir", "dicomweb", "page", "console", "console-api"]
 
 PUBLIC: Final = frozenset(
     {
@@ -45,10 +45,15 @@ _FIXED: Final = {
     "type": "Patient", "version": "1", "number": "1", "page": "1", "frame": "1", "numbers": "1", "tag": "7FE00010",
     "code": "8867-4", "operation": "meta", "member": "Observation",
     "session": "0", "subject": "nobody", "review": "nobody", "app": "nobody", "grant": "nobody",
+    "proposal": "nobody", "announcement": "nobody",
 }  # fmt: skip
 _PLANTED: Final = frozenset({"id", "patient", "encounter", "note", "binary", "document", "study", "series", "instance"})
+_CONSOLE: Final = "/ops/"
+"""The department's: outsiders of a hospital are outsiders there, too."""
 _PART: Final = re.compile(r"\{(\w+)(?::path)?\}")
-ACCEPTS: Final[dict[Kind, str]] = {"fhir": FHIR, "dicomweb": "*/*", "page": "text/html"}
+ACCEPTS: Final[dict[Kind, str]] = {
+    "fhir": FHIR, "dicomweb": "*/*", "page": "text/html", "console": "text/html", "console-api": "application/json",
+}  # fmt: skip
 """What a client of each kind asks for."""
 _CHANGES: Final = frozenset({"POST", "PUT", "PATCH"})
 _NEVER: Final = "999999999"
@@ -75,6 +80,8 @@ class Door:
     @property
     def kind(self) -> Kind:
         """How its refusals look."""
+        if self.path.startswith(_CONSOLE):
+            return "console-api" if self.path.startswith(f"{_CONSOLE}api/") else "console"
         return "fhir" if "/fhir" in self.path else "dicomweb" if "/dicomweb" in self.path else "page"
 
     @property
@@ -89,7 +96,7 @@ class Door:
         headers = {"Accept": ACCEPTS[self.kind]}
         content, form = None, None
         if self.method in _CHANGES:
-            if self.kind == "page" or path.endswith("_search"):
+            if self.kind in ("page", "console") or path.endswith("_search"):
                 form = {"_count": "1"} if path.endswith("_search") else {}
             else:
                 content, media_type = _harmless(self, path)
@@ -136,9 +143,11 @@ def every_door(routers: Iterable[Any]) -> Doors:
 
 
 def routes(routers: Iterable[Any]) -> list[Door]:
-    """A door for each method of each route below a hospital."""
+    """A door for each method of each route below a hospital, and of the department's console."""
     found = dict.fromkeys(each for router in routers for each in _walk(router))
-    return [Door(*each) for each in found if each[1].startswith("/h/{slug}/") and "{rest:path}" not in each[1]]
+    return [
+        Door(*each) for each in found if each[1].startswith(("/h/{slug}/", _CONSOLE)) and "{rest:path}" not in each[1]
+    ]
 
 
 def _walk(router: Any) -> Iterator[tuple[str, str]]:
@@ -224,6 +233,8 @@ def _harmless(door: Door, path: str) -> tuple[bytes, str]:
     """A body that is refused for its form by whoever looks at it."""
     if door.kind == "dicomweb":
         return b"x", "application/dicom"
+    if door.kind == "console-api":
+        return b'{"borderLight":true}', "application/json"
     if door.method == "PATCH":
         return b'[{"op":"test","path":"/id","value":"border light"}]', "application/json-patch+json"
     kind = "Bundle" if path.rstrip("/").endswith("/fhir") else "Patient"

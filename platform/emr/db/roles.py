@@ -42,6 +42,13 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT SELECT, INSERT, DELETE ON directory.app_launches, directory.app_tokens TO emr_directory",
     "GRANT SELECT, INSERT, DELETE ON directory.app_assertions TO emr_directory",
     "GRANT SELECT ON directory.backups, directory.rewinds, directory.rehearsals TO emr_directory",
+    "GRANT SELECT ON directory.operators TO emr_directory",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.traffic, directory.usage TO emr_directory",
+    "GRANT SELECT, INSERT, UPDATE ON directory.cell_state TO emr_directory",
+    "GRANT UPDATE (state, state_reason, state_since, updated_at) ON directory.tenants TO emr_directory",
+    "GRANT SELECT, INSERT ON directory.proposals, directory.announcements TO emr_directory",
+    "GRANT UPDATE (decided_by, decided_by_name, decided_at, outcome) ON directory.proposals TO emr_directory",
+    "GRANT UPDATE (ended_at, ended_by, ended_by_name) ON directory.announcements TO emr_directory",
 )
 _CELL_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT USAGE ON SCHEMA cell TO emr_cell, emr_audit, emr_hospital",

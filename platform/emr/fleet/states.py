@@ -1,11 +1,10 @@
 """The state of a hospital: changed by a person, for a reason, written down; every process follows within seconds.
 
-Runs as the owner of the tables, from a command: the service may read a hospital's state and not change it.
+Runs as the owner of the tables, from a command, and does what it says at once. Operators do the same at the console
+(`emr.console.states`), where what stops a hospital takes two of them.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,15 +12,12 @@ from sqlalchemy import Connection, text
 
 from emr.audit.rows import AuditRow
 from emr.db.migrate import owner_engine
+from emr.fleet.transitions import EVENT, Standing, Step, Wish, step_of
 from emr.identity.principal import Principal
 from emr.kernel.clock import Clock, utc_now
-from emr.kernel.errors import Conflict, Invalid, NotFound
+from emr.kernel.errors import NotFound
 from emr.kernel.ids import uuid7
-from emr.kernel.states import AT_WORK, STATES, may_follow
 from emr.settings import Database
-
-EVENT: Final = "hospital.state-changed"
-_LONGEST_REASON: Final = 500
 
 _FIND: Final = text("""
 SELECT id, state, state_reason, state_since, definition -> 'go_live' ->> 'state' AS first FROM directory.tenants
@@ -42,39 +38,6 @@ VALUES (:id, :by, :event, CAST(:detail AS jsonb))
 _AUDIT: Final = text("INSERT INTO directory.audit_journal (at, row) VALUES (:at, :row)")
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Who wants which state for a hospital, and why. state: None for the one in which it last worked."""
-
-    slug: str
-    state: str | None
-    reason: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change: from which state to which, by whom, why, and when (None: it has not been made)."""
-
-    slug: str
-    before: str
-    after: str
-    reason: str
-    by: str
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A hospital's state now, and how it came to it, newest first."""
-
-    slug: str
-    state: str
-    reason: str
-    since: datetime
-    steps: tuple[Step, ...]
-
-
 def standing(settings: Database, slug: str) -> Standing:
     """The state of a hospital. Raises `NotFound`."""
     with owner_engine(settings.owner_url).connect() as connection:
@@ -84,8 +47,8 @@ def standing(settings: Database, slug: str) -> Standing:
 def weigh(settings: Database, wish: Wish) -> Step:
     """What `change` would do, without doing it. Raises the same."""
     with owner_engine(settings.owner_url).connect() as connection:
-        found, stands = _find(connection, wish.slug)
-    return _step(wish, stands, found.first)
+        stands = _find(connection, wish.slug)[1]
+    return step_of(wish, stands)
 
 
 def change(settings: Database, wish: Wish, clock: Clock = utc_now) -> Step:
@@ -95,7 +58,7 @@ def change(settings: Database, wish: Wish, clock: Clock = utc_now) -> Step:
     """
     with owner_engine(settings.owner_url).begin() as connection:
         found, stands = _find(connection, wish.slug)
-        step = _step(wish, stands, found.first)
+        step = step_of(wish, stands)
         detail = json.dumps({"from": step.before, "to": step.after, "reason": step.reason})
         connection.execute(_CHANGE, {"id": found.id, "state": step.after, "reason": step.reason})
         connection.execute(_EVENT, {"id": found.id, "by": step.by, "event": EVENT, "detail": detail})
@@ -109,43 +72,12 @@ def _find(connection: Connection, slug: str) -> tuple[Any, Standing]:
     if row is None:
         raise NotFound("hospital-unknown", f"There is no hospital {slug}.")
     steps = [_told(slug, each) for each in connection.execute(_STEPS, {"id": row.id})]
-    return row, Standing(slug, row.state, row.state_reason, row.state_since, tuple(steps))
+    return row, Standing(slug, row.state, row.state_reason, row.state_since, tuple(steps), row.first)
 
 
 def _told(slug: str, row: Any) -> Step:
     said = row.detail
     return Step(slug, said["from"], said["to"], said["reason"], row.actor, row.at)
-
-
-def _step(wish: Wish, stands: Standing, first: str) -> Step:
-    reason = " ".join(wish.reason.split())
-    if not reason or len(reason) > _LONGEST_REASON:
-        raise Invalid("state-reason", f"Say why, in at most {_LONGEST_REASON} characters.", location="reason")
-    wanted = _last_worked(stands.steps, first) if wish.state is None else wish.state
-    if wanted not in STATES:
-        raise Invalid("state-unknown", f"A state is one of {', '.join(STATES)}.", location="state")
-    if not may_follow(stands.state, wanted, was_live=_was_live(stands, first)):
-        raise Conflict("state-step", _refusal(stands, wanted), location="state")
-    return Step(stands.slug, stands.state, wanted, reason, wish.by)
-
-
-def _refusal(stands: Standing, wanted: str) -> str:
-    if wanted == stands.state:
-        return f"{stands.slug} is {wanted} already."
-    if wanted == "trial":
-        return f"{stands.slug} was live; it cannot be on trial again."
-    return f"{stands.slug} is {stands.state}; what may follow is {', '.join(sorted(STATES[stands.state].follows))}."
-
-
-def _was_live(stands: Standing, first: str) -> bool:
-    return (
-        first == "live" or stands.state == "live" or any("live" in (each.before, each.after) for each in stands.steps)
-    )
-
-
-def _last_worked(steps: Sequence[Step], first: str) -> str:
-    """The state in which care last went on there."""
-    return next((each.before for each in steps if each.before in AT_WORK), first)
 
 
 def _row(step: Step, at: datetime) -> AuditRow:

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from emr.fleet.states import Standing, Step, Wish, change, standing, weigh
+from emr.fleet.states import change, standing, weigh
+from emr.fleet.transitions import Standing, Step, Wish
 from emr.kernel.errors import Refusal
 from emr.kernel.states import STATES
 from emr.settings import Settings

@@ -1,7 +1,7 @@
 """The refusals of this package. Their texts say nothing that an outsider could learn from.
 
 Unauthenticated ── NotSignedIn, SessionLocked, TokenRefused, ClientRefused
-Forbidden       ── NotAMember, ForeignForm, SecondFactorNeeded, SecondFactorMissing, RecentSignInNeeded
+Forbidden       ── NotAMember, NotAnOperator, ForeignForm, SecondFactorNeeded, SecondFactorMissing, RecentSignInNeeded
 Malformed       ── SignInRefused, LogoutTokenRefused, UnsafeReturn, GrantInvalid, ScopeInvalid
 Invalid         ── PinRefused, PinTooSimple
 Unavailable     ── ProviderUnavailable
@@ -60,6 +60,17 @@ class NotAMember(Forbidden):
 
     def __init__(self, who: Principal) -> None:
         super().__init__("not-a-member", "This account has no access to this hospital.")
+        self.who = who
+
+
+class NotAnOperator(Forbidden):
+    """The caller is known and does not work for the department: one and the same answer for everything of its console.
+
+    `who` knocked is for the directory's trail.
+    """
+
+    def __init__(self, who: Principal) -> None:
+        super().__init__("not-an-operator", "This account has no access to the department's console.")
         self.who = who
 
 

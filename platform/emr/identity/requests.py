@@ -38,12 +38,16 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A person's session without regard to a hospital, and where that person may go in: id of the hospital to role."""
+    """A person's session without regard to a hospital, and where that person may go in: id of the hospital to role.
+
+    operator: the person may open the department's console, too.
+    """
 
     session_id: str
     subject: str
     name: str
     roles: Mapping[str, str]
+    operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)

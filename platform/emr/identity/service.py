@@ -19,6 +19,7 @@ from emr.identity.errors import (
     ForeignForm,
     LogoutTokenRefused,
     NotAMember,
+    NotAnOperator,
     NotSignedIn,
     ProviderUnavailable,
     RecentSignInNeeded,
@@ -29,6 +30,7 @@ from emr.identity.errors import (
 from emr.identity.flow import Asked, Begun, Flow, safe_path
 from emr.identity.locks import Locks, is_locked
 from emr.identity.memberships import Memberships, limited
+from emr.identity.operators import Operators
 from emr.identity.pins import Pins
 from emr.identity.principal import Principal, kind_of, needs_second_factor, stranger
 from emr.identity.provider import GrantRefused, Provider
@@ -37,7 +39,7 @@ from emr.identity.sealing import FormTokens, Sealed
 from emr.identity.session_lists import SessionLists
 from emr.identity.sessions import Ended, Sessions, session_cookie
 from emr.identity.support_grants import SupportGrants, let_in
-from emr.identity.tokens import BadToken, Tokens
+from emr.identity.tokens import BadToken, Bearer, Tokens
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.tenant import Tenant
 from emr.settings import Settings
@@ -45,6 +47,8 @@ from emr.telemetry.logs import get_logger
 
 _SKEW: Final = timedelta(seconds=10)
 _REPLAYS: Final = 4096
+_LOOKED_EVERY: Final = 15
+"""A quarter of so many minutes is how exactly a session at the console says when it was last used."""
 _RECENT: Final = timedelta(minutes=5)
 
 
@@ -82,6 +86,7 @@ class Identity:
         self._forms = FormTokens(signing)
         self._seen_logouts: OrderedDict[str, int] = OrderedDict()
         self.memberships = Memberships(directory, clock)
+        self.operators = Operators(directory)
         self.support = SupportGrants(directory, clock)
         self.lists = SessionLists(directory, chosen, clock)
         self.app_access = AppAccess(directory, clock, signing)
@@ -125,6 +130,27 @@ class Identity:
         self._demand_strength(principal)
         return Resolved(principal, first=not row["entered"] and await self._sessions.enter(row["id"], tenant))
 
+    async def resolve_operator(self, credentials: Credentials) -> Principal:
+        """Who is asking at the department's console. Raises as `resolve` does, with NotAnOperator for a stranger."""
+        if credentials.authorization is not None:
+            said = await self._bearer(credentials.authorization)
+            principal = stranger(said.subject, said.name)
+            strength = said.strong, said.authenticated_at
+        else:
+            row = await self._sessions.find(credentials.cookie, "") if credentials.cookie else None
+            if row is None or row["locked_at"] is not None:
+                raise NotSignedIn
+            await self._sessions.touch(row["id"], row["seen_at"], _LOOKED_EVERY)
+            await self._renew(row)
+            principal = replace(stranger(row["subject"], row["name"]), session_id=row["id"])
+            strength = row["strong"], row["authenticated_at"]
+        operator = await self.operators.find(principal.subject)
+        if operator is None:
+            raise NotAnOperator(principal)
+        principal = operator.principal(principal, strong=strength[0], authenticated_at=strength[1])
+        self._demand_strength(principal)
+        return principal
+
     async def signed_in(self, cookie: str | None) -> SignedIn | None:
         """The person of a session, for pages that belong to no hospital; None if nobody is signed in.
 
@@ -134,7 +160,14 @@ class Identity:
         if row is None or row["locked_at"] is not None:
             return None
         roles = {each.tenant_id: each.role for each in await self.memberships.of_subject(row["subject"])}
-        return SignedIn(row["id"], row["subject"], row["name"], await self.support.of_subject(row["subject"]) | roles)
+        operator = await self.operators.find(row["subject"])
+        return SignedIn(
+            session_id=row["id"],
+            subject=row["subject"],
+            name=row["name"],
+            roles=await self.support.of_subject(row["subject"]) | roles,
+            operator=operator is not None,
+        )
 
     async def begin_sign_in(self, return_to: str, asked: Asked = "sign-in", *, cookie: str | None = None) -> Begun:
         """Send a browser to the provider; raises UnsafeReturn, ProviderUnavailable.
@@ -219,15 +252,9 @@ class Identity:
 
     async def _by_bearer(self, authorization: str, tenant: Tenant) -> Principal:
         scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise TokenRefused("not a bearer token")
-        if token.strip().startswith(ACCESS):
+        if scheme.lower() == "bearer" and token.strip().startswith(ACCESS):
             return await self.app_access.principal(token.strip(), tenant)
-        try:
-            said = await self._tokens.bearer(token.strip())
-        except BadToken as error:
-            get_logger().info("bearer token refused", reason=str(error))
-            raise TokenRefused(str(error)) from error
+        said = await self._bearer(authorization)
         found = await self.memberships.find(tenant.id, said.subject)
         if found is None or tenant.organization_id is None or tenant.organization_id not in said.organization_ids:
             raise NotAMember(stranger(said.subject, said.name))
@@ -239,6 +266,16 @@ class Identity:
             strong=said.strong,
             authenticated_at=said.authenticated_at,
         )
+
+    async def _bearer(self, authorization: str) -> Bearer:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise TokenRefused("not a bearer token")
+        try:
+            return await self._tokens.bearer(token.strip())
+        except BadToken as error:
+            get_logger().info("bearer token refused", reason=str(error))
+            raise TokenRefused(str(error)) from error
 
     def _demand_strength(self, principal: Principal) -> None:
         if self._second_factor and not principal.strong and needs_second_factor(principal):

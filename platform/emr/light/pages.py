@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal, cast
+from datetime import datetime
+from typing import Annotated, Final, cast
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from emr.audit.signing import Signer
-from emr.light.results import Result, Results, signer_of
+from emr.light.results import Result, Results, State, signer_of, state_of
 from emr.web.answers import render
 from emr.web.i18n import Said, mark
 from emr.web.work import Work
@@ -20,7 +20,6 @@ from emr.work.use_case import use_case
 router = APIRouter(prefix="/h/{slug}", include_in_schema=False)
 
 SHOWN: Final = 30
-_STALE: Final = timedelta(hours=36)
 _OUTSIDERS: Final = {
     "nobody": mark("Người không đăng nhập"),
     "stranger": mark("Người có tài khoản nhưng không thuộc bệnh viện nào"),
@@ -39,7 +38,6 @@ _WHY: Final = {
     "failed": mark("hệ thống gặp lỗi khi bị thử"),
     "blind": mark("phép đối chứng không mở được, nên kết quả chưa chắc chắn"),
 }
-State = Literal["green", "red", "old", "never", "false"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +77,10 @@ def light_view(found: Sequence[Result], now: datetime, zone: ZoneInfo, key_id: s
     if not found:
         return LightView("never", None, 0, (), (), 0, {}, ())
     last = found[0]
-    state: State = "green" if last.green else "red" if last.genuine else "false"
-    if state == "green" and now - last.ended_at > _STALE:
-        state = "old"
     reds = {who: sum(each.outsider == who for each in last.red) for who in last.probes}
     shown = [who for who in _OUTSIDERS if who in last.probes]
     return LightView(
-        state=state,
+        state=state_of(last, now),
         at=last.ended_at.astimezone(zone),
         tries=sum(count for who, count in last.probes.items() if who != "own"),
         rows=[Row(_OUTSIDERS[who], last.probes[who], reds[who]) for who in shown],

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 
 from emr.audit.signing import Signer, holds
 from emr.db.pools import RolePool
@@ -13,6 +13,8 @@ from emr.light import repository
 
 FORMAT: Final = 1
 _KEPT_RED: Final = 200
+_STALE: Final = timedelta(hours=36)
+State = Literal["green", "red", "old", "never", "false"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,15 @@ class Standing:
     def since(self) -> datetime:
         """From when on nobody has tried its doors."""
         return self.last.ended_at if self.last else self.made_at
+
+
+def state_of(last: Result | None, now: datetime) -> State:
+    """What the light shows. `old`: nobody tried the doors for a day and a half; `false`: the result was altered."""
+    if last is None:
+        return "never"
+    if not last.green:
+        return "red" if last.genuine else "false"
+    return "old" if now - last.ended_at > _STALE else "green"
 
 
 def signer_of(signing_key: bytes) -> Signer:

@@ -12,6 +12,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from emr.telemetry import activity, metrics, spans
 from emr.telemetry.logs import log_request
+from emr.telemetry.traffic import TRAFFIC
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -84,6 +85,8 @@ class ObserveRequests:
         method, route, status = _method(scope), route_of(scope), exchange.status or 499
         metrics.http_request(method, route, status, seconds)
         metrics.http_hospital(hospital, _CLASSES[min(max(status // 100, 1), 5) - 1], seconds)
+        if hospital is not None:
+            TRAFFIC.note(hospital, status, seconds)
         log_request(method, route, status, round(seconds * 1000, 1))
 
 

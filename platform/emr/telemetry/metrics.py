@@ -12,10 +12,12 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from emr.telemetry.traffic import BOUNDS
+
 REGISTRY: Final = CollectorRegistry(auto_describe=False)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-_FAST: Final = (0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_FAST: Final = BOUNDS
 _SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _MOST_HOSPITALS: Final = 400
 

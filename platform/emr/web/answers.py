@@ -2,7 +2,7 @@
 
 import gzip
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
@@ -20,6 +20,7 @@ from emr.web.notices import NOTICE_COOKIE, NOTICES
 from emr.web.paths import home_of, today_of
 from emr.web.preferences import language_of, theme_of
 from emr.web.rendering import Pages, Scene
+from emr.web.sign_in import runtime_of
 from emr.work.unit import UnitOfWork
 from emr.work.visit import Visit
 
@@ -48,20 +49,20 @@ def render(
 ) -> Response:
     """A page of a hospital for the principal of the unit of work."""
     scene = scene_of(request, work.tenant, work.principal)
-    return _answer(request, scene, template, status, context)
+    return answer_page(request, scene, template, status, context)
 
 
 def render_in(
     request: Request, tenant: Tenant, principal: Principal, template: str, *, status: int = 200, **context: object
 ) -> Response:
     """A page of a hospital that is shown without a unit of work: the lock."""
-    return _answer(request, scene_of(request, tenant, principal), template, status, context)
+    return answer_page(request, scene_of(request, tenant, principal), template, status, context)
 
 
 def render_public(request: Request, template: str, *, status: int = 200, **context: object) -> Response:
     """A page that belongs to no hospital: choosing one, signing in, errors before a hospital is known."""
     scene = Scene(language=language_of(request), theme=theme_of(request), path=request.url.path)
-    return _answer(request, scene, template, status, context)
+    return answer_page(request, scene, template, status, context)
 
 
 def saved(request: Request, work: UnitOfWork | Visit, path: str, notice: str) -> Response:
@@ -89,7 +90,16 @@ def say_once(answer: Response, request: Request, work: UnitOfWork | Visit, notic
     )
 
 
-async def read_form(request: Request, work: UnitOfWork | Visit) -> Form:
+class Asks(Protocol):
+    """Work in which somebody asks."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who."""
+        ...
+
+
+async def read_form(request: Request, work: Asks) -> Form:
     """The submitted fields. Raises `ForeignForm` without the token that was served to this session here."""
     fields = await request.form(max_files=0, max_fields=_MOST_FIELDS)
     values = {name: value for name, value in fields.items() if isinstance(value, str)}
@@ -146,6 +156,8 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         state_reason=tenant.state_reason,
         past=_past(tenant),
         today=today_of(tenant),
+        zone=ZoneInfo(tenant.time_zone),
+        announcements=runtime_of(request).announcements.of(tenant.id, runtime_of(request).clock()),
     )
 
 
@@ -168,7 +180,8 @@ def _offered(tenant: Tenant, principal: Principal) -> frozenset[str]:
     return verbs if tenant.writable else verbs - CHANGES_THE_RECORD
 
 
-def _answer(request: Request, scene: Scene, template: str, status: int, context: dict[str, object]) -> Response:
+def answer_page(request: Request, scene: Scene, template: str, status: int, context: dict[str, object]) -> Response:
+    """A page for whoever the scene says, with the headers of every page."""
     pages: Pages = request.app.state.pages
     body = pages.page(template, scene, **context).encode()
     headers = dict(pages.headers)

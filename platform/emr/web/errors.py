@@ -93,6 +93,8 @@ _DETAILS: Final = {
     "hospital-requests-per-second": mark("Bệnh viện đang gửi nhiều yêu cầu mỗi giây hơn mức đã đăng ký."),
     "hospital-concurrent-requests": mark("Bệnh viện đang có nhiều yêu cầu chạy cùng lúc hơn mức đã đăng ký."),
     "not-a-member": mark("Tài khoản này không thuộc bệnh viện này."),
+    "not-an-operator": mark("Trang này chỉ dành cho người vận hành của Sở Y tế."),
+    "parameter-refused": mark("Địa chỉ có tham số mà trang này không dùng, hoặc giá trị không đúng."),
     "session-locked": mark("Phiên làm việc đang khóa. Hãy mở khóa bằng mã PIN hoặc đăng nhập lại."),
     "second-factor-needed": mark("Vai trò này phải đăng nhập bằng hai lớp: mật khẩu và mã trên điện thoại."),
     "second-factor-missing": mark("Dịch vụ đăng nhập không hỏi lớp xác thực thứ hai. Hãy báo người quản trị hệ thống."),
@@ -227,6 +229,8 @@ def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
         steps.append((f"/h/{parts[2]}/", mark("Về trang tìm người bệnh")))
         if refusal.code in _PERHAPS_HIDDEN and _hides(request, parts[2]):
             steps.append((f"/h/{parts[2]}/emergency", mark("Truy cập khẩn cấp")))
+    elif parts[1] == "ops" and refusal.code != "not-an-operator":
+        steps.append(("/ops/", mark("Về bảng điều hành")))
     return render_public(
         request,
         "web/error.html",
@@ -278,4 +282,5 @@ def _speaks_fhir(request: Request) -> bool:
 def _wants_page(request: Request) -> bool:
     parts = request.url.path.split("/")
     machine = len(parts) > 3 and parts[1] == "h" and parts[3] in ("fhir", "dicomweb")
+    machine = machine or parts[1:3] == ["ops", "api"]
     return not machine and "text/html" in request.headers.get("accept", "")

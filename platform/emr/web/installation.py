@@ -15,6 +15,9 @@ NAVIGATION = (
     NavItem("/imaging/unmatched", mark("Ảnh chờ ghép"), "imaging:store"),
     NavItem("/emergency", mark("Truy cập khẩn cấp"), "care:break-glass"),
     NavItem("/privacy", mark("Nhật ký"), "audit:read", count="/privacy/support/count"),
+    NavItem("/", mark("Các bệnh viện"), "fleet:look"),
+    NavItem("/proposals", mark("Chờ duyệt"), "fleet:look"),
+    NavItem("/announcements", mark("Thông báo"), "fleet:look"),
     NavItem("/emergency/reviews", mark("Xem xét khẩn cấp"), "care:review", count="/emergency/reviews/count"),
 )
 

@@ -33,5 +33,10 @@ NOTICES = {
     "app-taken-back": mark("Đã thu hồi quyền của ứng dụng"),
     "glass-ended": mark("Đã kết thúc truy cập khẩn cấp"),
     "glass-reviewed": mark("Đã lưu kết luận"),
+    "state-changed": mark("Đã đổi trạng thái"),
+    "state-proposed": mark("Đã gửi đề nghị; một người vận hành khác phải duyệt"),
+    "proposal-closed": mark("Đã đóng đề nghị; không có gì thay đổi"),
+    "announced": mark("Đã đăng thông báo"),
+    "announcement-ended": mark("Đã gỡ thông báo"),
     "study-matched": mark("Đã ghép hình ảnh vào bệnh án"),
 }

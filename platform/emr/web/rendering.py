@@ -1,12 +1,13 @@
 """From a view model to a page: templates of every room, in the reader's language."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from emr.tenancy.announcements import Announcement
 from emr.web import i18n
 from emr.web.assets import Assets
 from emr.web.i18n import Language, Speech, read_catalogues
@@ -37,7 +38,8 @@ class Scene:
     locks itself; 0: never. elsewhere: the person works in another hospital, too. let_in_until: when the support grant
     ends by which the person is here, in the hospital's time; None for members. sandbox: nobody in this hospital is
     real. state, state_reason: of the hospital; "" outside of one. past: the moment that is looked at and when that
-    ends, in the hospital's time; None for today. today: where the paths of today begin.
+    ends, in the hospital's time; None for today. today: where the paths of today begin. office: these are the
+    department's own pages. announcements: what the department says on the hospital's pages now. zone: the hospital's.
     """
 
     language: Language = "vi"
@@ -58,6 +60,9 @@ class Scene:
     state_reason: str = ""
     past: tuple[datetime, datetime] | None = None
     today: str = ""
+    office: bool = False
+    announcements: Sequence[Announcement] = ()
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True)

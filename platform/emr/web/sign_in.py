@@ -46,10 +46,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the page `/` shows: the hospitals (one's own first), and who is signed in ("" for nobody)."""
+    """What the page `/` shows: the hospitals (one's own first), and who is signed in ("" for nobody).
+
+    office: the person may open the department's console.
+    """
 
     person: str
     hospitals: Sequence[Choice]
+    office: bool = False
 
 
 def identity_of(request: Request) -> Identity:
@@ -93,6 +97,14 @@ async def principal_of(request: Request, tenant: Tenant) -> Principal:
     return found.principal
 
 
+async def operator_of(request: Request) -> Principal:
+    """Who is asking at the department's console; see `Identity.resolve_operator` for what it raises."""
+    brought = credentials(request)
+    if brought.authorization is None and request.method not in _SAFE:
+        refuse_other_sites(request)
+    return await identity_of(request).resolve_operator(brought)
+
+
 async def choices(request: Request) -> Choices:
     """The hospitals to choose from. Everyone may see their names: they hang over their doors."""
     identity, runtime = identity_of(request), runtime_of(request)
@@ -101,7 +113,8 @@ async def choices(request: Request) -> Choices:
     listed = [
         Choice(each.slug, each.name, roles.get(each.id, ""), each.open, each.state) for each in runtime.registry.all()
     ]
-    return Choices(person.name if person else "", sorted(listed, key=lambda choice: not choice.role))
+    ordered = sorted(listed, key=lambda choice: not choice.role)
+    return Choices(person.name if person else "", ordered, office=person is not None and person.operator)
 
 
 @router.get("/sign-in")

@@ -16,6 +16,7 @@ from emr.kernel.tenant import Tenant
 from emr.settings import Settings
 from emr.storage.keys import Keyring, WrappedKey
 from emr.storage.opening import Stores, open_stores
+from emr.tenancy.announcements import Announcements
 from emr.tenancy.registry import Registry
 
 _KEYS: Final = """
@@ -56,6 +57,7 @@ class Runtime:
     settings: Settings
     databases: Databases
     registry: Registry
+    announcements: Announcements
     stores: Stores
     keyrings: Keyrings
     audit: AuditWriter
@@ -74,6 +76,7 @@ class Runtime:
         await self.databases.open()
         await self.registry.refresh()
         self._tasks.add(asyncio.create_task(self.registry.refresh_forever(), name="registry"))
+        self._tasks.add(asyncio.create_task(self.announcements.refresh_forever(), name="announcements"))
 
     async def close(self) -> None:
         """Stop what `open` began and give every connection back."""
@@ -117,6 +120,7 @@ def runtime(settings: Settings) -> Runtime:
         settings=settings,
         databases=pools,
         registry=Registry(pools.directory),
+        announcements=Announcements(pools.directory),
         stores=stores,
         keyrings=Keyrings(pools, stores),
         audit=AuditWriter(pools),

@@ -16,6 +16,10 @@ from emr.work.loop import Job
 from emr.work.runtime import Runtime
 from emr.work.trail_archiving import archive_jobs
 
+_CELL_STATE: Final = """
+INSERT INTO directory.cell_state (cell, anchored_at, told_at) VALUES ($1, $2, $3)
+ON CONFLICT (cell) DO UPDATE SET anchored_at = excluded.anchored_at, told_at = excluded.told_at
+"""
 _SEAL_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 10.0
 _LAG_SECONDS: Final = 30.0
@@ -32,7 +36,7 @@ def trail_jobs(runtime: Runtime, leases: dict[str, Leases]) -> list[Job]:
         anchorer = _anchorer(runtime, name, store)
         pause = min(_LOOK_SECONDS, runtime.settings.anchors.every_seconds)
         jobs.append(Job(f"anchors:{name}", pause, _always(anchorer.turn), leases[name]))
-        jobs.append(Job(f"anchor-lag:{name}", _LAG_SECONDS, _watching(_anchorer(runtime, name, store))))
+        jobs.append(Job(f"anchor-lag:{name}", _LAG_SECONDS, _watching(runtime, _anchorer(runtime, name, store))))
     return jobs + archive_jobs(runtime, leases, store, reached)
 
 
@@ -54,8 +58,11 @@ def _always(turn: Callable[[], Awaitable[bool]]) -> Callable[[Lease | None], Awa
     return lambda _: turn()
 
 
-def _watching(anchorer: Anchorer) -> Callable[[Lease | None], Awaitable[bool]]:
-    """Every worker tells the lag, whoever holds the lease. It grows on while the store does not answer."""
+def _watching(runtime: Runtime, anchorer: Anchorer) -> Callable[[Lease | None], Awaitable[bool]]:
+    """Every worker tells the lag, whoever holds the lease. It grows on while the store does not answer.
+
+    The directory is told too: the department's console has no way to where anchors lie.
+    """
     newest = time.time()
 
     def lag() -> float:
@@ -63,7 +70,11 @@ def _watching(anchorer: Anchorer) -> Callable[[Lease | None], Awaitable[bool]]:
 
     async def turn(_: Lease | None) -> bool:
         nonlocal newest
-        newest = (await anchorer.look()).timestamp() or newest
+        found = await anchorer.look()
+        newest = found.timestamp() or newest
+        async with runtime.databases.directory.connection() as connection:
+            anchored = found if found.timestamp() else None
+            await connection.execute(_CELL_STATE, anchorer.cell, anchored, runtime.clock(), name="anchors.told")
         return False
 
     metrics.AUDIT_ANCHOR_LAG_SECONDS.labels(anchorer.cell).set_function(lag)

@@ -85,7 +85,7 @@ async def unit_of_work(
             demand(principal, "past:read")
         sight = _sight(runtime, tenant, principal)
         to_read = to_read or tenant.past is not None
-        async with _in_our_words(_transaction(runtime, tenant, sight, to_read=to_read)) as connection:
+        async with in_our_words(_transaction(runtime, tenant, sight, to_read=to_read)) as connection:
             most = tenant.quotas.storage_gib << 30
             blobs = runtime.stores.blobs(tenant.schema, keyring, connection, most)
             try:
@@ -168,7 +168,7 @@ def _transaction(
 
 
 @asynccontextmanager
-async def _in_our_words(transaction: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
+async def in_our_words(transaction: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
     """The hospital's transaction, with PostgreSQL's own refusals in our words."""
     try:
         async with transaction as connection:

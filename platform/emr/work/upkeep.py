@@ -30,6 +30,14 @@ _USERS: Final = """
 SELECT count(*) FROM directory.memberships
 WHERE tenant_id = $1 AND role = ANY ($2) AND active AND coalesce(expires_at > now(), true)
 """
+_USAGE: Final = """
+INSERT INTO directory.usage (tenant_id, day, storage_bytes, users, measured_at)
+SELECT id, $2, $3, $4, $5 FROM directory.tenants WHERE id = $1
+ON CONFLICT (tenant_id, day) DO UPDATE
+SET storage_bytes = excluded.storage_bytes, users = excluded.users, measured_at = excluded.measured_at
+"""
+_OLD_TRAFFIC: Final = "DELETE FROM directory.traffic WHERE at < now() - interval '2 days'"
+_OLD_USAGE: Final = "DELETE FROM directory.usage WHERE day < now() - interval '400 days'"
 _ANSWERS: Final = (
     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours' AND route <> 'emr import'"
 )
@@ -43,7 +51,13 @@ def upkeep_jobs(runtime: Runtime, leases: dict[str, Leases]) -> list[Job]:
             done = await connection.execute(_SESSIONS, name="upkeep.sessions")
         get_logger().info("old sessions removed", rows=int(done.split()[-1]))
 
+    async def figures() -> None:
+        async with runtime.databases.directory.connection() as connection:
+            for statement in (_OLD_TRAFFIC, _OLD_USAGE):
+                await connection.execute(statement, name="upkeep.figures")
+
     jobs = [_job("upkeep-sessions", leases[DEFAULT_CELL], _HOUR, sessions)]
+    jobs.append(_job("upkeep-figures", leases[DEFAULT_CELL], _HOUR, figures))
     for cell, own in leases.items():
         for name, period, act in (
             ("upkeep-answers", _HOUR, _forget_answers),
@@ -79,10 +93,12 @@ async def _forget_answers(runtime: Runtime, tenant: Tenant) -> None:
 
 
 async def _tell_quotas(runtime: Runtime, tenant: Tenant) -> None:
-    async with runtime.databases.directory.connection() as connection:
-        users = await connection.fetchval(_USERS, tenant.id, list(HOSPITAL_ROLES), name="upkeep.users")
     async with runtime.databases.hospital(tenant) as connection:
         used = await Room().look(connection)
+    now = runtime.clock()
+    async with runtime.databases.directory.connection() as connection:
+        users = await connection.fetchval(_USERS, tenant.id, list(HOSPITAL_ROLES), name="upkeep.users")
+        await connection.execute(_USAGE, tenant.id, now.date(), used, users, now, name="upkeep.usage")
     for quota, share, most in (
         ("users", users, tenant.quotas.users),
         ("storage", used, tenant.quotas.storage_gib << 30),

@@ -2,6 +2,7 @@
 
 from emr.db.tables.directory.apps import app_assertions, app_grants, app_launches, app_tokens, apps
 from emr.db.tables.directory.columns import metadata
+from emr.db.tables.directory.department import announcements, cell_state, operators, proposals, traffic, usage
 from emr.db.tables.directory.fleet import fleet_requests, golive_items
 from emr.db.tables.directory.hospitals import border_checks, keys, support_grants, tenant_events, tenants
 from emr.db.tables.directory.people import access_review_lines, access_reviews, accounts, machine_clients, memberships
@@ -13,6 +14,7 @@ __all__ = [
     "access_review_lines",
     "access_reviews",
     "accounts",
+    "announcements",
     "app_assertions",
     "app_grants",
     "app_launches",
@@ -23,17 +25,22 @@ __all__ = [
     "audit_seals",
     "backups",
     "border_checks",
+    "cell_state",
     "fleet_requests",
     "golive_items",
     "keys",
     "machine_clients",
     "memberships",
     "metadata",
+    "operators",
     "pins",
+    "proposals",
     "rehearsals",
     "rewinds",
     "sessions",
     "support_grants",
     "tenant_events",
     "tenants",
+    "traffic",
+    "usage",
 ]

@@ -1,0 +1,1 @@
+"""What the department says on hospitals' pages: notices and maintenance windows, from a moment until another."""
