@@ -62,6 +62,7 @@ def in_s3(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
         place = f"""\
 repoN-type=s3
 repoN-path=/cells
+repoN-bundle=y
 repoN-s3-bucket={BUCKET}
 repoN-s3-endpoint=127.0.0.1
 repoN-storage-host=127.0.0.1

@@ -188,9 +188,18 @@ def _await(process: subprocess.Popen[bytes], folder: Path, seconds: float) -> No
 def _end_server(folder: Path) -> None:
     """The server whose data lie there, when it still runs there."""
     pid = int((folder / "data/postmaster.pid").read_text("utf-8").splitlines()[0])
-    if str(folder) in Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace"):
-        os.kill(pid, signal.SIGQUIT)
+    if str(folder) not in Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace"):
+        return
+    os.kill(pid, signal.SIGQUIT)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while (folder / "data/postmaster.pid").exists() and _runs(pid) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
 
 
 def _alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+def _runs(pid: int) -> bool:
+    """Whether it has not ended; one that nobody has asked after yet has no command any more."""
+    return _alive(pid) and bool(Path(f"/proc/{pid}/cmdline").read_bytes())
