@@ -6,7 +6,7 @@ import pytest
 from emr.fleet.applying import apply
 from emr.fleet.differences import DOES, Difference, plan
 from emr.fleet.files import FilesBroken
-from emr.fleet.steps import STEPS
+from emr.fleet.joining_steps import STEPS
 from tests.fhir.samples import mark
 from tests.fleet.test_onboarding import nobody
 from tests.fleet.world import FILE, Folder

@@ -201,11 +201,10 @@ class TestRequests:
             " VALUES (%s, 'reset-sandbox', 'moi', '{}', 'x', 'Thử', 'running')", key,
         )  # fmt: skip
 
-        def act(row: Any, told: Any) -> dict[str, Any]:
+        def act(row: Any, told: Any) -> None:
             told({"done": 1})
             did.append(row.slug)
             assert carry_out(standing.settings.database, {"reset-sandbox": act}) == []
-            return {}
 
         assert [each["state"] for each in carry_out(standing.settings.database, {"reset-sandbox": act})] == ["done"]
         assert did == ["moi"]

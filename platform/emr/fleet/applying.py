@@ -19,12 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emr.db.migrate import owner_address
 from emr.fleet.campaign import reason_of
-from emr.fleet.differences import Difference, compare, look, of_one
+from emr.fleet.differences import Difference, compare
+from emr.fleet.joining_steps import STEPS, Site
 from emr.fleet.onboarding import MakeOrganization
-from emr.fleet.steps import STEPS, Site
-from emr.kernel.errors import Invalid, Issue, Refusal
+from emr.kernel.errors import Refusal
 from emr.settings import Settings
-from emr.tenancy.claims import clashes
 from emr.tenancy.definition import HospitalFile
 from emr.work.faults import kill_points
 
@@ -46,20 +45,17 @@ class Outcome:
 
 
 Told = Callable[[Sequence[Outcome]], None]
-Stepped = Callable[[str, str], None]
-"""Hears of each step as it begins: the hospital's slug, and the step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a run goes on. parallel: hospitals at a time. told: hears of each hospital as it ends; total: of how
-    many there are. stepped: hears of each step.
+    many there are.
     """
 
     parallel: int = 4
     told: Told = lambda _: None
     total: Callable[[int], None] = lambda _: None
-    stepped: Stepped = lambda *_: None
 
 
 def apply(settings: Settings, organizations: MakeOrganization, manner: Manner | None = None) -> list[Outcome]:
@@ -81,21 +77,6 @@ def apply(settings: Settings, organizations: MakeOrganization, manner: Manner | 
     return outcomes + [Outcome(each.slug, each.kind, _words(each), each.does) for each in others]
 
 
-def apply_one(settings: Settings, organizations: MakeOrganization, hospital: HospitalFile, stepped: Stepped) -> Outcome:
-    """Make one hospital that no file names, step by step. Raises `Invalid` by field for what is another hospital's."""
-    world = look(settings)
-    taken = clashes(hospital.as_json(), world.rows)
-    if taken:
-        issues = tuple(Issue("hospital-taken", rule, field) for field, rule in taken)
-        raise Invalid("hospital-taken", issues[0].message, location=issues[0].location, issues=issues)
-    differences = [each for each in of_one(hospital, world) if each.kind in STEPS or each.kind == "create"]
-    if not differences:
-        return Outcome(hospital.slug, "create")
-    outcomes = asyncio.run(_apply_all(settings, organizations, [(hospital, differences)], Manner(1, stepped=stepped)))
-    failed = [each for each in outcomes if each.error]
-    return (failed or outcomes)[0]
-
-
 async def _apply_all(
     settings: Settings,
     organizations: MakeOrganization,
@@ -114,7 +95,7 @@ async def _apply_all(
 
     async def one(hospital: HospitalFile, differences: Sequence[Difference]) -> list[Outcome]:
         async with gate:
-            outcomes = await _settle(site, hospital, differences, manner.stepped)
+            outcomes = await _settle(site, hospital, differences)
         manner.told(outcomes)
         return outcomes
 
@@ -127,18 +108,16 @@ async def _apply_all(
     return [outcome for each in done for outcome in each]
 
 
-async def _settle(
-    site: Site, hospital: HospitalFile, differences: Sequence[Difference], stepped: Stepped
-) -> list[Outcome]:
+async def _settle(site: Site, hospital: HospitalFile, differences: Sequence[Difference]) -> list[Outcome]:
     """One hospital. A new one is one difference, with all steps that a new one takes."""
     began = time.monotonic()
     first = differences[0]
     if first.kind == "create":
         steps = {name: first for name, step in STEPS.items() if step.of_new(hospital)}
-        taken = await _take_steps(site, hospital, steps, stepped)
+        taken = await _take_steps(site, hospital, steps)
         return [_outcome(hospital, "create", taken, time.monotonic() - began)]
     by_kind = {name: each for name in STEPS for each in differences if each.kind == name}
-    taken = await _take_steps(site, hospital, by_kind, stepped)
+    taken = await _take_steps(site, hospital, by_kind)
     seconds = time.monotonic() - began
     return [_outcome(hospital, each.step, [each], seconds) for each in taken]
 
@@ -152,9 +131,7 @@ class _Taken:
     note: str = ""
 
 
-async def _take_steps(
-    site: Site, hospital: HospitalFile, steps: Mapping[str, Difference], stepped: Stepped
-) -> list[_Taken]:
+async def _take_steps(site: Site, hospital: HospitalFile, steps: Mapping[str, Difference]) -> list[_Taken]:
     taken: list[_Taken] = []
     for name, difference in steps.items():
         failed = {each.step for each in taken if each.error}
@@ -162,7 +139,6 @@ async def _take_steps(
         if waits:
             taken.append(_Taken(name, f"waits for {waits}"))
             continue
-        stepped(hospital.slug, name)
         try:
             taken.append(_Taken(name, note=await STEPS[name].take(site, hospital, difference)))
         except Refusal as refusal:

@@ -15,7 +15,7 @@ from emr.fleet.migration import login_of
 from emr.identity.provisioning import Listing, Organization, Organizations
 from emr.kernel.errors import Unavailable
 from emr.settings import Settings
-from emr.tenancy.claims import clashes
+from emr.tenancy.claims import clashes, owners_of
 from emr.tenancy.definition import HospitalFile
 
 OBJECTS_READY: Final = "hospital.objects-ready"
@@ -90,12 +90,6 @@ def compare(settings: Settings) -> tuple[list[HospitalFile], list[Difference]]:
     return hospitals, [*_differences(hospitals, world)]
 
 
-def of_one(hospital: HospitalFile, world: World) -> list[Difference]:
-    """The differences of one hospital."""
-    row = world.rows.get(hospital.slug)
-    return [Difference(hospital.slug, "create")] if row is None else [*_of_hospital(hospital, row, world)]
-
-
 def look(settings: Settings) -> World:
     """The world as it stands."""
     with owner_engine(settings.database.owner_url).connect() as connection:
@@ -111,7 +105,8 @@ def look(settings: Settings) -> World:
 
 def demand_free(files: Sequence[Read], rows: Mapping[str, Any]) -> None:
     """Raise `FilesBroken` for what a hospital of the world has already: slug, codes, titles, domains, organizations."""
-    faults = [read.fault(*clash) for read in files for clash in clashes(read.hospital.as_json(), rows)]
+    owners = owners_of(rows)
+    faults = [read.fault(*clash) for read in files for clash in clashes(read.hospital.as_json(), rows, owners)]
     if faults:
         raise FilesBroken(faults)
 
@@ -132,7 +127,11 @@ def _organizations(settings: Settings) -> tuple[Listing | None, str]:
 
 def _differences(hospitals: Sequence[HospitalFile], world: World) -> Iterator[Difference]:
     for hospital in hospitals:
-        yield from of_one(hospital, world)
+        row = world.rows.get(hospital.slug)
+        if row is None:
+            yield Difference(hospital.slug, "create")
+        else:
+            yield from _of_hospital(hospital, row, world)
     known = {hospital.slug for hospital in hospitals}
     for slug, row in sorted(world.rows.items()):
         if slug not in known and row.managed_by == "file":

@@ -77,7 +77,7 @@ def requests(
     watch: Annotated[float, typer.Option(min=0, help="Look again after so many seconds, until stopped; 0: once.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Carry out what was asked for in pages: hospitals to be made, hospitals for training to be reset.
+    """Carry out what was asked for in pages: hospitals for training to be reset.
 
     Exit code 1: one of them failed; its page says why.
     """

@@ -10,17 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from emr.db.migrate import owner_engine
-from emr.fleet.applying import apply_one
-from emr.fleet.files import broken_rules
-from emr.fleet.organizations import organizations_of
 from emr.fleet.sandbox.resetting import reset
-from emr.kernel.errors import Invalid, Issue, Refusal, Unavailable
+from emr.kernel.errors import Refusal
 from emr.settings import Database, Settings
-from emr.tenancy.definition import HospitalFile
 from emr.work.runtime import Runtime, runtime
 
 _NEXT: Final = text("""
@@ -35,8 +30,8 @@ UPDATE directory.fleet_requests SET state = :state, progress = CAST(:progress AS
 WHERE id = :id
 """)
 Progress = Callable[[Mapping[str, Any]], None]
-Act = Callable[[Any, Progress], Mapping[str, Any]]
-"""Does one request (id, kind, slug, detail, asked_by_name), tells how far it is, gives what is left to say."""
+Act = Callable[[Any, Progress], None]
+"""Does one request (id, kind, slug, detail, asked_by_name), and tells how far it is."""
 
 
 def carry_out(settings: Database, acts: Mapping[str, Act]) -> list[dict[str, Any]]:
@@ -57,35 +52,11 @@ def carry_out(settings: Database, acts: Mapping[str, Act]) -> list[dict[str, Any
 def acts_of(settings: Settings) -> Mapping[str, Act]:
     """What each kind of request is."""
 
-    def reset_sandbox(row: Any, told: Progress) -> Mapping[str, Any]:
+    def reset_sandbox(row: Any, told: Progress) -> None:
         told({"step": "sandbox"})
         asyncio.run(_with_parts(settings, lambda parts: reset(parts, row.slug, row.asked_by_name, _counting(told))))
-        return {}
 
-    def onboard(row: Any, told: Progress) -> Mapping[str, Any]:
-        hospital = definition_of(row.detail | {"slug": row.slug, "managed_by": "console"})
-        outcome = apply_one(settings, organizations_of(settings), hospital, lambda _, step: told({"step": step}))
-        if outcome.error:
-            raise NotFinished(outcome.error, outcome.after)
-        return {"next": outcome.after}
-
-    return {"reset-sandbox": reset_sandbox, "onboard": onboard}
-
-
-def definition_of(detail: Mapping[str, Any]) -> HospitalFile:
-    """What a request says, by the rules of a file. Raises `Invalid` by field."""
-    try:
-        return HospitalFile.model_validate(detail)
-    except ValidationError as error:
-        issues = tuple(Issue("hospital-file", rule, field) for field, rule in broken_rules(error))
-        raise Invalid("hospital-file", issues[0].message, location=issues[0].location, issues=issues) from error
-
-
-class NotFinished(Unavailable):
-    """A step did not work; the next run of `emr tenants apply`, or of the same request, goes on from there."""
-
-    def __init__(self, error: str, after: str) -> None:
-        super().__init__("hospital-not-finished", f"{error} {after}".strip())
+    return {"reset-sandbox": reset_sandbox}
 
 
 def _counting(told: Progress) -> Callable[[int, int], None]:
@@ -107,12 +78,12 @@ def _do(engine: Engine, row: Any, acts: Mapping[str, Act]) -> dict[str, Any]:
 
     told({})
     try:
-        left = acts[row.kind](row, told)
+        acts[row.kind](row, told)
     except Refusal as refusal:
         progress = {"error": "; ".join(each.message for each in refusal.issues), "code": refusal.code}
         _tell(engine, row.id, "failed", progress)
         return {"request": row.kind, "hospital": row.slug, "state": "failed", "error": progress["error"]}
-    _tell(engine, row.id, "done", left)
+    _tell(engine, row.id, "done", {})
     return {"request": row.kind, "hospital": row.slug, "state": "done", "error": ""}
 
 

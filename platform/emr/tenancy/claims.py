@@ -1,13 +1,7 @@
-"""What no two hospitals may both have, and who has it: the same rules for a file and for the console's wizard."""
+"""What no two hospitals may both have, and who has it: one place of the rules, whoever says it."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
-
-from emr.db.connection import Connection
-
-_ALL: Final = "SELECT slug, definition, managed_by FROM directory.tenants"
+from typing import Any, Protocol
 
 
 class Stands(Protocol):
@@ -29,21 +23,6 @@ class Stands(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The same, as the service reads it."""
-
-    slug: str
-    definition: Mapping[str, Any]
-    managed_by: str
-
-
-async def read_definitions(connection: Connection) -> dict[str, Known]:
-    """Every hospital of the directory, by slug."""
-    rows = await connection.fetch(_ALL, name="tenants.definitions")
-    return {row["slug"]: Known(row["slug"], json.loads(row["definition"]), row["managed_by"]) for row in rows}
-
-
 def claims(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What a definition claims for its hospital alone: kind, value, and the field that says it."""
     yield "facility_code", definition["facility_code"], "facility_code"
@@ -55,8 +34,16 @@ def claims(definition: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "identity.domains", domain, f"identity.domains.{number}"
 
 
-def clashes(wanted: Mapping[str, Any], world: Mapping[str, Stands]) -> list[tuple[str, str]]:
-    """What a definition claims and another hospital has: field and rule. `world`: by slug.
+Owners = Mapping[tuple[str, str], str]
+
+
+def owners_of(world: Mapping[str, Stands]) -> Owners:
+    """Whose each kind and value is, by slug."""
+    return {(kind, value): each.slug for each in world.values() for kind, value, _ in claims(each.definition)}
+
+
+def clashes(wanted: Mapping[str, Any], world: Mapping[str, Stands], owners: Owners) -> list[tuple[str, str]]:
+    """What a definition claims and another hospital has: field and rule. `world`: by slug; owners: of `owners_of`.
 
     What the hospital itself had before, it may go on saying.
     """
@@ -65,7 +52,6 @@ def clashes(wanted: Mapping[str, Any], world: Mapping[str, Stands]) -> list[tupl
         return [("slug", f"{slug} is managed by {row.managed_by}; what says so may change it")]
     if row is not None and row.definition["facility_code"] != wanted["facility_code"]:
         return [("slug", f"{slug} is that of {row.definition['name']} ({row.definition['facility_code']}) already")]
-    owners = {(kind, value): each.slug for each in world.values() for kind, value, _ in claims(each.definition)}
     kept = {(kind, value) for kind, value, _ in claims(row.definition)} if row is not None else set()
     return [
         (field, f"{value} is already that of {owners[kind, value]}")

@@ -1,11 +1,11 @@
 """What somebody asks of the fleet in a page, to be done by a command that owns the tables.
 
 The service's login may write such a row and read it. It cannot make a schema, a role or a hospital, and cannot empty a
-record: `emr tenants requests` does, after it has looked at the request by the same rules as at a file.
+record: `emr tenants requests` does.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -15,7 +15,7 @@ from emr.db.pools import RolePool
 from emr.kernel.errors import Conflict
 from emr.kernel.ids import uuid7
 
-Kind = Literal["onboard", "reset-sandbox"]
+Kind = Literal["reset-sandbox"]
 _ASK: Final = """
 INSERT INTO directory.fleet_requests (id, kind, slug, detail, asked_by, asked_by_name) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (kind, slug) WHERE state IN ('waiting', 'running') DO NOTHING RETURNING id
@@ -23,10 +23,6 @@ ON CONFLICT (kind, slug) WHERE state IN ('waiting', 'running') DO NOTHING RETURN
 _OF: Final = """
 SELECT id, kind, slug, detail, asked_by_name, asked_at, state, progress, changed_at FROM directory.fleet_requests
 WHERE slug = $1 AND kind = $2 ORDER BY asked_at DESC LIMIT 1
-"""
-_ALL: Final = """
-SELECT id, kind, slug, detail, asked_by_name, asked_at, state, progress, changed_at FROM directory.fleet_requests
-ORDER BY asked_at DESC LIMIT $1
 """
 
 
@@ -82,11 +78,6 @@ class Requests:
         async with self._directory.connection() as connection:
             row = await connection.fetchrow(_OF, slug, kind, name="request.latest")
         return None if row is None else _request(row)
-
-    async def newest(self, limit: int = 50) -> Sequence[Request]:
-        """The newest of all hospitals."""
-        async with self._directory.connection() as connection:
-            return [_request(row) for row in await connection.fetch(_ALL, limit, name="request.newest")]
 
 
 def _request(row: Row) -> Request:
