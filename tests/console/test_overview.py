@@ -8,6 +8,7 @@ import pytest
 
 from emr.console import service
 from emr.console.figures import Hospital
+from emr.console.policy import signs
 from emr.identity.principal import Principal
 from emr.kernel.errors import Forbidden
 from emr.kernel.tenant import Tenant
@@ -128,6 +129,31 @@ class TestFigures:
         assert (found.lag.pending, found.lag.broken) == (1, 1)
         assert found.lag.seconds == pytest.approx(1800, abs=60)
         assert found.unsealed == pytest.approx(1800, abs=60)
+
+    async def test_of_backup_rehearsal_and_the_way_to_going_live(
+        self, standing: House, parts: Runtime, hospital: Tenant
+    ) -> None:
+        bare = await one(parts, hospital)
+        assert (bare.backup_at, bare.rehearsal, bare.way.settled) == (None, None, 0)
+        now = datetime.now(UTC)
+        for failed, back in ((None, 80), ("no room", 2)):
+            standing.sql(
+                "INSERT INTO directory.backups (cell, kind, began_at, ended_at, error) VALUES ('default', 'full', %s, %s, %s)",
+                now, now - timedelta(hours=back), failed,
+            )  # fmt: skip
+        standing.sql(
+            "INSERT INTO directory.rehearsals (tenant_id, cell, moment, began_at, ended_at, passed, findings)"
+            " VALUES (%s, 'default', %s, %s, %s, false, '{}')", hospital.id, now, now, now,
+        )  # fmt: skip
+        try:
+            found = await one(parts, hospital)
+        finally:
+            standing.sql("DELETE FROM directory.rehearsals WHERE tenant_id = %s", hospital.id)
+            standing.sql("DELETE FROM directory.backups")
+        assert found.backup_at == now - timedelta(hours=80)
+        assert found.rehearsal is not None
+        assert not found.rehearsal.passed
+        assert {"backup-old", "rehearsal-failed"} <= {sign.code for sign in signs(found, now) if sign.grade == "bad"}
 
     async def test_a_cell_that_does_not_answer_breaks_nothing(self, parts: Runtime, hospital: Tenant) -> None:
         elsewhere = replace(hospital, cell="gone")

@@ -8,6 +8,7 @@ from typing import Final
 from emr.kernel.tenant import Level, Tenant, level_of
 from emr.light.results import State
 from emr.telemetry.traffic import BOUNDS, quantile
+from emr.tenancy.golive import Progress
 
 GIB: Final = 1 << 30
 _FARTHEST: Final = 3 * 365
@@ -105,9 +106,18 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The last time that a hospital was restored beside itself, and whether all of it was there."""
+
+    at: datetime
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Hospital:
     """One hospital. served: this build knows its schema. answered: whether its cell did; without, lag and unsealed are
-    None. requests: of the last quarter of an hour.
+    None. requests: of the last quarter of an hour. backup_at: of its cell, the last that did not fail. way: to going
+    live.
     """
 
     tenant: Tenant
@@ -120,6 +130,9 @@ class Hospital:
     storage: Storage | None
     users: Users
     light: Light
+    backup_at: datetime | None
+    rehearsal: Rehearsal | None
+    way: Progress
 
 
 @dataclass(frozen=True, slots=True)

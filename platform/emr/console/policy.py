@@ -19,6 +19,7 @@ _LAG: Final = (600.0, 3600.0)
 _UNSEALED: Final = (60.0, 300.0)
 _UNANCHORED: Final = (timedelta(minutes=20), timedelta(hours=2))
 _SILENT: Final = timedelta(minutes=3)
+_NO_BACKUP: Final = (timedelta(hours=26), timedelta(hours=72))
 _FULL_SOON: Final = timedelta(days=30)
 _LIGHTS: Final[dict[str, tuple[Grade, str]]] = {
     "red": ("bad", mark("đèn ranh giới đỏ")),
@@ -42,7 +43,7 @@ def signs(hospital: Hospital, now: datetime) -> list[Sign]:
     found = [*_of_database(hospital), *_of_light(hospital)]
     if hospital.tenant.open:
         found += [*_of_requests(hospital), *_of_lag(hospital), *_of_trail(hospital, now)]
-    found += [*_of_storage(hospital, now), *_of_users(hospital)]
+    found += [*_of_storage(hospital, now), *_of_users(hospital), *_of_backup(hospital, now)]
     return sorted(found, key=lambda each: each.grade)
 
 
@@ -111,7 +112,7 @@ def _of_trail(hospital: Hospital, now: datetime) -> list[Sign]:
         found.append(Sign(grade, "unsealed", Said(mark("nhật ký chưa niêm phong"))))
     if hospital.anchored_at is not None:
         age = now - hospital.anchored_at
-        if grade := _grade(age.total_seconds(), tuple(each.total_seconds() for each in _UNANCHORED)):
+        if grade := _aged(age, _UNANCHORED):
             found.append(Sign(grade, "unanchored", Said(mark("dấu neo nhật ký đã cũ"))))
     return found
 
@@ -133,6 +134,20 @@ def _of_users(hospital: Hospital) -> list[Sign]:
     if hospital.users.level == "full":
         return [Sign("warn", "users-full", Said(mark("hết số người dùng")))]
     return [Sign("warn", "users-near", Said(mark("sắp hết số người dùng")))] if hospital.users.level else []
+
+
+def _of_backup(hospital: Hospital, now: datetime) -> list[Sign]:
+    """Where backups are made at all; a hospital without one is told as such in its column."""
+    found = []
+    if hospital.backup_at is not None and (grade := _aged(now - hospital.backup_at, _NO_BACKUP)):
+        found.append(Sign(grade, "backup-old", Said(mark("bản sao lưu đã cũ"))))
+    if hospital.rehearsal is not None and not hospital.rehearsal.passed:
+        found.append(Sign("bad", "rehearsal-failed", Said(mark("diễn tập khôi phục không đạt"))))
+    return found
+
+
+def _aged(age: timedelta, limits: tuple[timedelta, timedelta]) -> Grade | None:
+    return _grade(age.total_seconds(), tuple(each.total_seconds() for each in limits))
 
 
 def _grade(value: float, limits: tuple[float, ...]) -> Grade | None:

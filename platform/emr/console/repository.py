@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
-from emr.console.figures import Cell, Lag, Requests
+from emr.console.figures import Cell, Lag, Rehearsal, Requests
 from emr.db.connection import Connection, Row
 from emr.db.pools import Cell as CellPools
 from emr.identity.principal import HOSPITAL_ROLES
@@ -28,6 +28,10 @@ SELECT day, storage_bytes, users FROM directory.usage WHERE tenant_id = $1 AND d
 _EVENTS_OF: Final = """
 SELECT number, at, actor, event, detail FROM directory.tenant_events WHERE tenant_id = $1
 ORDER BY number DESC LIMIT $2
+"""
+_BACKUPS: Final = "SELECT cell, max(ended_at) AS at FROM directory.backups WHERE error IS NULL GROUP BY cell"
+_REHEARSALS: Final = """
+SELECT DISTINCT ON (tenant_id) tenant_id, ended_at, passed FROM directory.rehearsals ORDER BY tenant_id, number DESC
 """
 _CELLS: Final = "SELECT cell, anchored_at, told_at FROM directory.cell_state"
 _OUTBOX: Final = """
@@ -91,6 +95,17 @@ async def cells(directory: Connection) -> Mapping[str, tuple[datetime | None, da
     """When each cell's newest anchor was written, and when a worker said so."""
     rows = await directory.fetch(_CELLS, name="console.cells")
     return {row["cell"]: (row["anchored_at"], row["told_at"]) for row in rows}
+
+
+async def backups(directory: Connection) -> Mapping[str, datetime]:
+    """When the last backup of each cell that did not fail was ready."""
+    return {row["cell"]: row["at"] for row in await directory.fetch(_BACKUPS, name="console.backups")}
+
+
+async def rehearsals(directory: Connection) -> Mapping[str, Rehearsal]:
+    """The last rehearsal of each hospital, by its id."""
+    rows = await directory.fetch(_REHEARSALS, name="console.rehearsals")
+    return {row["tenant_id"]: Rehearsal(row["ended_at"], row["passed"]) for row in rows}
 
 
 async def cell_figures(name: str, pools: CellPools) -> Cell:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from emr.console import repository
-from emr.console.figures import Cell, Fleet, Hospital, Lag, Light, Requests, Storage, Users
+from emr.console.figures import Cell, Fleet, Hospital, Lag, Light, Rehearsal, Requests, Storage, Users
 from emr.console.states import repository as states
 from emr.console.states.repository import Proposal
 from emr.db.connection import FAILURES, Row
@@ -16,6 +16,7 @@ from emr.db.revisions import newest_hospital_revision
 from emr.fleet.transitions import followers
 from emr.kernel.tenant import Tenant
 from emr.light.results import Results, Standing, signer_of, state_of
+from emr.tenancy.golive import Checklists, Item, Progress, progress_of, template
 from emr.work.department import DepartmentWork, department_use_case
 from emr.work.runtime import Runtime
 
@@ -110,6 +111,10 @@ class _Known:
     usage: Mapping[str, Row]
     traffic: Mapping[str, Requests]
     lights: Mapping[str, Standing]
+    backups: Mapping[str, datetime]
+    rehearsals: Mapping[str, Rehearsal]
+    ways: Mapping[str, Progress]
+    untouched: Progress
 
 
 async def _known(work: DepartmentWork, now: datetime) -> _Known:
@@ -120,6 +125,10 @@ async def _known(work: DepartmentWork, now: datetime) -> _Known:
         usage=await repository.usage(work.db, now.date()),
         traffic=await repository.traffic(work.db, now - RECENT),
         lights=await Results(runtime.databases.directory, signer_of(runtime.signing_key)).of_each(),
+        backups=await repository.backups(work.db),
+        rehearsals=await repository.rehearsals(work.db),
+        ways=await Checklists(runtime.databases.directory).progress(now.date()),
+        untouched=progress_of([Item(point) for group in template() for point in group.points], now.date()),
     )
 
 
@@ -164,6 +173,9 @@ def _hospital(runtime: Runtime, tenant: Tenant, cell: Cell, known: _Known) -> Ho
         storage=_storage(tenant, known.usage.get(tenant.id)),
         users=Users(known.users.get(tenant.id, 0), tenant.quotas.users),
         light=Light(state_of(last, known.at), last.ended_at if last else None),
+        backup_at=known.backups.get(tenant.cell),
+        rehearsal=known.rehearsals.get(tenant.id),
+        way=known.ways.get(tenant.id, known.untouched),
     )
 
 

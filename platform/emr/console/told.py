@@ -49,6 +49,12 @@ class HospitalTold:
     users_limit: int
     light: str
     light_at: datetime | None
+    backup_at: datetime | None
+    rehearsal_at: datetime | None
+    rehearsal_passed: bool | None
+    golive_settled: int
+    golive_total: int
+    golive_overdue: int
     signs: Sequence[SignTold]
 
 
@@ -137,7 +143,11 @@ def hospital_told(line: Line, now: datetime) -> HospitalTold:
         storage_bytes=storage.used if storage else None, storage_limit_bytes=tenant.quotas.storage_gib << 30,
         storage_full_on=storage.full_on(now.date()) if storage else None,
         users=each.users.used, users_limit=each.users.most,
-        light=each.light.state, light_at=each.light.at, signs=_signs(line.signs),
+        light=each.light.state, light_at=each.light.at, backup_at=each.backup_at,
+        rehearsal_at=each.rehearsal.at if each.rehearsal else None,
+        rehearsal_passed=each.rehearsal.passed if each.rehearsal else None,
+        golive_settled=each.way.settled, golive_total=each.way.total, golive_overdue=each.way.overdue,
+        signs=_signs(line.signs),
     )  # fmt: skip
 
 
