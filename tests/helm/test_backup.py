@@ -9,7 +9,9 @@ ON: Manifest = {"backup": {"enabled": True, "cells": ["default", "north"]}}
 
 
 def jobs(values: Manifest) -> dict[str, Manifest]:
-    return {each["metadata"]["name"]: each["spec"] for each in render(values) if each["kind"] == "CronJob"}
+    """Those of the backups, by name."""
+    found = {each["metadata"]["name"]: each["spec"] for each in render(values) if each["kind"] == "CronJob"}
+    return {name: spec for name, spec in found.items() if name.startswith("emr-backup-")}
 
 
 class TestBackup:
