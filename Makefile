@@ -4,6 +4,7 @@ DATA ?= .demo
 PYTEST_ARGS ?=
 TIMES ?= 1
 HOSPITALS ?= 1
+FLEET ?= 1000
 
 .PHONY: demo demo-clean test test-fast bench fmt lint types
 
@@ -23,10 +24,10 @@ test-fast: ## the tests that need no server beside PostgreSQL
 	@ops/web-build
 	@.venv/bin/pytest -m "not server" $(PYTEST_ARGS)
 
-bench: ## the benchmarks: tables, and bench.json (TIMES=1,4,16 HOSPITALS=1,20,200 for the larger sizes)
+bench: ## the benchmarks: tables, and bench.json (TIMES=1,4,16 HOSPITALS=1,20,200 for the larger sizes, FLEET=1000 hospitals in B10)
 	@ops/bootstrap dev
 	@ops/web-build
-	@.venv/bin/python -m tests.benchmarks --times $(TIMES) --hospitals $(HOSPITALS)
+	@.venv/bin/python -m tests.benchmarks --times $(TIMES) --hospitals $(HOSPITALS) --fleet $(FLEET)
 
 fmt: ## format everything
 	@ops/bootstrap dev

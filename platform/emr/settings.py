@@ -4,9 +4,10 @@ A setting is `EMR_<GROUP>__<NAME>`; a secret may come from a file instead: `EMR_
 names a file whose first line is the value.
 """
 
+import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -27,8 +28,17 @@ class Database(BaseModel):
     )
     cells: dict[str, str] = Field(
         default_factory=dict,
-        description="Further cells by name: JSON object of name to URL. The cell `default` is `url` unless named here.",
+        description="Further cells by name: JSON object of name to URL of the login. The cell `default` is `url` unless named here.",
     )
+    cell_owners: dict[str, str] = Field(
+        default_factory=dict,
+        description="The owner's URL in each of these cells: JSON object of the same names, over the direct addresses.",
+    )
+    dedicated: dict[str, str] = Field(
+        default_factory=dict,
+        description="Logins of hospitals of the dedicated tier: JSON object of `slug@cell` to URL. Each may become its hospital, and emr_audit to seal its trail, and nobody else.",
+    )
+    cell_hospitals: int = Field(300, ge=1, description="The most hospitals that a cell takes.")
     pooler: bool = Field(
         False,
         description="Whether `url` and `cells` lead to PgBouncer in transaction mode: nothing is then kept on a connection between transactions. `owner_url` never does.",
@@ -45,6 +55,11 @@ class Database(BaseModel):
         ge=1,
         le=100,
         description="Percent of a slice's connections that one hospital may hold at a time; who waits is served in turns by hospital.",
+    )
+    pool_hospitals: int = Field(
+        75,
+        ge=1,
+        description="Hospitals that a connection serves before it is closed and made anew: its backend keeps about 1 MB for each.",
     )
     statement_timeout_ms: int = Field(
         15_000, ge=100, description="Milliseconds after which a hospital's statement is cancelled."
@@ -340,6 +355,10 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
+_OBJECTS: Final = frozenset({("database", "cells"), ("database", "cell_owners"), ("database", "dedicated")})
+"""Settings that are objects in JSON, also in a file."""
+
+
 class _SecretFiles(PydanticBaseSettingsSource):
     """Values whose variable ends in `_FILE`, read from the file that it names."""
 
@@ -355,5 +374,5 @@ class _SecretFiles(PydanticBaseSettingsSource):
             group, _, key = name.removeprefix("EMR_").removesuffix("_FILE").lower().partition("__")
             lines = Path(path).read_text("utf-8").splitlines()
             if key and lines:
-                found.setdefault(group, {})[key] = lines[0]
+                found.setdefault(group, {})[key] = json.loads(lines[0]) if (group, key) in _OBJECTS else lines[0]
         return found

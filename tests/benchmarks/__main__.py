@@ -1,7 +1,7 @@
 """Run the benchmarks, print tables, write bench.json: `python -m tests.benchmarks [B1 B2 …] [--times 1,4,16] [--hospitals 1,20,200]`.
 
 `--times`: how many times one hospital takes in the sample data; several sizes are measured one after the other while it grows. `--hospitals`:
-how many hold data, over which B1 is spread; for each number a service of its own. Beside them stands an empty one, which takes the import.
+how many hold data, over which B1 is spread; for each number a service of its own. `--fleet`: how many B10 makes in a database of its own. Beside them stands an empty one, which takes the import.
 """
 
 import argparse
@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from tests.benchmarks import mixes, single
 from tests.benchmarks.auditing import auditing
 from tests.benchmarks.bulk import bulk
+from tests.benchmarks.fairness import fairness
+from tests.benchmarks.fleet import fleet
 from tests.benchmarks.ingest import ingest
 from tests.benchmarks.load import Result, drive
 from tests.benchmarks.machine import children, memory_mib
@@ -27,12 +29,13 @@ _STATIC = ROOT / "platform" / "emr" / "web" / "static"
 def main() -> None:
     """Run what was chosen at every size, each on a service that holds so much."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("chosen", nargs="*", default=[*_RUNS, "B7", "B15", "B16"])
+    parser.add_argument("chosen", nargs="*", default=[*_RUNS, "B7", "B10", "B15", "B16"])
+    parser.add_argument("--fleet", type=int, default=1000)
     parser.add_argument("--times", type=_numbers, default=(1,))
     parser.add_argument("--hospitals", type=_numbers, default=(1,))
     asked = parser.parse_args()
     rounds: list[Round] = []
-    for hospitals in asked.hospitals:
+    for hospitals in asked.hospitals if set(asked.chosen) - {"B10"} else ():
         with service(hospitals=hospitals + 1) as standing:
             taken = 0
             for times in asked.times:
@@ -42,6 +45,11 @@ def main() -> None:
                 show(done)
                 # What was measured is kept, also when a later size is cut off.
                 keep(rounds)
+    if "B10" in asked.chosen:
+        begun = time.monotonic()
+        done = Round(Scale(1, asked.fleet), fleet(asked.fleet), time.monotonic() - begun)
+        show(done)
+        keep([*rounds, done])
     if len(rounds) > 1:
         show_sizes(rounds)
 
@@ -129,6 +137,7 @@ _RUNS: dict[str, Callable[[Service], list[Result]]] = {
     "validate": lambda _standing: validating(),
     "B2": _mixed,
     "audit": auditing,
+    "fairness": fairness,
 }
 """In this order: what only reads stands before what writes."""
 

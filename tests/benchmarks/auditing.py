@@ -21,7 +21,7 @@ import psycopg
 from emr.audit import seals
 from emr.audit.rows import AuditRow, Touched, event_of
 from emr.audit.sealing import Sealer
-from emr.db.pools import DEFAULT_CELL
+from emr.db.cells import DEFAULT_CELL
 from emr.identity.principal import Principal
 from emr.kernel.ids import uuid7
 from emr.work.faults import nowhere

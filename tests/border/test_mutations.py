@@ -17,8 +17,9 @@ from emr.app import ROUTERS
 from emr.border.doors import Doors, routes
 from emr.border.secrets import marks_of
 from emr.db import pools
+from emr.db.cells import DEFAULT_CELL
 from emr.db.connection import Connection
-from emr.db.pools import DEFAULT_CELL, Cell
+from emr.db.pools import Cell
 from emr.identity.principal import Principal, kind_of
 from emr.identity.service import Identity, Resolved
 from emr.kernel.errors import Malformed

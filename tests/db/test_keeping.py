@@ -313,3 +313,75 @@ class TestShare:
         await pool.take_back(held)
         assert (pool._held, pool._lent, pool._waiting) == ({}, {}, {})
         await pool.close()
+
+
+class TestAcquaintance:
+    """A connection serves few hospitals, and each hospital the connection that knows it."""
+
+    async def knowing(self, url: str, size: int, limit: int) -> Pool:
+        pool = Pool(url, size, {}, knows=limit)
+        await pool.open()
+        return pool
+
+    @in_loop
+    async def test_who_comes_again_gets_the_connection_that_knows_them(self, url: str) -> None:
+        pool = await self.knowing(url, 2, 5)
+        first, second = await pool.lend("a"), await pool.lend("b")
+        await pool.take_back(first)
+        await pool.take_back(second)
+        assert await pool.lend("a") is first
+        assert await pool.lend("b") is second
+        await pool.take_back(first)
+        await pool.take_back(second)
+        await pool.close()
+
+    @in_loop
+    async def test_a_full_one_is_kept_while_another_may_be_made(self, url: str) -> None:
+        pool = await self.knowing(url, 2, 1)
+        first = await pool.lend("a")
+        await pool.take_back(first)
+        second = await pool.lend("b")
+        await pool.take_back(second)
+        assert (second is first, pool.open_connections(), pool.retired()) == (False, 2, 0)
+        assert await pool.lend("a") is first
+        await pool.take_back(first)
+        await pool.close()
+
+    @in_loop
+    async def test_where_all_are_full_the_one_that_lay_still_longest_is_made_anew(self, url: str) -> None:
+        pool = await self.knowing(url, 2, 1)
+        kept = [await pool.lend("a"), await pool.lend("b")]
+        for each in kept:
+            await pool.take_back(each)
+        third = await pool.lend("c")
+        assert (third in kept, pool.retired(), pool.most_known()) == (False, 1, 1)
+        await pool.take_back(third)
+        assert await pool.lend("b") is kept[1]
+        await pool.take_back(kept[1])
+        assert pool.open_connections() == 2
+        await pool.close()
+        assert kept[0].is_closed()
+
+    @in_loop
+    async def test_no_connection_learns_more_than_it_may_however_many_wait(self, url: str) -> None:
+        pool = await self.knowing(url, 2, 3)
+        most = 0
+
+        async def one(owner: str) -> None:
+            nonlocal most
+            driver = await pool.lend(owner)
+            await driver.execute("SELECT 1")
+            most = max(most, pool.most_known())
+            await pool.take_back(driver)
+
+        await asyncio.gather(*(one(f"h{number % 20}") for number in range(100)))
+        assert (most <= 4, pool.open_connections() <= 2, pool.retired() > 0) == (True, True, True)
+        await pool.close()
+
+    @in_loop
+    async def test_without_a_limit_nothing_is_retired(self, url: str) -> None:
+        pool = await opened(url)
+        for number in range(50):
+            await pool.take_back(await pool.lend(f"h{number}"))
+        assert (pool.retired(), pool.open_connections()) == (0, 1)
+        await pool.close()

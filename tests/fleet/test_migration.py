@@ -14,6 +14,8 @@ from tests.fhir.samples import mark
 from tests.fleet.world import emr
 from tests.house import House
 
+NOWHERE = "postgresql://nobody@127.0.0.1:9/x"
+
 
 @pytest.fixture
 def behind(standing: House) -> Iterator[list[str]]:
@@ -135,9 +137,9 @@ class TestTooManyFailures:
             return campaign._Moved(hospital, Step(hospital.slug, "tenant", None, "x", "broken", "failed"))
 
         monkeypatch.setattr(campaign, "_move", fail)
-        behind = [Hospital(f"t_{number:012}", f"h{number}") for number in range(30)]
-        steps = move_all("postgresql://nobody@127.0.0.1:9/x", behind, Rules(parallel=1, stop_at=0.1))
+        behind = [Hospital(f"t_{number:012}", f"h{number}", NOWHERE) for number in range(30)]
+        steps = move_all(NOWHERE, behind, Rules(parallel=1, stop_at=0.1))
         assert [each.outcome for each in steps].count("failed") == 5
         assert [each.outcome for each in steps].count("not begun") == 25
-        patient = move_all("postgresql://nobody@127.0.0.1:9/x", behind, Rules(parallel=1, stop_at=1))
+        patient = move_all(NOWHERE, behind, Rules(parallel=1, stop_at=1))
         assert [each.outcome for each in patient].count("failed") == 30

@@ -14,7 +14,7 @@ from PIL import Image
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 
-from emr.db.pools import DEFAULT_CELL
+from emr.db.cells import DEFAULT_CELL
 from emr.dimse.listener import Listener
 from emr.kernel.states import STATES
 from emr.records.bulk.worker import BulkWorker

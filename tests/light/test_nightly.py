@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from emr.db.pools import DEFAULT_CELL
+from emr.db.cells import DEFAULT_CELL
 from emr.identity.visits import PREFIX
 from emr.light import nightly
 from emr.light.nightly import border_jobs, build_id

@@ -45,7 +45,7 @@ class Bench:
         given = {
             "settings": self.world.settings.warehouse,
             "outbox": self.outbox,
-            "bodies": Bodies(self.cell, self.parts.registry),
+            "bodies": Bodies(self.parts.databases, self.parts.registry),
             "table": self.table,
             "slug_of": {tenant.schema: tenant.slug for tenant in self.parts.registry.all()}.get,
             "reached": nowhere,
@@ -376,10 +376,10 @@ class TestReplay:
         async def scenario(bench: Bench) -> None:
             await write_history(bench.parts, "hoa-sen", 1)
             tenant = bench.parts.registry.by_slug("hoa-sen")
-            waiting = await compare(bench.cell, bench.table, tenant)
+            waiting = await compare(bench.parts.databases, bench.table, tenant)
             assert (waiting.whole, waiting.versions, waiting.on_the_way) == (True, 4, 4)
             await bench.drain()
-            delivered = await compare(bench.cell, bench.table, tenant)
+            delivered = await compare(bench.parts.databases, bench.table, tenant)
             assert (delivered.whole, delivered.versions, delivered.on_the_way) == (True, 4, 0)
 
         benched(world, scenario)
@@ -393,10 +393,10 @@ class TestReplay:
             await write_history(bench.parts, "hoa-sen", 2)
             await moved.drain()
             tenant = bench.parts.registry.by_slug("hoa-sen")
-            found = await replay(moved.cell, moved.table, tenant, moved.leases)
+            found = await replay(moved.parts.databases, moved.table, tenant, moved.leases)
             assert len(found.missing) == 4
             await moved.drain()
-            assert (await compare(moved.cell, moved.table, tenant)).whole
+            assert (await compare(moved.parts.databases, moved.table, tenant)).whole
             assert read_by_hand(tmp_path / "new", tenant.id) == world.record("hoa-sen")
 
         benched(world, scenario)
@@ -410,7 +410,7 @@ class TestReplay:
             for number in (1, 2):
                 bench.table.delivered()
                 bench.table.append(number, [row])
-            found = await compare(bench.cell, bench.table, tenant)
+            found = await compare(bench.parts.databases, bench.table, tenant)
             assert (found.unknown, found.doubled, found.whole) == (
                 [("Patient", "stranger", 1)],
                 [("Patient", "stranger", 1)],

@@ -118,6 +118,9 @@ EMR_BORDER__URL: http://{{ include "emr.name" . }}
 {{/* Which secret files a process sees: setting → [group, key]. Call with (dict "root" . "part" "serve"). */}}
 {{- define "emr.secrets" -}}
 EMR_DATABASE__URL: [database, url]
+{{- if .root.Values.database.cells }}
+EMR_DATABASE__CELLS: [database, cells]
+{{- end }}
 EMR_STORAGE__ACCESS_KEY: [storage, accessKey]
 EMR_STORAGE__SECRET_KEY: [storage, secretKey]
 EMR_KEYS__MASTER: [keys, master]
@@ -139,6 +142,9 @@ EMR_WAREHOUSE__SECRET_KEY: [warehouse, secretKey]
 {{- end }}
 {{- if has .part (list "migrate" "backup" "requests") }}
 EMR_DATABASE__OWNER_URL: [owner, url]
+{{- if .root.Values.database.cells }}
+EMR_DATABASE__CELL_OWNERS: [owner, cells]
+{{- end }}
 {{- end }}
 {{- if and (has .part (list "migrate" "requests" "serve")) .root.Values.identity.adminUrl }}
 EMR_IDENTITY__ADMIN_CLIENT_SECRET: [identity, adminClientSecret]
@@ -155,10 +161,6 @@ env:
 {{- range $name, $at := include "emr.secrets" . | fromYaml }}
   - name: {{ $name }}_FILE
     value: /etc/emr/secrets/{{ index $at 0 }}/{{ index $at 1 }}
-{{- end }}
-{{- if .root.Values.database.cells }}
-  - name: EMR_DATABASE__CELLS
-    valueFrom: {secretKeyRef: {name: {{ .root.Values.database.existingSecret }}, key: cells}}
 {{- end }}
 {{- end }}
 

@@ -12,7 +12,8 @@ from emr.audit.sealing import directory_head, head_of
 from emr.audit.seals import Head
 from emr.audit.signing import Signer
 from emr.audit.stored import DIRECTORY
-from emr.db.pools import DEFAULT_CELL, Databases
+from emr.db.cells import DEFAULT_CELL
+from emr.db.pools import Databases
 from emr.kernel.clock import Clock
 from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant

@@ -7,7 +7,7 @@ hospital, and the batch number is a key, so that a chain cannot fork even withou
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -51,7 +51,10 @@ _COLUMNS: Final = ("number", "at", "action", "actor", "patients", "row")
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """Seals the hospitals of one cell. `reached` hears of the points that fault tests name."""
+    """Seals the hospitals of one cell. `reached` hears of the points that fault tests name. elsewhere: streams of
+    hospitals that are on their way to another cell, or there: their rows go along. own: the cell as the hospital's
+    own login reaches it, if it has one.
+    """
 
     name: str
     cell: Cell
@@ -59,13 +62,16 @@ class Sealer:
     hospital_of: Callable[[str], str | None]
     reached: Callable[[str], None]
     failing: dict[str, str] = field(default_factory=dict)
+    elsewhere: Callable[[], Collection[str]] = tuple
+    own: Callable[[str], Cell | None] = lambda _: None
 
     async def turn(self) -> bool:
         """Seal a batch of each hospital that has rows in the journal. True when a hospital may have more."""
         async with self.cell.audit.connection() as connection:
             waiting = await connection.fetch(_WAITING, name="audit.waiting")
         metrics.AUDIT_SEAL_LAG_SECONDS.labels(self.name).set(waiting[0]["age"] if waiting else 0)
-        sealed = [await self._seal_or_tell(row["tenant"]) for row in waiting]
+        elsewhere = self.elsewhere()
+        sealed = [await self._seal_or_tell(row["tenant"]) for row in waiting if row["tenant"] not in elsewhere]
         return BATCH_ROWS in sealed
 
     async def _seal_or_tell(self, stream: str) -> int:
@@ -87,7 +93,7 @@ class Sealer:
         """
         if not SCHEMA.fullmatch(stream):
             raise ValueError("a row of the journal belongs to no hospital")
-        async with self.cell.audit.transaction() as connection:
+        async with (self.own(stream) or self.cell).audit.transaction() as connection:
             if not await connection.fetchval(_LOCK, stream, name="audit.lock"):
                 return 0
             taken = await connection.fetch(_TAKE, stream, BATCH_ROWS, name="audit.take")

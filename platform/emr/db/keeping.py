@@ -14,6 +14,7 @@ from typing import Final
 
 import asyncpg
 
+from emr.db.acquaintance import Acquaintance
 from emr.db.connection import USELESS
 from emr.kernel.errors import Unavailable
 
@@ -59,11 +60,15 @@ class Pool:
     owner has more than `share` at a time, and those who wait are served in turns by owner, so that one with a thousand
     requests is no faster than one with one.
 
+    knows: so many owners at most for each connection, after which it is closed (`emr.db.acquaintance`); 0: no limit.
+
     pooled: the address is that of a pooler which gives each transaction whatever backend is free. A connection then has
     neither parameters nor prepared statements of its own; `local` has to be said in each transaction.
     """
 
-    def __init__(self, url: str, size: int, settings: dict[str, str], share: int = 0, *, pooled: bool = False) -> None:
+    def __init__(
+        self, url: str, size: int, settings: dict[str, str], share: int = 0, *, knows: int = 0, pooled: bool = False
+    ) -> None:
         self._url, self._size, self._share = url, size, share or size
         wanted = {"jit": "off"} | settings
         self._settings = {"application_name": "emr"} | ({} if pooled else wanted)
@@ -71,6 +76,8 @@ class Pool:
         self.local = tuple("SET LOCAL " + name + " TO " + value for name, value in wanted.items()) if pooled else ()
         """The parameters as statements; empty where each connection has them."""
         self._free: list[_Free] = []
+        self._known = Acquaintance(0 if pooled else knows)
+        self._retired = 0
         self._lent: dict[asyncpg.Connection, str] = {}
         self._held: dict[str, int] = {}
         self._making = 0
@@ -102,6 +109,14 @@ class Pool:
         """How many of them wait for work."""
         return len(self._free)
 
+    def most_known(self) -> int:
+        """How many owners the connection has served that has served the most."""
+        return self._known.most()
+
+    def retired(self) -> int:
+        """How many connections were closed because they had served too many."""
+        return self._retired
+
     async def lend(self, owner: str = "") -> asyncpg.Connection:
         """A connection that is the caller's until it comes back; `Unavailable` when there is none within 10 s.
 
@@ -109,16 +124,41 @@ class Pool:
         """
         if self._closed:
             raise RuntimeError("the pool is not open")
-        while self._free and self._held.get(owner, 0) < self._share:
-            driver = self._free.pop().driver
-            if not driver.is_closed():
-                self._give(driver, owner)
-                return driver
+        driver = self._known_one(owner)
+        if driver is not None:
+            return driver
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 return await self._made_or_awaited(owner)
         except (*_UNREACHABLE, TimeoutError) as error:
             raise Unavailable("database-unavailable", "The database does not answer.") from error
+
+    def _known_one(self, owner: str) -> asyncpg.Connection | None:
+        """A free connection; None where there is none for this owner, or a new one is better."""
+        while self._free and self._held.get(owner, 0) < self._share:
+            place = self._known.choose([each.driver for each in self._free], owner)
+            if place is None:
+                if not self._may_make(owner):
+                    self._retire(self._free.pop(0).driver)
+                return None
+            driver = self._free.pop(place).driver
+            if not driver.is_closed():
+                self._give(driver, owner)
+                return driver
+            self._known.forget(driver)
+        return None
+
+    def _retire(self, driver: asyncpg.Connection) -> None:
+        """It has served as many as it may."""
+        self._retired += 1
+        self._known.forget(driver)
+        task = asyncio.create_task(self._say_goodbye(driver))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _say_goodbye(self, driver: asyncpg.Connection) -> None:
+        with contextlib.suppress(asyncpg.PostgresError, TimeoutError, *USELESS):
+            await driver.close(timeout=_WAIT_SECONDS)
 
     async def lend_to_read(self, name: str) -> tuple[asyncpg.Connection, Left | None]:
         """A connection as by `lend`; one whose transaction was left open under this name a moment ago, if there is one,
@@ -159,6 +199,7 @@ class Pool:
     def _give(self, driver: asyncpg.Connection, owner: str) -> None:
         self._lent[driver] = owner
         self._held[owner] = self._held.get(owner, 0) + 1
+        self._known.meet(driver, owner)
 
     def _let_go(self, owner: str) -> None:
         held = self._held[owner] - 1
@@ -171,6 +212,10 @@ class Pool:
         self._let_go(self._lent.pop(driver))
         if driver.is_closed() or self._closed:
             driver.terminate()
+            self._known.forget(driver)
+            self._wake(None)
+        elif self._known.knows_too_many(driver):
+            self._retire(driver)
             self._wake(None)
         elif not self._wake(driver):
             self._free.append(_Free(driver, time.monotonic(), left))
@@ -231,6 +276,7 @@ class Pool:
         finally:
             self._making -= 1
         self._lent[driver] = owner
+        self._known.meet(driver, owner)
         return driver
 
     def _wake(self, driver: asyncpg.Connection | None) -> bool:
@@ -268,4 +314,5 @@ class Pool:
         oldest = self._free[0]
         if oldest.since < time.monotonic() - _IDLE_SECONDS:
             del self._free[0]
+            self._known.forget(oldest.driver)
             oldest.driver.terminate()

@@ -38,12 +38,13 @@ _RIGHTS: Final[tuple[LiteralString, ...]] = (
 """The owner's own rights to write go last: what writes there by mistake is refused whoever it is."""
 
 
-def establish_past(connection: Connection, *, past: str, live: str, login: str) -> None:
-    """Roles, views and rights of a past whose tables have just been loaded."""
+def establish_past(connection: Connection, *, past: str, live: str) -> None:
+    """Roles, views and rights of a past whose tables have just been loaded; every login of the hospital may read it."""
     owner = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
     names = {"past": past, "live": live, "seen": seen.seen_of(past), "owner": owner}
     make_role(connection, past)
-    run(connection, "GRANT {past} TO {login}", past=past, login=login)
+    for login in seen.logins_of(connection, live):
+        run(connection, "GRANT {past} TO {login}", past=past, login=login)
     run_all(connection, [(statement, names) for statement in _TODAYS_RULES])
     seen.establish(connection, past)
     run_all(connection, [(statement, names) for statement in _RIGHTS])
@@ -52,3 +53,4 @@ def establish_past(connection: Connection, *, past: str, live: str, login: str) 
 def drop_past(connection: Connection, past: str) -> None:
     """Schema, views and roles of a past; nothing happens where they are not."""
     roles.drop_hospital(connection, past)
+    roles.drop_hospital_roles(connection, past)

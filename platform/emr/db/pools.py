@@ -14,15 +14,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from emr.db.cells import login_urls
 from emr.db.connection import Connection, Driver, EachInItsOwn, Limited, settle
 from emr.db.keeping import Left, Pool
 from emr.db.seen import SETTLE, Sight, seen_of
 from emr.kernel.errors import Unavailable
-from emr.kernel.tenant import SCHEMA, Tenant
+from emr.kernel.tenant import DEDICATED, SCHEMA, Tenant
 from emr.settings import Database
 from emr.telemetry.metrics import watch_pool
 
-DEFAULT_CELL: Final = "default"
 _ROLE: Final = re.compile(r"emr_[a-z]+")
 _BEGIN: Final = "BEGIN"
 _BEGIN_TO_READ: Final = "BEGIN READ ONLY"
@@ -81,7 +81,8 @@ class Cell:
         limits = {"statement_timeout": str(settings.statement_timeout_ms)}
         share = max(1, settings.pool_size * settings.pool_share // 100)
         self._slices = tuple(
-            Pool(url, settings.pool_size, limits, share, pooled=settings.pooler) for _ in range(settings.pool_slices)
+            Pool(url, settings.pool_size, limits, share, knows=settings.pool_hospitals, pooled=settings.pooler)
+            for _ in range(settings.pool_slices)
         )
         for pool in self._slices:
             watch_pool("hospital", pool)
@@ -187,6 +188,8 @@ class Databases:
     directory_audit: RolePool
     """Seals what belongs to no hospital."""
     cells: Mapping[str, Cell]
+    dedicated: Mapping[str, Cell]
+    """For hospitals of the dedicated tier, by slug and cell, the cell as their own logins reach it."""
 
     def cell(self, name: str) -> Cell:
         """`Unavailable` for a cell that this process was not told of."""
@@ -195,30 +198,40 @@ class Databases:
         except KeyError as error:
             raise Unavailable("cell-unknown", "The database of this hospital is not configured here.") from error
 
+    def place(self, tenant: Tenant) -> Cell:
+        """The cell as this hospital's login reaches it. `Unavailable` for what this process was not told of."""
+        if tenant.tier != DEDICATED:
+            return self.cell(tenant.cell)
+        try:
+            return self.dedicated[f"{tenant.slug}@{tenant.cell}"]
+        except KeyError as error:
+            rule = "This hospital has a database login of its own, which is not configured here."
+            raise Unavailable("dedicated-login-missing", rule) from error
+
     def hospital(self, tenant: Tenant, sight: Sight | None = None) -> AbstractAsyncContextManager[Connection]:
         """A transaction as this hospital, or as one who sees only a part of it."""
-        return self.cell(tenant.cell).hospital(tenant.tables, sight)
+        return self.place(tenant).hospital(tenant.tables, sight)
 
     def hospital_to_read(self, tenant: Tenant, sight: Sight | None = None) -> AbstractAsyncContextManager[Connection]:
         """The same in a transaction that can only read."""
-        return self.cell(tenant.cell).hospital_to_read(tenant.tables, sight)
+        return self.place(tenant).hospital_to_read(tenant.tables, sight)
 
     async def open(self) -> None:
         own = (self.directory.open(), self.directory_audit.open())
-        await asyncio.gather(*own, *(cell.open() for cell in self.cells.values()))
+        await asyncio.gather(*own, *(cell.open() for cell in (*self.cells.values(), *self.dedicated.values())))
 
     async def close(self) -> None:
         own = (self.directory.close(), self.directory_audit.close())
-        await asyncio.gather(*own, *(cell.close() for cell in self.cells.values()))
+        await asyncio.gather(*own, *(cell.close() for cell in (*self.cells.values(), *self.dedicated.values())))
 
 
 def databases(settings: Database) -> Databases:
     """Pools for everything that the settings name; nothing connects before `open`."""
-    urls = {DEFAULT_CELL: settings.url} | settings.cells
     return Databases(
         directory=RolePool(settings.url, "emr_directory", size=settings.pool_size, pooled=settings.pooler),
         directory_audit=RolePool(settings.url, "emr_audit", size=1, pooled=settings.pooler),
-        cells={name: Cell(url, settings) for name, url in urls.items()},
+        cells={name: Cell(url, settings) for name, url in login_urls(settings).items()},
+        dedicated={name: Cell(url, settings) for name, url in settings.dedicated.items()},
     )
 
 

@@ -112,10 +112,15 @@ def make_schema(connection: Connection, schema: str) -> None:
     run(connection, "CREATE SCHEMA IF NOT EXISTS {schema}", schema=schema)
 
 
-def make_hospital_role(connection: Connection, schema: str, login: str) -> None:
-    """The NOLOGIN role of a hospital, and the login's right to become it."""
+def make_hospital_role(connection: Connection, schema: str, login: str, *, dedicated: bool = False) -> None:
+    """The NOLOGIN role of a hospital, and the login's right to become it.
+
+    dedicated: the login is the hospital's own, and also seals its trail; no other login may become the hospital.
+    """
     make_role(connection, schema)
     run(connection, "GRANT {role} TO {login}", role=schema, login=login)
+    if dedicated:
+        run(connection, "GRANT emr_audit TO {login}", login=login)
 
 
 def join_hospitals(connection: Connection, schema: str) -> None:
@@ -168,9 +173,12 @@ def _rights(table: str) -> LiteralString:
 
 
 def drop_hospital(connection: Connection, schema: str) -> None:
-    """Remove a hospital's schema and role and everything in them. Nothing of it comes back."""
+    """Remove a hospital's schemas and everything in them. Nothing of it comes back."""
     seen.remove(connection, schema)
     run(connection, "DROP SCHEMA IF EXISTS {schema} CASCADE", schema=schema)
-    # Roles last: one that has rights on anything cannot be dropped.
+
+
+def drop_hospital_roles(connection: Connection, schema: str) -> None:
+    """Remove a hospital's roles from the server: last, since one that has rights on anything cannot be dropped."""
     seen.drop_role(connection, schema)
     run(connection, "DROP ROLE IF EXISTS {schema}", schema=schema)

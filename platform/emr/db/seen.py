@@ -226,8 +226,8 @@ def establish(connection: Connection, schema: str) -> None:
     """The second role and schema of a hospital, its views and rights; every login of the hospital may become it."""
     names = {"schema": schema, "seen": seen_of(schema)}
     make_role(connection, names["seen"])
-    for (login,) in driver(connection).execute(_LOGINS, (schema,)).fetchall():
-        run(connection, "GRANT {seen} TO {login}", seen=names["seen"], login=str(login))
+    for login in logins_of(connection, schema):
+        run(connection, "GRANT {seen} TO {login}", seen=names["seen"], login=login)
     remove(connection, schema)
     statements: list[tuple[LiteralString, dict[str, str]]] = [("CREATE SCHEMA {seen}", names)]
     statements += [(statement, names) for statement in _POLICY]
@@ -236,6 +236,11 @@ def establish(connection: Connection, schema: str) -> None:
         for table in OF_A_RESOURCE
     ]
     run_all(connection, statements + _grants(names))
+
+
+def logins_of(connection: Connection, role: str) -> list[str]:
+    """The logins that may become this role, but for the owner."""
+    return [str(login) for (login,) in driver(connection).execute(_LOGINS, (role,)).fetchall()]
 
 
 def drop_role(connection: Connection, schema: str) -> None:

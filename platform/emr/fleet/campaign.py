@@ -8,7 +8,7 @@ global variable.
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import cache
@@ -71,10 +71,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Hospital:
-    """One that is behind: its schema, its slug, and how often it was tried."""
+    """One that is behind: its schema, its slug, the owner's address of its cell, and how often it was tried."""
 
     schema: str
     slug: str
+    url: str
     tried: int = 0
 
 
@@ -98,31 +99,37 @@ def move_all(url: str, behind: Sequence[Hospital], rules: Rules, told: Told = la
 
 
 def migrate_hospital(connection: Connection, schema: str) -> str:
-    """Bring one hospital's schema to the newest revision inside the caller's transaction."""
+    """Bring one hospital's schema to the newest revision inside the caller's transaction in its cell.
+
+    The directory has to hear of it by `stand`.
+    """
     began = time.monotonic()
     before = current(connection, Target(History.TENANT, schema))
     seen.remove(connection, schema)
     revision = upgrade(connection, Target(History.TENANT, schema))
     roles.grant_hospital(connection, schema)
     seen.establish(connection, schema)
-    connection.execute(_STAND, {"revision": revision, "schema": schema})
     _note(connection, schema, revision, before=before, seconds=time.monotonic() - began)
     return revision
 
 
 def fill_hospital(connection: Connection, schema: str) -> str:
-    """Give a new hospital's empty schema its tables, rights and views inside the caller's transaction."""
+    """Give a new hospital's empty schema its tables, rights and views inside the caller's transaction in its cell."""
     began = time.monotonic()
     revision = _SCRIPT.fill(connection, schema)
     roles.grant_hospital(connection, schema)
     seen.establish(connection, schema)
-    connection.execute(_STAND, {"revision": revision, "schema": schema})
     _note(connection, schema, revision, seconds=time.monotonic() - began)
     return revision
 
 
+def stand(directory: Connection, schema: str, revision: str) -> None:
+    """Write down in the directory at which revision a hospital's schema stands."""
+    directory.execute(_STAND, {"revision": revision, "schema": schema})
+
+
 class _Run:
-    """A run over one database."""
+    """A run over hospitals of any cell; `url`: the owner's address of the directory."""
 
     def __init__(self, url: str, rules: Rules, told: Told) -> None:
         self._url, self._rules, self._told = url, rules, told
@@ -135,7 +142,8 @@ class _Run:
         if len(hospitals) < _WORTH_PROCESSES or self._rules.parallel == 1:
             while waiting and not self._broken():
                 self._take(_move(self._url, waiting.popleft()), waiting)
-            _engine(self._url).dispose()
+            for url in {self._url, *(each.url for each in hospitals)}:
+                _engine(url).dispose()
         else:
             self._side_by_side(waiting)
         self.leave(waiting)
@@ -178,16 +186,17 @@ class _Moved:
 
 
 def _move(url: str, hospital: Hospital) -> _Moved:
-    """One attempt at one hospital."""
+    """One attempt at one hospital; `url`: the owner's address of the directory."""
     tried, began = replace(hospital, tried=hospital.tried + 1), time.monotonic()
     before: str | None = None
     try:
-        with _engine(url).begin() as connection:
+        with _both(url, hospital.url) as (directory, connection):
             before = current(connection, Target(History.TENANT, hospital.schema))
             after = migrate_hospital(connection, hospital.schema)
+            stand(directory, hospital.schema, after)
     except (SQLAlchemyError, psycopg.Error) as error:
         reason, seconds = reason_of(error), time.monotonic() - began
-        with contextlib.suppress(SQLAlchemyError), _engine(url).begin() as connection:
+        with contextlib.suppress(SQLAlchemyError), _engine(hospital.url).begin() as connection:
             _note(connection, hospital.schema, before or "", error=reason, attempts=tried.tried, seconds=seconds)
         step = Step(
             hospital.slug, History.TENANT.value, before, head(History.TENANT), reason, "failed", seconds, tried.tried
@@ -198,6 +207,19 @@ def _move(url: str, hospital: Hospital) -> _Moved:
     return _Moved(tried, step)
 
 
+@contextlib.contextmanager
+def _both(url: str, cell: str) -> Iterator[tuple[Connection, Connection]]:
+    """Transactions in the directory and in a cell. The cell's commits first: whom the directory takes for one that is
+    behind although it is not, the next run moves by doing nothing.
+    """
+    with _engine(url).begin() as directory:
+        if cell == url:
+            yield directory, directory
+            return
+        with _engine(cell).begin() as connection:
+            yield directory, connection
+
+
 def _note(connection: Connection, schema: str, revision: str, **more: object) -> None:
     facts = {"before": "", "error": None, "attempts": 1} | more
     connection.execute(_STATUS, {"schema": schema, "revision": revision} | facts | {"before": facts["before"] or ""})
@@ -205,7 +227,7 @@ def _note(connection: Connection, schema: str, revision: str, **more: object) ->
 
 @cache
 def _engine(url: str) -> Engine:
-    """One connection for each process, made anew now and then."""
+    """One connection for each process and database, made anew now and then."""
     return create_engine(
         owner_address(url),
         pool_size=1,

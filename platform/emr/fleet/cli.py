@@ -18,6 +18,7 @@ from emr.fleet.files import read_hospitals
 from emr.fleet.joining_cli import Folder, joining, settings_of
 from emr.fleet.leaving.cli import leaving
 from emr.fleet.lines import Report
+from emr.fleet.moving.cli import moves
 from emr.fleet.printing import Json, cell, or_exit, show_rows
 from emr.fleet.sandbox.cli import sandbox
 from emr.fleet.states_cli import states
@@ -32,7 +33,8 @@ tenants.add_typer(leaving)
 migrate = typer.Typer()
 import_ = typer.Typer()
 settings = typer.Typer()
-tenants.registered_commands += [*joining.registered_commands, *sandbox.registered_commands, *states.registered_commands]
+for part in (joining, moves, sandbox, states):
+    tenants.registered_commands += part.registered_commands
 
 
 @tenants.command("list")

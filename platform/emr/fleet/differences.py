@@ -1,20 +1,21 @@
 """What is not the same in the hospitals' files and in the world, both ways: looked up, and nothing changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
+from emr.db.cells import DEFAULT_CELL, login_url
 from emr.db.migrate import History, head, owner_engine
-from emr.db.pools import DEFAULT_CELL
 from emr.db.rights import absent_schemas, missing_rights
 from emr.fleet.files import FilesBroken, Read, read_files
 from emr.fleet.migration import login_of
 from emr.identity.provisioning import Listing, Organization, Organizations
-from emr.kernel.errors import Unavailable
-from emr.settings import Settings
+from emr.kernel.errors import Invalid, Unavailable
+from emr.settings import Database, Settings
 from emr.tenancy.claims import clashes, owners_of
 from emr.tenancy.definition import HospitalFile
 
@@ -98,7 +99,7 @@ def look(settings: Settings) -> World:
         schemas = [row.schema for row in rows.values() if row.cell == DEFAULT_CELL]
         absent = absent_schemas(connection, schemas)
         there = [schema for schema in schemas if schema not in absent]
-        missing = _missing(connection, there, login_of(settings.database))
+        missing = _missing(connection, there, _logins(settings.database, rows.values()))
     organizations, unasked = _organizations(settings)
     return World(rows, frozenset(absent), missing, organizations, unasked)
 
@@ -111,8 +112,23 @@ def demand_free(files: Sequence[Read], rows: Mapping[str, Any]) -> None:
         raise FilesBroken(faults)
 
 
-def _missing(connection: Connection, schemas: Sequence[str], login: str) -> Mapping[str, Sequence[str]]:
-    return missing_rights(connection, schemas, login) if schemas else {}
+def _missing(connection: Connection, schemas: Sequence[str], logins: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    missing: dict[str, Sequence[str]] = {}
+    for login in dict.fromkeys(logins.values()):
+        of_login = [schema for schema in schemas if logins.get(schema) == login]
+        if of_login:
+            missing |= missing_rights(connection, of_login, login)
+    return missing
+
+
+def _logins(settings: Database, rows: Iterable[Any]) -> Mapping[str, str]:
+    """By schema the login that has to be able to become it; none for one whose login is not configured here."""
+    found: dict[str, str] = {}
+    for row in rows:
+        if row.cell == DEFAULT_CELL:
+            with suppress(Invalid):
+                found[row.schema] = login_of(login_url(settings, row.cell, row.slug, row.definition.get("tier", "")))
+    return found
 
 
 def _organizations(settings: Settings) -> tuple[Listing | None, str]:

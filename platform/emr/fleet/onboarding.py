@@ -9,11 +9,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from emr.db import roles, seen
-from emr.fleet.campaign import fill_hospital
+from emr.db.cells import login_url
+from emr.fleet.campaign import fill_hospital, stand
 from emr.fleet.migration import login_of
+from emr.fleet.owned import in_cell
 from emr.kernel.errors import Conflict
 from emr.kernel.ids import opaque, uuid7
-from emr.settings import Settings
+from emr.kernel.tenant import DEDICATED
+from emr.settings import Database, Settings
 from emr.storage.keys import MasterKeys, new_data_key, wrap
 from emr.tenancy.definition import HospitalFile
 from emr.work.faults import Reached, nowhere
@@ -34,7 +37,11 @@ _CHANGE: Final = text(
     "UPDATE directory.tenants SET definition = CAST(:definition AS jsonb), updated_at = now() WHERE slug = :slug"
     " RETURNING id"
 )
-_SCHEMA: Final = text("SELECT id, schema FROM directory.tenants WHERE slug = :slug")
+_SCHEMA: Final = text(
+    "SELECT id, schema, cell, definition ->> 'tier' AS tier FROM directory.tenants WHERE slug = :slug"
+)
+_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('emr.cell.' || :cell, 0))")
+_HELD: Final = text("SELECT count(*) FROM directory.tenants WHERE cell = :cell")
 _EVENT: Final = text(
     "INSERT INTO directory.tenant_events (tenant_id, actor, event, detail)"
     " VALUES (:tenant, 'emr tenants apply', :event, CAST(:detail AS jsonb))"
@@ -63,16 +70,41 @@ def make_hospital(
 ) -> str:
     """Row, schema, role, tables and data key of a hospital, all or nothing; gives its schema's name.
 
-    named: of a hospital that comes from elsewhere and keeps its names, since its trail is sealed under them.
+    connection: to the directory. named: of a hospital that comes from elsewhere and keeps its names, since its trail is
+    sealed under them. Raises `Invalid` for a cell that is not configured, `Conflict` for a full one.
     """
     named = named or Named.anew()
     schema = named.schema
+    demand_room(connection, settings.database, hospital.cell)
+    _write_down(connection, settings, hospital, named)
+    reached("apply-row-written")
+    with in_cell(connection, settings.database, hospital.cell) as cell:
+        url = login_url(settings.database, hospital.cell, hospital.slug, hospital.tier)
+        roles.make_schema(cell, schema)
+        roles.make_hospital_role(cell, schema, login_of(url), dedicated=hospital.tier == DEDICATED)
+        reached("apply-role-made")
+        stand(connection, schema, fill_hospital(cell, schema))
+        note_event(connection, named.id, "hospital.created", {"slug": hospital.slug})
+        roles.join_hospitals(cell, schema)
+        reached("apply-tables-made")
+    return schema
+
+
+def demand_room(directory: Connection, settings: Database, cell: str) -> None:
+    """Raise `Conflict` where a cell has as many hospitals as it takes; till the caller's end none comes beside."""
+    directory.execute(_ONE_AT_A_TIME, {"cell": cell})
+    if directory.execute(_HELD, {"cell": cell}).scalar_one() >= settings.cell_hospitals:
+        rule = f"The cell {cell} has {settings.cell_hospitals} hospitals, and takes no more."
+        raise Conflict("cell-full", rule, location="cell")
+
+
+def _write_down(connection: Connection, settings: Settings, hospital: HospitalFile, named: Named) -> None:
     connection.execute(
         _INSERT,
         {
             "id": named.id,
             "slug": hospital.slug,
-            "schema": schema,
+            "schema": named.schema,
             "cell": hospital.cell,
             "state": hospital.go_live.state,
             "definition": json.dumps(hospital.as_json()),
@@ -80,27 +112,18 @@ def make_hospital(
             "index_key": token_bytes(16),
         },
     )
-    reached("apply-row-written")
     masters = MasterKeys.parse(settings.keys.master.get_secret_value())
-    key = wrap(masters, schema, f"k{opaque(8)}", new_data_key())
+    key = wrap(masters, named.schema, f"k{opaque(8)}", new_data_key())
     connection.execute(
         _KEY, {"tenant": named.id, "key_id": key.key_id, "wrapped": key.wrapped, "by": key.wrapping_key_id}
     )
-    roles.make_schema(connection, schema)
-    roles.make_hospital_role(connection, schema, login_of(settings.database))
-    reached("apply-role-made")
-    fill_hospital(connection, schema)
-    note_event(connection, named.id, "hospital.created", {"slug": hospital.slug})
-    roles.join_hospitals(connection, schema)
-    reached("apply-tables-made")
-    return schema
 
 
 def change_hospital(connection: Connection, hospital: HospitalFile, fields: Mapping[str, Any]) -> None:
     """Another definition. fields: names of those that differ. Raises `Conflict` for what no file can change."""
     fixed = [name for name in fields if name in FIXED]
     if fixed:
-        rule = f"{', '.join(fixed)} cannot be changed by a file; moving a hospital has its own command"
+        rule = f"{', '.join(fixed)} cannot be changed by a file; `emr tenants move` brings a hospital to another cell"
         raise Conflict("hospital-fixed", rule, location=fixed[0])
     row = {"definition": json.dumps(hospital.as_json()), "slug": hospital.slug}
     tenant_id = connection.scalar(_CHANGE, row)
@@ -109,12 +132,14 @@ def change_hospital(connection: Connection, hospital: HospitalFile, fields: Mapp
 
 def restore_rights(connection: Connection, settings: Settings, slug: str, missing: Mapping[str, Any]) -> None:
     """Roles, memberships, rights and views of a hospital whose tables stand, as they were when it was made."""
-    tenant_id, schema = connection.execute(_SCHEMA, {"slug": slug}).one()
-    roles.make_hospital_role(connection, schema, login_of(settings.database))
-    roles.grant_hospital(connection, schema)
-    seen.establish(connection, schema)
-    roles.join_hospitals(connection, schema)
-    note_event(connection, tenant_id, "hospital.rights-restored", {"missing": sorted(missing)})
+    row = connection.execute(_SCHEMA, {"slug": slug}).one()
+    url = login_url(settings.database, row.cell, slug, row.tier)
+    with in_cell(connection, settings.database, row.cell) as cell:
+        roles.make_hospital_role(cell, row.schema, login_of(url), dedicated=row.tier == DEDICATED)
+        roles.grant_hospital(cell, row.schema)
+        seen.establish(cell, row.schema)
+        roles.join_hospitals(cell, row.schema)
+    note_event(connection, row.id, "hospital.rights-restored", {"missing": sorted(missing)})
 
 
 def note_event(connection: Connection, tenant_id: str, event: str, detail: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import psycopg
 import typer
@@ -21,8 +21,10 @@ from rich.table import Table
 from emr.audit.anchoring import Written, written
 from emr.audit.anchors import signer_of, trusted_of
 from emr.audit.checking import Asked, Report, check, extent_of, parts_of, together
+from emr.audit.seals import Head
 from emr.audit.stored import DIRECTORY
-from emr.db.pools import DEFAULT_CELL, Databases
+from emr.db.cells import login_url, login_urls
+from emr.db.pools import Databases
 from emr.fleet.leaving.offboarding import OFFBOARDED
 from emr.kernel.errors import Refusal
 from emr.kernel.tenant import Tenant
@@ -116,20 +118,24 @@ async def _keyrings(settings: Settings, pools: Databases, hospitals: Sequence[Te
 
 
 def _asked(settings: Settings, world: _World, slug: str | None) -> list[Asked]:
-    urls = {DEFAULT_CELL: settings.database.url} | settings.database.cells
-    streams = [(DIRECTORY, DIRECTORY, DEFAULT_CELL, settings.database.url)]
-    streams += [(each.slug, each.schema, each.cell, urls[each.cell]) for each in world.hospitals]
+    urls = login_urls(settings.database)
+    streams = [(DIRECTORY, DIRECTORY, settings.database.url)]
+    for each in world.hospitals:
+        if each.cell not in urls:
+            raise ValueError(f"The cell {each.cell} of {each.slug} is not configured here.")
+        streams.append((each.slug, each.schema, login_url(settings.database, each.cell, each.slug, each.tier)))
     chosen = [each for each in streams if slug in (None, each[0])]
     if not chosen:
         raise ValueError("There is no such hospital.")
-    return [
-        Asked(url, stream, name, _heads(world, cell, stream), world.keyrings.get(stream))
-        for name, stream, cell, url in chosen
-    ]
+    return [Asked(url, stream, name, _heads(world, stream), world.keyrings.get(stream)) for name, stream, url in chosen]
 
 
-def _heads(world: _World, cell: str, stream: str) -> Any:
-    return None if world.written is None else world.written[cell].heads.get(stream, [])
+def _heads(world: _World, stream: str) -> list[Head] | None:
+    """Where the stream ended by the anchors of whichever cell it was in."""
+    if world.written is None:
+        return None
+    heads = {head for found in world.written.values() for head in found.heads.get(stream, ())}
+    return sorted(heads, key=lambda head: head.batch)
 
 
 def _of_anchors(world: _World) -> list[str]:

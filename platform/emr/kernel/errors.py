@@ -6,7 +6,7 @@
     ├── Conflict ── PreconditionFailed
     ├── Invalid ── Malformed, UnsupportedMedia, NotAcceptable
     ├── TooLarge
-    └── Unavailable ── HospitalSuspended, TooManyRequests
+    └── Unavailable ── HospitalSuspended, HospitalMoving, TooManyRequests
 
 `emr.web.errors` is the one table that turns these into HTTP answers and OperationOutcomes.
 """
@@ -94,6 +94,15 @@ class HospitalSuspended(Unavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__("hospital-suspended", f"This hospital's service is suspended. {reason}".rstrip())
+
+
+class HospitalMoving(Unavailable):
+    """Nothing can be added or changed for a moment: the hospital's record is brought to another database."""
+
+    retry_after = 20
+
+    def __init__(self) -> None:
+        super().__init__("hospital-moving", "This hospital's record is being moved; it can be read, and soon written.")
 
 
 class TooManyRequests(Unavailable):

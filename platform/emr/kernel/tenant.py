@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from emr.kernel.errors import Forbidden
+from emr.kernel.errors import Forbidden, HospitalMoving
 from emr.kernel.states import STATES
 
 SCHEMA: Final = re.compile(r"t_[a-z0-9]{12}")
 
 
-WEIGHTS: Final = {"shared": 1, "dedicated": 2}
+DEDICATED: Final = "dedicated"
+"""The tier of hospitals with a login and a pool of their own."""
+WEIGHTS: Final = {"shared": 1, DEDICATED: 2}
 """How many turns a hospital of a tier has where hospitals take turns."""
 
 
@@ -175,6 +177,8 @@ class Tenant:
     state_since: datetime | None = None
     past: Past | None = None
     """The moment that is looked at; None: the record as it is. Keys, objects and trail are those of today."""
+    moving: bool = False
+    """Whether it is on its way to another cell: it is read meanwhile, nothing is written, and no job of it runs."""
 
     def __post_init__(self) -> None:
         if not SCHEMA.fullmatch(self.schema):
@@ -198,11 +202,13 @@ class Tenant:
     @property
     def writable(self) -> bool:
         """Whether facts may be added."""
-        return STATES[self.state].takes and self.past is None
+        return STATES[self.state].takes and self.past is None and not self.moving
 
     def demand_writable(self) -> None:
-        """Raise `Forbidden` while nothing may be added or changed here."""
+        """Raise `Forbidden` while nothing may be added or changed here, `HospitalMoving` if that is for a moment."""
         if self.past is not None:
             raise Forbidden("past-read-only", "This is the record as it was; nothing of it can be changed.")
+        if self.moving and STATES[self.state].takes:
+            raise HospitalMoving
         if not self.writable:
             raise Forbidden("hospital-read-only", READ_ONLY)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import emr
 from emr.access.hours import outside_hours
-from emr.db.pools import DEFAULT_CELL
+from emr.db.cells import DEFAULT_CELL
 from emr.identity.principal import Principal
 from emr.identity.visits import LONGEST, OWN
 from emr.kernel.tenant import Tenant

@@ -188,7 +188,8 @@ def _edges(stretch: Stretch) -> tuple[datetime | None, datetime]:
 
 
 def _audience(work: UnitOfWork, scope: Scope) -> str:
-    return f"history:{work.tenant.schema}:{scope.type or ''}:{scope.id or ''}"
+    """A page goes on within what the first one saw by numbers of transactions, which mean something in one cell."""
+    return f"history:{work.tenant.schema}:{work.tenant.cell}:{scope.type or ''}:{scope.id or ''}"
 
 
 def _sealed(work: UnitOfWork, scope: Scope, stretch: Stretch, place: _Place, last: Stored) -> str:

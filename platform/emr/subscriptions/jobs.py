@@ -18,7 +18,7 @@ from emr.telemetry import metrics
 from emr.telemetry.logs import exception_facts, get_logger
 from emr.work.faults import Reached, kill_points
 from emr.work.leases import Lease, Leases
-from emr.work.loop import Job
+from emr.work.loop import Job, of_cell
 from emr.work.rounds import go_round
 from emr.work.runtime import Runtime
 
@@ -116,7 +116,7 @@ def subscription_jobs(parts: Runtime, leases: dict[str, Leases]) -> list[Job]:
         for shard in range(repository.SHARDS):
             courier = Courier(parts, cell, shard, reached, Delivery(parts, reached))
             every = parts.settings.subscriptions.poll_ms / 1000
-            jobs.append(Job(f"subscriptions:{shard}", every, courier.turn, leases[name], courier.finish))
+            jobs.append(Job(of_cell(f"subscriptions:{shard}", name), every, courier.turn, leases[name], courier.finish))
         jobs.append(Job(f"subscriptions-backlog:{name}", _BACKLOG_SECONDS, _Measuring(name, cell).turn))
         jobs.append(
             Job(f"subscriptions-forget:{name}", _LOOK, _Forgetting(parts, name, leases[name]).turn, leases[name])
@@ -159,5 +159,6 @@ class _Forgetting:
             async with self.parts.databases.hospital(tenant) as connection:
                 await repository.forget_events(connection, before)
 
-        hospitals = [each for each in self.parts.registry.all() if each.cell == self.name and each.open]
+        known = self.parts.registry.all()
+        hospitals = [each for each in known if each.cell == self.name and each.open and not each.moving]
         return await go_round("subscriptions-forget", hospitals, forget)

@@ -59,6 +59,14 @@ DB_POOL: Final = Gauge(
     "emr_db_pool_connections_count", "Connections of a pool: open, and idle among them.", ("pool", "state"),
     registry=REGISTRY,
 )  # fmt: skip
+DB_HOSPITALS: Final = Gauge(
+    "emr_db_connection_hospitals_count", "Hospitals that the connection has served that has served the most.",
+    ("pool",), registry=REGISTRY,
+)  # fmt: skip
+DB_RETIRED: Final = Gauge(
+    "emr_db_connections_retired_count", "Connections closed since the start for having served as many as they may.",
+    ("pool",), registry=REGISTRY,
+)  # fmt: skip
 AUDIT_GROUP_ROWS: Final = Histogram(
     "emr_audit_group_rows",
     "Audit rows that were committed together.",
@@ -219,6 +227,14 @@ class Pool(Protocol):
         """How many of them nobody uses."""
         ...
 
+    def most_known(self) -> int:
+        """How many hospitals the connection has served that has served the most."""
+        ...
+
+    def retired(self) -> int:
+        """How many were closed because they had served too many."""
+        ...
+
 
 def watch_pool(name: str, pool: Pool) -> None:
     """Show a pool's connections, asked at each scrape and added up over pools of one name, while the pool lives."""
@@ -226,6 +242,8 @@ def watch_pool(name: str, pool: Pool) -> None:
         living = _pools[name] = WeakSet()
         DB_POOL.labels(name, "open").set_function(lambda: float(sum(each.open_connections() for each in living)))
         DB_POOL.labels(name, "idle").set_function(lambda: float(sum(each.idle_connections() for each in living)))
+        DB_HOSPITALS.labels(name).set_function(lambda: float(max((each.most_known() for each in living), default=0)))
+        DB_RETIRED.labels(name).set_function(lambda: float(sum(each.retired() for each in living)))
     _pools[name].add(pool)
 
 

@@ -17,7 +17,7 @@ REFRESH_SECONDS: Final = 1.0
 
 _ALL: Final = """
 SELECT id, slug, schema, cell, state, state_reason, state_since, definition, organization_id, index_key, revision,
-  xmin::text AS stamp
+  moving_since IS NOT NULL AS moving, xmin::text AS stamp
 FROM directory.tenants
 """
 _THESE: Final = _ALL + " WHERE id = ANY ($1)"
@@ -138,6 +138,7 @@ def _tenant(row: Row) -> Tenant:
         revision=row["revision"],
         state_reason=row["state_reason"],
         state_since=row["state_since"],
+        moving=row["moving"],
     )
 
 

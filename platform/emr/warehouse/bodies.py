@@ -9,7 +9,7 @@ import asyncpg
 import zstandard
 
 from emr.db.connection import Row
-from emr.db.pools import Cell
+from emr.db.pools import Databases
 from emr.kernel.errors import NotFound
 from emr.kernel.tenant import Tenant
 from emr.records.codec import unpack
@@ -52,10 +52,10 @@ class Reading:
 
 
 class Bodies:
-    """The hospitals of one cell."""
+    """The hospitals, each at its own place."""
 
-    def __init__(self, cell: Cell, registry: Registry) -> None:
-        self._cell, self._registry = cell, registry
+    def __init__(self, databases: Databases, registry: Registry) -> None:
+        self._databases, self._registry = databases, registry
 
     async def read(self, pointers: Sequence[Pointer]) -> Reading:
         """The versions of as many pointers, from the first on, as weigh no more than `LIMIT_BYTES` together."""
@@ -120,7 +120,7 @@ class Bodies:
             return None
         columns = [[each.type for each in group], [each.id for each in group], [each.version for each in group]]
         try:
-            async with self._cell.hospital(schema) as connection:
+            async with self._databases.hospital(tenant) as connection:
                 return await connection.fetch(statement, *columns, name="warehouse.read")
         except _GONE:
             return None

@@ -55,9 +55,9 @@ def replay_(tenant: Hospital = None, *, as_json: Json = False, dry_run: bool = F
         for each in chosen:
             cell, table = pools.cell(each.cell), Table(settings.warehouse, each.cell)
             if dry_run:
-                found.append(await compare(cell, table, each))
+                found.append(await compare(pools, table, each))
             else:
-                found.append(await replay(cell, table, each, _leases(cell, settings)))
+                found.append(await replay(pools, table, each, _leases(cell, settings)))
         return found
 
     found = with_registry(work)

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from emr.db.pools import Cell
+from emr.db.pools import Databases
 from emr.kernel.tenant import Tenant
 from emr.warehouse.outbox import DESTINATION
 from emr.warehouse.table import Key, Table
@@ -46,19 +46,19 @@ class Comparison:
         return not (self.missing or self.unknown or self.doubled)
 
 
-async def compare(cell: Cell, table: Table, tenant: Tenant) -> Comparison:
+async def compare(databases: Databases, table: Table, tenant: Tenant) -> Comparison:
     """Read the record first, then the outbox, then the table.
 
     A version that was on its way at the second look is in the outbox; one that had left it is in the table, which is
     read later. So nothing that is merely late is called missing.
     """
-    async with cell.hospital(tenant.schema) as connection:
+    async with databases.hospital(tenant) as connection:
         record = {tuple(row.values()) for row in await connection.fetch(_RECORD, name="warehouse.record")}
-    async with cell.relay.connection() as connection:
+    async with databases.cell(tenant.cell).relay.connection() as connection:
         rows = await connection.fetch(_ON_THE_WAY, tenant.schema, name="warehouse.on_the_way")
     on_the_way = {tuple(row.values()) for row in rows}
     held = await asyncio.to_thread(lambda: Counter(table.keys(tenant.id)))
-    async with cell.hospital(tenant.schema) as connection:
+    async with databases.hospital(tenant) as connection:
         later = {tuple(row.values()) for row in await connection.fetch(_RECORD, name="warehouse.record")}
     return Comparison(
         hospital=tenant.slug,
@@ -70,15 +70,15 @@ async def compare(cell: Cell, table: Table, tenant: Tenant) -> Comparison:
     )
 
 
-async def replay(cell: Cell, table: Table, tenant: Tenant, leases: Leases) -> Comparison:
+async def replay(databases: Databases, table: Table, tenant: Tenant, leases: Leases) -> Comparison:
     """Compare, and put pointers to everything that is missing back into the outbox, without their old receipts.
 
     One replay of a hospital at a time: a second one finds the lease taken and raises `LeaseLost`.
     """
     async with leases.held(f"warehouse-replay:{tenant.schema}"):
-        found = await compare(cell, table, tenant)
+        found = await compare(databases, table, tenant)
         if found.missing:
             columns = [list(column) for column in zip(*found.missing, strict=True)]
-            async with cell.relay.transaction() as connection:
+            async with databases.cell(tenant.cell).relay.transaction() as connection:
                 await connection.execute(_SEND_AGAIN, tenant.schema, *columns, DESTINATION, name="warehouse.send_again")
     return found

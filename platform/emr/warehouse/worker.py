@@ -9,6 +9,7 @@ from typing import Final
 
 import uvloop
 
+from emr.db.cells import all_logins
 from emr.db.pools import Cell
 from emr.db.roles import refuse_powerful_login
 from emr.light.nightly import border_jobs
@@ -28,7 +29,7 @@ from emr.warehouse.table import Table
 from emr.work.collector import leave_old_objects_alone
 from emr.work.faults import kill_points
 from emr.work.leases import Lease, Leases
-from emr.work.loop import Job, Loop
+from emr.work.loop import Job, Loop, of_cell
 from emr.work.preconditions import demand_anchor_key
 from emr.work.recovery_age import recovery_jobs
 from emr.work.runtime import Runtime, runtime
@@ -44,7 +45,8 @@ def run(settings: Settings, management_port: int) -> int:
     Raises `LoginTooPowerful`, and `Unavailable` when the database does not answer at the start.
     """
     configure_logs(settings.telemetry, "worker")
-    refuse_powerful_login(settings.database.url)
+    for url in all_logins(settings.database):
+        refuse_powerful_login(url)
     demand_anchor_key(settings)
     flush = configure_tracing(settings.telemetry, "worker")
     try:
@@ -133,17 +135,17 @@ def _relaying(parts: Runtime, name: str, cell: Cell, leases: Leases) -> Job:
     relay = Relay(
         settings=parts.settings.warehouse,
         outbox=Outbox(cell.relay),
-        bodies=Bodies(cell, parts.registry),
+        bodies=Bodies(parts.databases, parts.registry),
         table=Table(parts.settings.warehouse, name),
         slug_of=parts.registry.slug_of,
         reached=kill_points(parts.settings),
-        paused=lambda: [each.schema for each in parts.registry.all() if each.sandbox or not each.open],
+        paused=lambda: [each.schema for each in parts.registry.all() if each.sandbox or each.moving or not each.open],
     )
 
     async def turn(lease: Lease | None) -> bool:
         return lease is not None and await relay.turn(lease)
 
-    return Job(f"relay:{DESTINATION}", parts.settings.warehouse.poll_ms / 1000, turn, leases)
+    return Job(of_cell(f"relay:{DESTINATION}", name), parts.settings.warehouse.poll_ms / 1000, turn, leases)
 
 
 def _failing(loop: Loop) -> Check:

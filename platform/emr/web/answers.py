@@ -152,7 +152,7 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         elsewhere=principal.elsewhere,
         let_in_until=principal.until and principal.until.astimezone(ZoneInfo(tenant.time_zone)),
         sandbox=tenant.sandbox,
-        state=tenant.state,
+        state="moving" if tenant.moving else tenant.state,
         state_reason=tenant.state_reason,
         past=_past(tenant),
         today=today_of(tenant),

@@ -89,6 +89,7 @@ _SAID: Final = {
 _OTHERWISE: Final = (mark("Không thực hiện được"), mark("Yêu cầu không đúng quy cách. Chưa có gì được lưu."))
 _DETAILS: Final = {
     "hospital-being-upgraded": mark("Dữ liệu của bệnh viện này đang được nâng cấp."),
+    "hospital-moving": mark("Hồ sơ đang được chuyển sang máy chủ khác. Chưa có gì được lưu; hãy thử lại sau một phút."),
     "hospital-read-only": mark("Hồ sơ của bệnh viện này đang ở chế độ chỉ đọc."),
     "hospital-requests-per-second": mark("Bệnh viện đang gửi nhiều yêu cầu mỗi giây hơn mức đã đăng ký."),
     "hospital-concurrent-requests": mark("Bệnh viện đang có nhiều yêu cầu chạy cùng lúc hơn mức đã đăng ký."),

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from emr.db.cells import DEFAULT_CELL
 from emr.telemetry import activity, metrics
 from emr.telemetry.logs import exception_facts, get_logger
 from emr.telemetry.spans import root_span
@@ -30,6 +31,11 @@ class Job:
     turn: Callable[[Lease | None], Awaitable[bool]]
     leases: Leases | None = None
     last: Callable[[], Awaitable[None]] | None = None
+
+
+def of_cell(name: str, cell: str) -> str:
+    """What a job is called that there is one of for each cell, where the default cell's has the name alone."""
+    return name if cell == DEFAULT_CELL else f"{name}:{cell}"
 
 
 class Loop:

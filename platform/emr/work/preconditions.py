@@ -4,6 +4,7 @@ import base64
 import binascii
 from typing import Final
 
+from emr.db.cells import all_logins
 from emr.db.roles import refuse_powerful_login
 from emr.kernel.errors import Invalid
 from emr.settings import Settings
@@ -20,7 +21,8 @@ def demand_safe(settings: Settings) -> None:
         raise _refused("EMR_DATABASE__URL", "is required")
     if settings.profile == "production":
         _demand_production(settings)
-    refuse_powerful_login(settings.database.url)
+    for url in all_logins(settings.database):
+        refuse_powerful_login(url)
 
 
 def demand_anchor_key(settings: Settings) -> None:

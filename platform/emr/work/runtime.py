@@ -87,8 +87,10 @@ class Runtime:
         self.stores.close()
 
     def serves(self, tenant: Tenant) -> bool:
-        """Whether jobs of this hospital run here: it is not suspended, and at a revision that this build knows."""
-        return tenant.open and tenant.revision in self.revisions
+        """Whether jobs of this hospital run here: it is not suspended or on its way to another cell, and at a revision
+        that this build knows.
+        """
+        return tenant.open and not tenant.moving and tenant.revision in self.revisions
 
     async def database_reason(self) -> str | None:
         """Why the database cannot be used, or None."""

@@ -51,7 +51,8 @@ class Archiver:
 
     async def turn(self) -> None:
         """Everything that is due."""
-        hospitals = [each for each in self.parts.registry.all() if each.cell == self.cell and each.open]
+        known = self.parts.registry.all()
+        hospitals = [each for each in known if each.cell == self.cell and each.open and not each.moving]
         await go_round("audit-archive", hospitals, self._archive)
 
     async def _archive(self, tenant: Tenant) -> None:

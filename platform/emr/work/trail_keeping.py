@@ -3,11 +3,14 @@
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from emr.audit.anchoring import Anchorer
 from emr.audit.anchors import signer_of
 from emr.audit.sealing import DirectorySealer, Sealer
+from emr.db.pools import Cell
+from emr.kernel.errors import NotFound, Unavailable
 from emr.storage.locked import LockedStore, open_locked
 from emr.telemetry import metrics
 from emr.work.faults import kill_points
@@ -31,13 +34,34 @@ def trail_jobs(runtime: Runtime, leases: dict[str, Leases]) -> list[Job]:
     directory = DirectorySealer(runtime.databases.directory_audit, runtime.clock)
     jobs = [Job("sealer:directory", _SEAL_SECONDS, _always(directory.turn))]
     for name, cell in runtime.databases.cells.items():
-        sealer = Sealer(name, cell, runtime.clock, runtime.registry.slug_of, reached)
+        elsewhere = partial(_elsewhere, runtime, name)
+        sealer = Sealer(
+            name,
+            cell,
+            runtime.clock,
+            runtime.registry.slug_of,
+            reached,
+            elsewhere=elsewhere,
+            own=partial(_own, runtime),
+        )
         jobs.append(Job(f"sealer:{name}", _SEAL_SECONDS, _always(sealer.turn)))
         anchorer = _anchorer(runtime, name, store)
         pause = min(_LOOK_SECONDS, runtime.settings.anchors.every_seconds)
         jobs.append(Job(f"anchors:{name}", pause, _always(anchorer.turn), leases[name]))
         jobs.append(Job(f"anchor-lag:{name}", _LAG_SECONDS, _watching(runtime, _anchorer(runtime, name, store))))
     return jobs + archive_jobs(runtime, leases, store, reached)
+
+
+def _elsewhere(runtime: Runtime, cell: str) -> frozenset[str]:
+    return frozenset(each.schema for each in runtime.registry.all() if each.moving or each.cell != cell)
+
+
+def _own(runtime: Runtime, stream: str) -> Cell | None:
+    """None for a stream of no hospital, or of one whose login this process was not told of."""
+    try:
+        return runtime.databases.place(runtime.registry.by_schema(stream))
+    except (NotFound, Unavailable):
+        return None
 
 
 def _anchorer(runtime: Runtime, cell: str, store: LockedStore) -> Anchorer:

@@ -1,10 +1,11 @@
 """The unit of work: what a use case may touch, and how it ends."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -19,7 +20,7 @@ from emr.db.connection import USELESS, Connection
 from emr.db.seen import Sight
 from emr.identity.principal import Principal
 from emr.kernel.clock import Clock
-from emr.kernel.errors import Conflict, Refusal, Unavailable
+from emr.kernel.errors import Conflict, HospitalMoving, Refusal, Unavailable
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
 from emr.storage.blobs import BlobStore
@@ -85,7 +86,8 @@ async def unit_of_work(
             demand(principal, "past:read")
         sight = _sight(runtime, tenant, principal)
         to_read = to_read or tenant.past is not None
-        async with in_our_words(_transaction(runtime, tenant, sight, to_read=to_read)) as connection:
+        opened = _transaction(runtime, tenant, sight, to_read=to_read)
+        async with in_our_words(opened, partial(_has_moved, runtime, tenant)) as connection:
             most = tenant.quotas.storage_gib << 30
             blobs = runtime.stores.blobs(tenant.schema, keyring, connection, most)
             try:
@@ -167,8 +169,14 @@ def _transaction(
     return databases.hospital_to_read(tenant, sight) if to_read else databases.hospital(tenant, sight)
 
 
+async def _never() -> bool:
+    return False
+
+
 @asynccontextmanager
-async def in_our_words(transaction: AbstractAsyncContextManager[Connection]) -> AsyncIterator[Connection]:
+async def in_our_words(
+    transaction: AbstractAsyncContextManager[Connection], has_moved: Callable[[], Awaitable[bool]] = _never
+) -> AsyncIterator[Connection]:
     """The hospital's transaction, with PostgreSQL's own refusals in our words."""
     try:
         async with transaction as connection:
@@ -179,8 +187,19 @@ async def in_our_words(transaction: AbstractAsyncContextManager[Connection]) -> 
         raise Unavailable("query-too-slow", "The query took too long and was stopped.") from error
     except asyncpg.InFailedSQLTransactionError as error:
         raise Unavailable("not-committed", "The database could not keep this change; nothing was stored.") from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        if await has_moved():
+            raise HospitalMoving from error
+        raise
     except _GONE as error:
         raise Unavailable("database-unavailable", "The database does not answer.") from error
+
+
+async def _has_moved(runtime: Runtime, tenant: Tenant) -> bool:
+    """Whether the hospital is on its way to another cell, or there, which this process may not have heard of yet."""
+    await runtime.registry.refresh()
+    now = runtime.registry.by_schema(tenant.schema)
+    return now.moving or now.cell != tenant.cell
 
 
 @contextmanager

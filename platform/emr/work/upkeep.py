@@ -8,7 +8,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from emr.db.pools import DEFAULT_CELL, Databases
+from emr.db.cells import DEFAULT_CELL
+from emr.db.pools import Databases
 from emr.identity.principal import HOSPITAL_ROLES
 from emr.kernel.tenant import Tenant
 from emr.storage.room import Room
@@ -81,7 +82,8 @@ def _of_each(
     runtime: Runtime, cell: str, name: str, action: Callable[[Runtime, Tenant], Awaitable[None]]
 ) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
-        hospitals = [each for each in runtime.registry.all() if each.cell == cell and each.open]
+        known = runtime.registry.all()
+        hospitals = [each for each in known if each.cell == cell and each.open and not each.moving]
         await go_round(name, hospitals, partial(action, runtime))
 
     return run

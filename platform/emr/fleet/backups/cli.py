@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from emr.db.pools import DEFAULT_CELL
+from emr.db.cells import DEFAULT_CELL
 from emr.fleet.backups.repository import BaseBackup, Kind, Repository
 from emr.fleet.backups.rows import attempts, make_backup
 from emr.kernel.errors import Refusal

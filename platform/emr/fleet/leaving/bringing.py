@@ -18,6 +18,7 @@ import psycopg
 from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
+from emr.db.cells import DEFAULT_CELL
 from emr.db.migrate import History, head, owner_engine
 from emr.db.owning import driver
 from emr.fleet.leaving import trails
@@ -28,6 +29,7 @@ from emr.fleet.leaving.loading import Loader
 from emr.fleet.leaving.manifest import Manifest
 from emr.fleet.leaving.package import Package, opened, verify
 from emr.fleet.onboarding import Named, make_hospital
+from emr.fleet.owned import in_cell
 from emr.identity.principal import system_principal
 from emr.kernel.errors import Conflict, Invalid
 from emr.kernel.tenant import SCHEMA, Tenant
@@ -110,9 +112,7 @@ async def finish_import(work: UnitOfWork, digest: str) -> None:
 @asynccontextmanager
 async def _made(parts: Runtime, hospital: HospitalFile, brought: tuple[Package, Manifest]) -> AsyncIterator[Tenant]:
     """The hospital, suspended; taken away again when what follows breaks off."""
-    engine = owner_engine(parts.settings.database.owner_url)
-    with engine.begin() as connection:
-        _establish(connection, parts, hospital, brought)
+    _establish(parts, hospital, brought)
     await parts.registry.refresh()
     tenant = parts.registry.by_slug(hospital.slug)
     try:
@@ -122,23 +122,26 @@ async def _made(parts: Runtime, hospital: HospitalFile, brought: tuple[Package, 
         raise
 
 
-def _establish(
-    connection: Connection, parts: Runtime, hospital: HospitalFile, brought: tuple[Package, Manifest]
-) -> None:
-    """Row, schema, trail and members: all of it or nothing. Raises `Conflict`."""
+def _establish(parts: Runtime, hospital: HospitalFile, brought: tuple[Package, Manifest]) -> None:
+    """Row, schema, trail and members: all of it or nothing. Raises `Conflict`, `Invalid`."""
     package, manifest = brought
     named = Named(manifest.hospital["id"], manifest.hospital["stream"])
-    _demand_room(connection, hospital, named)
-    make_hospital(connection, parts.settings, hospital, named)
-    connection.execute(_STATE, {"state": "suspended", "id": named.id})
-    own = driver(connection)
-    for line in _lines(package, manifest, "hospital/events.ndjson"):
-        own.execute(_OLD_EVENT, (named.id, line.decode()))
-    for line in _lines(package, manifest, MEMBERS):
-        own.execute(_MEMBER, (line.decode(), named.id))
-    connection.execute(_EVENT, {"id": named.id, "event": _BEGUN, "package": manifest.digest})
-    own.execute(_PATH, (named.schema,))
-    _copy_trail(own, package, manifest)
+    database = parts.settings.database
+    with owner_engine(database.owner_url).begin() as directory:
+        with in_cell(directory, database, hospital.cell) as cell:
+            _demand_room(directory, cell, (hospital, named))
+        make_hospital(directory, parts.settings, hospital, named)
+        directory.execute(_STATE, {"state": "suspended", "id": named.id})
+        own = driver(directory)
+        for line in _lines(package, manifest, "hospital/events.ndjson"):
+            own.execute(_OLD_EVENT, (named.id, line.decode()))
+        for line in _lines(package, manifest, MEMBERS):
+            own.execute(_MEMBER, (line.decode(), named.id))
+        directory.execute(_EVENT, {"id": named.id, "event": _BEGUN, "package": manifest.digest})
+        with in_cell(directory, database, hospital.cell) as cell:
+            trail = driver(cell)
+            trail.execute(_PATH, (named.schema,))
+            _copy_trail(trail, package, manifest)
 
 
 def _copy_trail(own: psycopg.Connection[Any], package: Package, manifest: Manifest) -> None:
@@ -166,11 +169,12 @@ def _definition(package: Package, manifest: Manifest) -> HospitalFile:
         hospital = HospitalFile.model_validate(described["definition"])
     except (ValidationError, KeyError) as error:
         raise Invalid("package-hospital", "The hospital's definition is not one of ours.", location=HOSPITAL) from error
-    return hospital.model_copy(update={"cell": "default", "managed_by": "console"})
+    return hospital.model_copy(update={"cell": DEFAULT_CELL, "managed_by": "console"})
 
 
-def _demand_room(connection: Connection, hospital: HospitalFile, named: Named) -> None:
-    for row in connection.execute(_STANDING):
+def _demand_room(directory: Connection, cell: Connection, wanted: tuple[HospitalFile, Named]) -> None:
+    hospital, named = wanted
+    for row in directory.execute(_STANDING):
         if row.slug == hospital.slug or row.id == named.id or row.schema == named.schema:
             rule = f"A hospital stands here as {row.slug} already; a package is loaded only where there is none."
             raise Conflict("hospital-exists", rule)
@@ -179,7 +183,7 @@ def _demand_room(connection: Connection, hospital: HospitalFile, named: Named) -
             raise Conflict("ae-title-taken", f"{row.slug} has the AE title {hospital.dicom.ae_title} here.")
         if row.definition["facility_code"] == hospital.facility_code:
             raise Conflict("facility-code-taken", f"{row.slug} has the code {hospital.facility_code} here.")
-    if connection.scalar(_TAKEN, {"schema": named.schema}):
+    if cell.scalar(_TAKEN, {"schema": named.schema}):
         raise Conflict("schema-exists", f"The database holds a schema {named.schema} of no hospital.")
 
 
@@ -194,8 +198,7 @@ async def _take_away_unfinished(parts: Runtime, manifest: Manifest) -> None:
 
 async def _take_away(parts: Runtime, tenant_id: str, schema: str) -> None:
     await remove_objects(parts.stores.of(schema))
-    with owner_engine(parts.settings.database.owner_url).begin() as connection:
-        forget(connection, tenant_id, schema)
+    await asyncio.to_thread(forget, parts.settings.database, tenant_id, schema)
     await parts.registry.refresh()
 
 

@@ -42,7 +42,9 @@ async def export(parts: Runtime, slug: str, to: Path, watch: Watch) -> Written:
     principal = system_principal(ACTOR, tenant_id=tenant.id)
     progress = Progress.of(_folder(parts, slug, to))
     opened = partial(unit_of_work, parts, tenant, principal, to_read=True)
-    if moment.PHASE not in progress.done:
+    # A snapshot names transactions of one server: a hospital that has moved since has no such moment any more.
+    if moment.PHASE not in progress.done or progress.facts.get("cell") != tenant.cell:
+        progress = Progress(progress.root)
         await _begin(parts, tenant, principal, progress)
     else:
         async with opened() as work:

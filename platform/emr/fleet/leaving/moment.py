@@ -112,6 +112,7 @@ async def settle(work: UnitOfWork, progress: Progress) -> None:
     progress.facts = {
         "moment": now["at"].isoformat(),
         "snapshot": now["snapshot"],
+        "cell": work.tenant.cell,
         "revision": newest_hospital_revision(),
         "hospital": _named(work.tenant),
         "audit": {"first": 1, "last": head.last, "batch": head.batch, "hash": head.hash.hex()},
@@ -126,8 +127,7 @@ async def settle(work: UnitOfWork, progress: Progress) -> None:
 
 async def seal_all(parts: Runtime, tenant: Tenant) -> None:
     """What waits in the journal now is sealed before the moment, so that the package holds it."""
-    cell = parts.databases.cell(tenant.cell)
-    sealer = Sealer(tenant.cell, cell, parts.clock, parts.registry.slug_of, lambda _: None)
+    sealer = Sealer(tenant.cell, parts.databases.place(tenant), parts.clock, parts.registry.slug_of, lambda _: None)
     while await sealer.seal(tenant.schema) == BATCH_ROWS:
         pass
 

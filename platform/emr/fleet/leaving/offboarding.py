@@ -106,7 +106,7 @@ async def demand_leave(work: UnitOfWork, manifest: Manifest, keeper: str) -> dic
     asked = told["snapshot"], moment, NOT_CONTENT, told["audit"]["last"], f"system:{ACTOR}"
     since = await work.db.fetchrow(_SINCE, *asked, name="leaving.since")
     assert since is not None
-    if since["written"] or since["acts"]:
+    if since["written"] or since["acts"] or told.get("cell") != work.tenant.cell:
         rule = "Something was written or read here after the package was made; export again and hand over that one."
         raise Conflict("package-old", rule)
     holds = await standing_holds(work)
@@ -170,9 +170,7 @@ def _take_keys(parts: Runtime, tenant: Tenant) -> None:
 
 
 def _take_all(parts: Runtime, tenant: Tenant, told: dict[str, Any]) -> None:
-    with owner_engine(parts.settings.database.owner_url).begin() as connection:
-        forget(connection, tenant.id, tenant.schema)
-        _tell(connection, parts, told)
+    forget(parts.settings.database, tenant.id, tenant.schema, lambda directory: _tell(directory, parts, told))
 
 
 def _certified(body: dict[str, Any], signer: Signer) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from emr.audit.anchoring import thinned
-from emr.audit.anchors import AnchorRefused, read_anchor, trusted_of
+from emr.audit.anchors import AnchorRefused, moment_of, read_anchor, trusted_of
 from emr.audit.archives import following
+from emr.db.cells import login_urls
 from emr.fleet.leaving.layout import ANCHORS, ROWS, SEALS, FileFact
 from emr.fleet.leaving.progress import Progress
 from emr.fleet.leaving.record import KEPT_EVERY, Opened, Watch
@@ -57,12 +58,15 @@ async def write_trail(opened: Opened, progress: Progress, watch: Watch) -> None:
 
 
 async def write_anchors(settings: Settings, tenant: Tenant, progress: Progress) -> None:
-    """What the anchors of the hospital's cell say of its stream: the first of each head that they name."""
+    """What the anchors of all cells say of its stream, which may have moved: the first of each head that they name."""
     store, trusted = open_locked(settings), trusted_of(settings)
     lines: dict[tuple[int, str], bytes] = {}
     try:
         await store.open()
-        for found in thinned(await store.find(f"{tenant.cell}/")):
+        names = [await store.find(f"{cell}/") for cell in login_urls(settings.database)]
+        for found in sorted(
+            (each for those in names for each in thinned(those)), key=lambda each: moment_of(each.name)
+        ):
             line = _line(found, await store.get(found), trusted, tenant.schema)
             if line is not None and 0 < line["batch"] <= progress.facts["audit"]["batch"]:
                 lines.setdefault((line["batch"], line["hash"]), json.dumps(line))

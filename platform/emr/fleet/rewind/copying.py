@@ -13,7 +13,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from emr.db.migrate import History, Target, owner_engine, upgrade
 from emr.db.past import establish_past
 from emr.fleet.backups.programs import as_account, last_words, plain_environment
-from emr.fleet.migration import login_of
 from emr.fleet.rewind.restored import Restored, owner_of_cell
 from emr.kernel.errors import Conflict, Unavailable
 from emr.settings import Settings
@@ -35,7 +34,7 @@ def copy_hospital(settings: Settings, source: Restored, *, live: str, past: str)
     _pour(settings, source, past)
     with owner_engine(owner_of_cell(settings, source.cell)).begin() as connection:
         revision = upgrade(connection, Target(History.TENANT, past))
-        establish_past(connection, past=past, live=live, login=login_of(settings.database))
+        establish_past(connection, past=past, live=live)
     return revision
 
 

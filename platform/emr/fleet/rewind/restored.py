@@ -22,7 +22,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from emr.db.pools import DEFAULT_CELL
+from emr.db.cells import owner_url
 from emr.fleet.backups.programs import as_account, give_to, last_words, plain_environment
 from emr.fleet.backups.repository import BaseBackup, Repository
 from emr.kernel.errors import Conflict, Unavailable
@@ -95,10 +95,8 @@ def clear_left(parent: Path) -> None:
 
 
 def owner_of_cell(settings: Settings, cell: str) -> str:
-    """The address of the owner of a cell's tables. Raises `Unavailable` for a cell that this machine cannot own."""
-    if cell != DEFAULT_CELL:
-        raise Unavailable("cell-unknown", f"No owner of the cell {cell} is configured here.")
-    return settings.database.owner_url
+    """The address of the owner of a cell's tables. Raises `Invalid` for a cell that is not configured here."""
+    return owner_url(settings.database, cell)
 
 
 def _demand_room(parent: Path, backup: BaseBackup) -> None:

@@ -17,11 +17,13 @@ from emr.db.migrate import owner_engine
 from emr.db.owning import run, run_all
 from emr.db.tables import tenant as tenant_tables
 from emr.fleet.differences import SANDBOX_FILLED
+from emr.fleet.owned import in_cell
 from emr.fleet.sandbox.patients import bundles
 from emr.identity.principal import system_principal
 from emr.kernel.errors import Conflict, NotFound
 from emr.kernel.tenant import Tenant
 from emr.records.importing import import_bundle
+from emr.settings import Database
 from emr.work.faults import Reached, kill_points
 from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
@@ -37,7 +39,7 @@ _CELL: Final = (
     text("DELETE FROM cell.events WHERE tenant = :schema"),
 )
 _SANDBOX: Final = text("""
-SELECT id, schema, coalesce((definition ->> 'sandbox')::bool, false) AS sandbox FROM directory.tenants
+SELECT id, schema, cell, coalesce((definition ->> 'sandbox')::bool, false) AS sandbox FROM directory.tenants
 WHERE slug = :slug FOR UPDATE
 """)
 _EVENT: Final = text("""
@@ -60,7 +62,7 @@ class Reset:
 async def reset(parts: Runtime, slug: str, by: str, told: Told = lambda *_: None) -> Reset:
     """Do it. Raises `NotFound`, `Conflict` for a hospital that is not for training."""
     engine, reached = owner_engine(parts.settings.database.owner_url), kill_points(parts.settings)
-    await asyncio.to_thread(_empty, engine, slug, by)
+    await asyncio.to_thread(_empty, parts.settings.database, slug, by)
     reached("sandbox-emptied")
     await parts.registry.refresh()
     tenant = parts.registry.by_slug(slug)
@@ -98,24 +100,29 @@ async def _fill(parts: Runtime, tenant: Tenant, by: str, watch: tuple[Told, Reac
     return len(contents)
 
 
-def _empty(engine: Engine, slug: str, by: str) -> None:
-    with engine.begin() as connection:
-        row = connection.execute(_SANDBOX, {"slug": slug}).first()
+def _empty(settings: Database, slug: str, by: str) -> None:
+    with owner_engine(settings.owner_url).begin() as directory:
+        row = directory.execute(_SANDBOX, {"slug": slug}).first()
         if row is None:
             raise NotFound("hospital-unknown", f"There is no hospital {slug}.")
         if not row.sandbox:
             raise NotASandbox(slug)
-        run_all(connection, [("TRUNCATE {schema}.{table}", {"schema": row.schema, "table": each}) for each in _TABLES])
-        # An object without a row is removed by the worker's sweep.
-        run(
-            connection,
-            "DELETE FROM {schema}.blobs b"
-            " WHERE NOT EXISTS (SELECT 1 FROM {schema}.audit_archives a WHERE a.key = b.key)",
-            schema=row.schema,
-        )
-        for statement in _CELL:
-            connection.execute(statement, {"schema": row.schema})
-        _tell(connection, (row.id, by), "hospital.sandbox-emptied", {})
+        with in_cell(directory, settings, row.cell) as connection:
+            _clear(connection, row.schema)
+        _tell(directory, (row.id, by), "hospital.sandbox-emptied", {})
+
+
+def _clear(connection: Connection, schema: str) -> None:
+    """What made-up patients have left in the cell."""
+    run_all(connection, [("TRUNCATE {schema}.{table}", {"schema": schema, "table": each}) for each in _TABLES])
+    # An object without a row is removed by the worker's sweep.
+    run(
+        connection,
+        "DELETE FROM {schema}.blobs b WHERE NOT EXISTS (SELECT 1 FROM {schema}.audit_archives a WHERE a.key = b.key)",
+        schema=schema,
+    )
+    for statement in _CELL:
+        connection.execute(statement, {"schema": schema})
 
 
 def _note(engine: Engine, tenant_id: str, by: str, taken: int) -> None:

@@ -234,7 +234,9 @@ async def forget(work: UnitOfWork, job: Job) -> None:
 
 
 async def snapshot_at(work: UnitOfWork, moment: datetime) -> str | None:
-    """What was visible at the transactionTime of an export of this hospital; None for any other moment."""
+    """What was visible at the transactionTime of an export of this hospital; None for any other moment, "" for one
+    before the hospital moved to another cell, where nobody knows any more.
+    """
     found: str | None = await work.db.fetchval(_MARK, moment, name="bulk.mark")
     return found
 

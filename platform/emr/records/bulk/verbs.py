@@ -15,6 +15,7 @@ from emr.records.bulk.chosen import demand_searchable
 from emr.records.bulk.jobs import File, Job, NewJob
 from emr.records.bulk.scope import EVERY, Scope, of_patients
 from emr.records.bulk.worker import wake
+from emr.records.history import LATE
 from emr.records.read import read
 from emr.storage.blobs import Blob
 from emr.work.unit import UnitOfWork
@@ -78,6 +79,9 @@ async def begin_export(work: UnitOfWork, asked: AskedExport) -> str:
         filters.setdefault(resource_type, []).append(query)
     since = _moment(asked.since)
     before = None if since is None else await jobs.snapshot_at(work, since)
+    if since is not None and before == "":
+        # What was being written at that moment is brought again rather than missed.
+        since, before = since - LATE, None
     scope = Scope(types, filters, whose, since.isoformat() if since else None, before)
     work.trail.take()
     name = await _begin(work, NewJob("export", "waiting", asked.request, scope.kept()))

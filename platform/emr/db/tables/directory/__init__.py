@@ -4,7 +4,7 @@ from emr.db.tables.directory.apps import app_assertions, app_grants, app_launche
 from emr.db.tables.directory.columns import metadata
 from emr.db.tables.directory.department import announcements, cell_state, operators, proposals, traffic, usage
 from emr.db.tables.directory.fleet import fleet_requests, golive_items
-from emr.db.tables.directory.hospitals import border_checks, keys, support_grants, tenant_events, tenants
+from emr.db.tables.directory.hospitals import border_checks, keys, moves, support_grants, tenant_events, tenants
 from emr.db.tables.directory.people import access_review_lines, access_reviews, accounts, machine_clients, memberships
 from emr.db.tables.directory.recovery import backups, rehearsals, rewinds
 from emr.db.tables.directory.sessions import pins, sessions
@@ -32,6 +32,7 @@ __all__ = [
     "machine_clients",
     "memberships",
     "metadata",
+    "moves",
     "operators",
     "pins",
     "proposals",

@@ -33,6 +33,26 @@ tenants = Table(
     Column("revision", Text, nullable=False, server_default="", comment="migration that the schema stands at"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=now),
+    Column("moving_since", DateTime(timezone=True), comment="on its way to another cell: nothing is written meanwhile"),
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant_id", Text, ForeignKey(tenants.c.id), nullable=False),
+    Column("source", Text, nullable=False, comment="the cell that it leaves"),
+    Column("target", Text, nullable=False, comment="the cell that it comes to"),
+    Column("phase", Text, nullable=False, comment="copying | closed | flipped | done | undone"),
+    Column("actor", Text, nullable=False),
+    Column("begun_at", DateTime(timezone=True), nullable=False, server_default=now),
+    Column("closed_at", DateTime(timezone=True), comment="from when on nothing could be written"),
+    Column("opened_at", DateTime(timezone=True), comment="from when on everything could again"),
+    Column("checked", JSONB, nullable=False, server_default=text("'{}'"), comment="by table rows and sum of hashes"),
+    Column("keep_until", DateTime(timezone=True), comment="the old copy is not dropped before"),
+    Column("dropped_at", DateTime(timezone=True), comment="the old copy is gone, or is the hospital again"),
+    Index("moves_tenant", "tenant_id", "begun_at"),
+    Index("moves_open", "tenant_id", unique=True, postgresql_where=text("phase IN ('copying', 'closed', 'flipped')")),
 )
 
 tenant_events = Table(
