@@ -103,6 +103,8 @@ def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(h
 
 
 def _named(name: str, loaded: typer.Typer) -> Any:
+    # `emr completion` completes every room; a room alone could only install what completes nothing.
+    loaded._add_completion = False  # noqa: SLF001
     command = get_command(loaded)
     command.name = name
     command.help = command.help or str(loaded.info.help)

@@ -23,6 +23,10 @@ def test_the_script_is_printed(shell: str) -> None:
     assert f"_EMR_COMPLETE=complete_{shell}" in done.stdout
 
 
+def test_a_room_offers_none_of_its_own() -> None:
+    assert "completion" not in emr("tenants", "--help").stdout
+
+
 def test_an_unknown_shell_is_refused() -> None:
     assert emr("completion", "dos").returncode == 2
 
