@@ -54,7 +54,7 @@ def upgrade() -> None:
 _READ = """
 SELECT (SELECT count(*) FROM resources WHERE type = 'Patient' AND id = 'x'), (SELECT count(*) FROM tokens WHERE key = 1),
   (SELECT count(*) FROM dates WHERE key = 1), (SELECT count(*) FROM strings WHERE key = 1),
-  (SELECT count(*) FROM links WHERE key = 1), (SELECT count(*) FROM identifiers WHERE type = 'Patient' AND value = 'x'),
+  (SELECT count(*) FROM links WHERE path = 1), (SELECT count(*) FROM identifiers WHERE type = 'Patient' AND value = 'x'),
   (SELECT count(*) FROM compartments WHERE pk = 1), (SELECT count(*) FROM resource_versions WHERE pk = 1)
 """
 
