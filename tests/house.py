@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import uvicorn
 
 from emr.app import build
@@ -32,6 +31,7 @@ from emr_demo.provider.config import ProviderConfig
 from emr_demo.provider.mint import mint_token
 from emr_demo.provider.run import running
 from emr_demo.provider.secrets_folder import web_secret
+from tests.curtain import behind
 
 ROOT = Path(__file__).parent.parent
 HOA_SEN, CAU_VONG = "hoa-sen", "cau-vong"
@@ -72,16 +72,15 @@ class House:
 
     def sql(self, statement: str, *parameters: Any, role: str = "postgres") -> list[tuple[Any, ...]]:
         """Look behind the curtain, as the superuser unless told otherwise."""
-        with psycopg.connect(self.cluster.url(role=role, database="emr"), autocommit=True) as connection:
-            cursor = connection.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
+        return behind(self.cluster.url(role=role, database="emr"), statement, parameters)
 
     def counts(self, slug: str = HOA_SEN) -> dict[str, int]:
         """How many rows each of a hospital's tables has, but for its audit trail."""
         schema = self.tenants[slug].schema
         names = [row[0] for row in self.sql("SELECT tablename FROM pg_tables WHERE schemaname = %s", schema)]
         kept = [name for name in names if not name.startswith("audit_")]
-        return {name: self.sql(f"SELECT count(*) FROM {schema}.{name}")[0][0] for name in kept}
+        each = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {schema}.{name}" for name in kept)
+        return dict(self.sql(each))
 
     def objects(self, slug: str = HOA_SEN) -> list[str]:
         """The hospital's objects in the demo's folder."""

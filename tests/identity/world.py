@@ -28,6 +28,7 @@ from emr.web import errors
 from emr.web.sign_in import choices, principal_of, router
 from emr.work.runtime import Runtime, runtime
 from emr_demo.postgres import Cluster
+from tests.curtain import behind
 from tests.identity.providers import DOCTOR, HOSPITALS, Browser, demo_provider, keycloak_provider
 from tests.servers.keycloak import free_port
 
@@ -69,9 +70,7 @@ class World:
         self.portal.call(lambda: self.identity.memberships.revoke(tenant, subject, revoked_by="test"))
 
     def sql(self, statement: Any, *args: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
-            cursor = connection.execute(statement, args)
-            return cursor.fetchall() if cursor.description else []
+        return behind(self.superuser_url, statement, args)
 
     def begin(self, browser: Browser, to: str = "/h/hoa-sen/") -> str:
         """Press "sign in"; answers where the browser is sent."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pyarrow.parquet as parquet
 import pytest
 
@@ -30,6 +29,7 @@ from emr.work.faults import POINT
 from emr.work.runtime import Runtime, runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr_demo.postgres import Cluster
+from tests.curtain import behind
 
 SLUGS = ("cau-vong", "hoa-sen")
 Key = tuple[str, str, int]
@@ -48,9 +48,7 @@ class World:
     superuser: str
 
     def sql(self, statement: str, *parameters: object) -> list[Any]:
-        with psycopg.connect(self.superuser, autocommit=True) as connection:
-            cursor = connection.execute(statement, parameters)  # type: ignore[call-overload]
-            return cursor.fetchall() if cursor.description else []
+        return behind(self.superuser, statement, parameters)
 
     def schema(self, slug: str) -> str:
         return str(self.sql("SELECT schema FROM directory.tenants WHERE slug = %s", slug)[0][0])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from emr.audit.anchors import signer_of
@@ -33,6 +32,7 @@ from emr.work.runtime import Runtime, runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr_demo.onboarding import make_logins
 from emr_demo.postgres import temporary
+from tests.curtain import behind
 from tests.fleet.leaving.conftest import Left
 from tests.fleet.leaving.world import lines
 from tests.house import in_a_loop
@@ -54,9 +54,7 @@ class Second:
     trusted: dict[str, bytes]
 
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.superuser, autocommit=True) as connection:
-            cursor = connection.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
+        return behind(self.superuser, statement, parameters)
 
     def state(self) -> list[Any]:
         """What there is, in the directory and in the catalogue."""
