@@ -225,5 +225,6 @@ class TestRefusals:
         browser.get(f"{demo.base_url}/auth/callback", params={"state": "x", "code": "x"})
         browser.post(f"{demo.base_url}/auth/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
         browser.post(f"{demo.base_url}/auth/backchannel-logout", data={"logout_token": "x"})
-        rows = demo.sql("SELECT row::json->'detail'->'codes'->>0 FROM directory.audit_journal WHERE seq > %s", before)
+        codes = "SELECT row::json->'detail'->'codes'->>0 FROM directory.audit_journal WHERE seq > %s ORDER BY seq"
+        rows = demo.sql(codes, before)
         assert [row[0] for row in rows] == ["sign-in-refused", "foreign-form", "logout-token-refused"]

@@ -13,7 +13,7 @@ from tests.isolation.leaks.hospitals import Hospitals
 from tests.isolation.leaks.kept import forgotten_by_the_journal
 from tests.isolation.leaks.storm import Storm
 
-PROBES = 400
+PROBES = 1_000
 """Without changes: they would be kept where they do not belong."""
 Sabotage = Callable[[pytest.MonkeyPatch], None]
 
