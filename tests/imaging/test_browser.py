@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.house import HOA_SEN, House
 from tests.imaging.records import fresh, patient
@@ -57,7 +57,7 @@ class TestViewer:
         assert page.locator("[data-frame-label]").inner_text() == "4 / 5"
         page.get_by_role("link", name="Phổi").click()
         assert page.get_by_role("link", name="Phổi").get_attribute("aria-current") == "true"
-        page.wait_for_function("document.querySelector('[data-viewer] img').naturalWidth > 0")
+        expect(page.locator("[data-viewer] img")).to_have_js_property("naturalWidth", 900)
         assert radiographer.troubles == []
 
     def test_no_rule_of_accessibility_is_broken(self, live, radiographer, admitted):

@@ -3,14 +3,29 @@
 import pytest
 from playwright.sync_api import Browser, expect
 
+from emr.kernel.clock import utc_now
 from tests.house import House
 from tests.servers.chromium import tab
 
 pytestmark = pytest.mark.server
 
 
+def comes_now(live: House, patient: str) -> None:
+    """The first page lists whom the hospital has seen last, whoever else the tests have let come today."""
+    encounter = {
+        "resourceType": "Encounter",
+        "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": f"Patient/{patient}"},
+        "period": {"start": utc_now().isoformat()},
+    }
+    with live.client() as client:
+        client.post("/Encounter", json=encounter).raise_for_status()
+
+
 class TestThreeClicks:
     def test_hospital_person_patient(self, live: House, browser: Browser, hoa_id: str) -> None:
+        comes_now(live, hoa_id)
         with tab(browser) as one:
             page = one.page
             page.goto(f"{live.url}/")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.servers.tools import tool
 
@@ -21,6 +21,7 @@ FLAGS = (
 )
 DESK = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}
+PATIENCE_MS = 20_000
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Tab:
 def chromium() -> Iterator[Browser]:
     """A running browser; without Chromium on this machine the calling test skips, or fails when `CI=true`."""
     path = tool("chromium-headless-shell")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(path), args=list(FLAGS))
         yield browser
@@ -63,5 +65,5 @@ def sign_in(page: Page, url: str, *, slug: str, role: str) -> None:
 
 def write(page: Page, text: str) -> None:
     """Type as soon as a field has the focus: a fresh page gives it a moment after it is there."""
-    page.wait_for_function("['INPUT', 'TEXTAREA'].includes(document.activeElement.tagName)")
+    expect(page.locator("input:focus, textarea:focus")).to_be_visible()
     page.keyboard.type(text)

@@ -1,6 +1,7 @@
 """SMART's own JavaScript client in a real browser: both launches from their beginning to what the app shows."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,7 +56,7 @@ def people(live: House) -> dict[str, str]:
 
 def said(page: Page) -> dict[str, Any]:
     """What the app has found once it is ready."""
-    page.wait_for_function("document.title === 'ready' || document.title.startsWith('failed')")
+    expect(page).to_have_title(re.compile("^(ready|failed)"))
     assert page.title() == "ready"
     found: dict[str, Any] = json.loads(page.locator("body").get_attribute("data-said") or "")
     return found
@@ -97,7 +98,7 @@ class TestFhirClient:
             page.goto(f"{growth.origin}/launch")
             page.get_by_role("button", name=f"nurse@{HOA_SEN}").click()
             expect(page.get_by_role("heading", name="Chọn người bệnh")).to_be_visible()
-            page.wait_for_function("document.activeElement.tagName === 'INPUT'")
+            expect(page.locator("input:focus")).to_be_visible()
             page.keyboard.type("anh duong bui")
             page.keyboard.press("Enter")
             chosen = page.get_by_role("button", name="BÙI NGỌC ÁNH DƯƠNG")
