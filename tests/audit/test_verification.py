@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emr.audit.columns import encoded
 from emr.audit.rows import AuditRow, Event, event_of
 from emr.audit.seals import START, Head, Kept, Seal, leaf, root, seal
 from emr.audit.verification import verify
@@ -57,7 +58,7 @@ class TestVerify:
         self.rows = [each for batch in self.batches for each in batch]
 
     def faults(self, *anchors: Head) -> list[str]:
-        return list(verify(STREAM, self.seals, self.rows, anchors))
+        return list(verify(STREAM, self.seals, map(encoded, self.rows), anchors))
 
     def test_a_whole_stream_has_no_faults(self) -> None:
         assert self.faults(*map(head_of, self.seals)) == []
@@ -171,7 +172,7 @@ class TestAnySizes:
     def test_one_row_taken_away_put_in_or_changed_is_always_found(self, sizes: list[int], data: st.DataObject) -> None:
         batches = batches_of(*sizes)
         seals, rows = chained(batches), [each for batch in batches for each in batch]
-        assert list(verify(STREAM, seals, rows)) == []
+        assert list(verify(STREAM, seals, map(encoded, rows))) == []
         place = data.draw(st.integers(0, len(rows) - 1))
         wrong = {
             "taken away": rows[:place] + rows[place + 1 :],
@@ -179,7 +180,7 @@ class TestAnySizes:
             "changed": [*rows[:place], row(place + 1, "other"), *rows[place + 1 :]],
         }
         for kind, tampered in wrong.items():
-            assert list(verify(STREAM, seals, tampered)), kind
+            assert list(verify(STREAM, seals, map(encoded, tampered))), kind
 
     def test_rows_are_read_as_they_are_needed(self) -> None:
         """More rows than are held at a time, and no row before its seal is looked at."""
@@ -198,5 +199,5 @@ class TestAnySizes:
                 assert read <= place * 7 + 10_000
                 yield kept
 
-        assert list(verify(STREAM, seals(), counted())) == []
+        assert list(verify(STREAM, seals(), map(encoded, counted()))) == []
         assert read == 21_000

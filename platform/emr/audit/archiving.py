@@ -14,6 +14,7 @@ from typing import Final
 from emr.audit import archives
 from emr.audit.archive_file import Span, packed
 from emr.audit.archives import Archive
+from emr.audit.columns import encoded
 from emr.audit.rows import Event, Unreadable, event_of
 from emr.audit.seals import Head, Kept, Seal
 from emr.audit.verification import verify
@@ -150,6 +151,7 @@ def _kept(stream: str, found: Sequence[Row]) -> list[Kept]:
 async def _prove(wanted: Due, events: Sequence[Event]) -> None:
     """Hashing thousands of rows would hold up whatever else the worker does."""
     span, seals = wanted.span, wanted.seals
-    fault = await asyncio.to_thread(lambda: next(verify(span.stream, seals, events, after=wanted.after), None))
+    faults = verify(span.stream, seals, map(encoded, events), after=wanted.after)
+    fault = await asyncio.to_thread(next, faults, None)
     if fault is not None or not seals or (seals[0].seal.first, seals[-1].seal.last) != (span.first, span.last):
         raise TrailBroken(span, fault or "their seals are missing")

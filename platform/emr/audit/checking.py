@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
+from emr.audit.columns import Encoded
 from emr.audit.files import Files
-from emr.audit.rows import Event
 from emr.audit.seals import Head, Kept
 from emr.audit.stored import WHOLE, Part, Waiting, stored_stream, waiting
 from emr.audit.verification import verify
@@ -116,8 +116,8 @@ def extent_of(asked: Asked) -> int:
 
 
 def _counted(
-    rows: Iterator[Sequence[Event]], report: Report, passed: Callable[[int], None]
-) -> Iterator[Sequence[Event]]:
+    rows: Iterator[Sequence[Encoded]], report: Report, passed: Callable[[int], None]
+) -> Iterator[Sequence[Encoded]]:
     for some in rows:
         report.rows += len(some)
         passed(len(some))

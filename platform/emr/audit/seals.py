@@ -57,7 +57,12 @@ class Kept:
 
 def leaf(number: int, text: str) -> bytes:
     """What stands for a row in the tree: SHA-256(0x00 ‖ its number as 8 bytes ‖ its text in UTF-8)."""
-    return sha256(_LEAF(0, number) + text.encode()).digest()
+    return leaf_of(number, text.encode())
+
+
+def leaf_of(number: int, text: bytes) -> bytes:
+    """The same for a text in UTF-8."""
+    return sha256(_LEAF(0, number) + text).digest()
 
 
 def root(leaves: Sequence[bytes]) -> bytes:

@@ -10,9 +10,11 @@ from operator import itemgetter
 from typing import Any, Final, LiteralString
 
 import psycopg
+from psycopg.types.string import ByteaBinaryLoader
 
 from emr.audit.archives import Archive
-from emr.audit.rows import Event, Unreadable, event_of
+from emr.audit.columns import Encoded, encoded
+from emr.audit.rows import Unreadable, event_of
 from emr.audit.seals import Head, Kept, Seal
 
 DIRECTORY: Final = "directory"
@@ -117,7 +119,7 @@ class StoredStream:
             seal = Seal(self._stream, batch, first, last, root, previous, sealed_at, form)
             yield Kept(seal, digest)
 
-    def rows(self, read: ReadFile) -> Iterator[Sequence[Event]]:
+    def rows(self, read: ReadFile) -> Iterator[Sequence[Encoded]]:
         """The rows by number, some thousands at a time, from files that `read` opens and from the table; what lies in
         both alike comes once.
         """
@@ -135,24 +137,26 @@ class StoredStream:
             return []
         return [Archive.of(self._stream, row) for row in self._connection.execute(_ARCHIVES, self._part.rows)]
 
-    def _filed(self, files: Sequence[Archive], read: ReadFile) -> Iterator[Event]:
+    def _filed(self, files: Sequence[Archive], read: ReadFile) -> Iterator[Encoded]:
         before, until = self._part.rows
         for each in files:
             span = each.span
             try:
                 numbered = enumerate(read(each), span.first)
-                yield from [event_of(number, text) for number, text in numbered if before < number <= until]
+                yield from [encoded(event_of(number, text)) for number, text in numbered if before < number <= until]
             except Unreadable as error:
                 self.faults.append(f"the file of rows {span.first} to {span.last}: {error}")
 
     def _walk(self, name: str, query: LiteralString, *parameters: int) -> Iterator[Sequence[Any]]:
         with self._connection.cursor(name, binary=True) as cursor:
+            # What is hashed and compared are bytes: a text that is decoded would be encoded again.
+            cursor.adapters.register_loader("text", ByteaBinaryLoader)
             cursor.execute(query, parameters)
             yield from iter(lambda: cursor.fetchmany(_PIECE), [])
 
 
-def _once(rows: Iterable[Event]) -> Iterator[Event]:
-    before: Event | None = None
+def _once(rows: Iterable[Encoded]) -> Iterator[Encoded]:
+    before: Encoded | None = None
     for row in rows:
         if row != before:
             yield row

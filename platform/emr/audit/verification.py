@@ -9,8 +9,9 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final
 
-from emr.audit.rows import Event, Unreadable, event_of
-from emr.audit.seals import FORMAT, Head, Kept, leaf, root
+from emr.audit.columns import Encoded, follow
+from emr.audit.rows import Unreadable
+from emr.audit.seals import FORMAT, Head, Kept, leaf_of, root
 
 _PIECE: Final = 10_000
 START: Final = Head()
@@ -18,7 +19,7 @@ START: Final = Head()
 
 
 def verify(
-    stream: str, seals: Iterable[Kept], rows: Iterable[Event], anchors: Iterable[Head] = (), after: Head = START
+    stream: str, seals: Iterable[Kept], rows: Iterable[Encoded], anchors: Iterable[Head] = (), after: Head = START
 ) -> Iterator[str]:
     """Everything that is wrong with a stream, or with what follows `after` in it, in words; nothing when it is whole.
 
@@ -58,9 +59,9 @@ def seal_faults(stream: str, head: Head, kept: Kept) -> Iterator[str]:
 class _Rows:
     """The rows, taken off as seals cover them."""
 
-    def __init__(self, rows: Iterable[Event]) -> None:
+    def __init__(self, rows: Iterable[Encoded]) -> None:
         self._rows = iter(rows)
-        self._held: list[Event] = []
+        self._held: list[Encoded] = []
         self._at = 0
         self._number = 0
 
@@ -71,7 +72,7 @@ class _Rows:
         while taken := self._take(last):
             yield from self._places(taken, first)
             yield from _columns(taken)
-            leaves += [leaf(row[0], row[5]) for row in taken if row[0] >= first]
+            leaves += [leaf_of(row[0], row[5]) for row in taken if row[0] >= first]
         missing = last - first + 1 - len(leaves)
         if missing > 0:
             yield f"seal {kept.seal.batch}: {missing} of its rows are missing"
@@ -83,7 +84,7 @@ class _Rows:
         while taken := self._take(None):
             yield from (f"row {row[0]} is under no seal" for row in taken)
 
-    def _take(self, last: int | None) -> list[Event]:
+    def _take(self, last: int | None) -> list[Encoded]:
         """Some of the rows up to `last` (None: to the end) that were not taken yet; none when there are no more."""
         if self._at == len(self._held):
             self._held, self._at = list(islice(self._rows, _PIECE)), 0
@@ -91,7 +92,7 @@ class _Rows:
         self._at = len(self._held) if last is None else bisect_right(self._held, last, begin, key=itemgetter(0))
         return self._held[begin : self._at]
 
-    def _places(self, taken: list[Event], first: int) -> Iterator[str]:
+    def _places(self, taken: list[Encoded], first: int) -> Iterator[str]:
         numbers = [row[0] for row in taken]
         begin = max(self._number + 1, first)
         if numbers == list(range(begin, begin + len(numbers))):
@@ -105,10 +106,10 @@ class _Rows:
             self._number = row[0]
 
 
-def _columns(taken: list[Event]) -> Iterator[str]:
+def _columns(taken: list[Encoded]) -> Iterator[str]:
     for row in taken:
         try:
-            if event_of(row[0], row[5]) != row:
+            if not follow(row):
                 yield f"row {row[0]}: its columns do not say what its text says"
         except Unreadable:
             yield f"row {row[0]}: its text is no row"

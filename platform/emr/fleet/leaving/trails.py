@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from emr.audit.columns import encoded
 from emr.audit.rows import Event, Unreadable, event_of
 from emr.audit.seals import Head, Kept, Seal
 from emr.audit.verification import verify
@@ -48,7 +49,7 @@ def demand_whole(package: Package, manifest: Manifest) -> None:
     end = Head(told["batch"], told["last"], bytes.fromhex(told["hash"]))
     heads = sorted({*anchored, end}, key=lambda head: head.batch)
     stream = manifest.hospital["stream"]
-    for fault in verify(stream, seals(package, manifest), events(package, manifest), heads):
+    for fault in verify(stream, seals(package, manifest), map(encoded, events(package, manifest)), heads):
         raise Invalid("package-trail", f"The trail is not whole: {fault}.", location=ROWS)
 
 
