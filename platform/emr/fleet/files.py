@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.parser import RoundTripParser
 
 from emr.kernel.errors import Invalid, Issue
 from emr.tenancy.claims import claims
@@ -60,6 +61,30 @@ class Read:
         return _fault(self.file, self.tree, (field, rule))
 
 
+class _Forbidden(Exception):
+    """YAML that has no place in a hospital's file: on which line, and the rule."""
+
+    def __init__(self, line: int, rule: str) -> None:
+        super().__init__(rule)
+        self.line, self.rule = line, rule
+
+
+class _BoundedParser(RoundTripParser):
+    """Refuses while it reads: a few lines with aliases can stand for gigabytes, and deep nesting ends the process."""
+
+    _depth = 0
+
+    def get_event(self) -> Any:
+        """The next event. Raises `_Forbidden`."""
+        event = super().get_event()
+        self._depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if isinstance(event, AliasEvent):
+            raise _Forbidden(event.start_mark.line + 1, "an alias has no place here")
+        if self._depth > _DEEPEST:
+            raise _Forbidden(event.start_mark.line + 1, "is nested too deeply")
+        return event
+
+
 def read_hospitals(folder: Path) -> list[HospitalFile]:
     """Every `*.yaml` of a folder, by slug. Raises `FilesBroken` with everything that is wrong in any of them."""
     return [read.hospital for read in read_files(folder)]
@@ -108,8 +133,11 @@ def _parsed(path: Path) -> CommentedMap:
         raise FilesBroken([FileFault(path.name, 1, "", f"a hospital's file has at most {_LARGEST // 1024} KiB")])
     try:
         text = path.read_text("utf-8")
-        _refuse_bombs(path, text)
-        tree = YAML(typ="rt", pure=True).load(text)
+        reader = YAML(typ="rt", pure=True)
+        reader.Parser = _BoundedParser
+        tree = reader.load(text)
+    except _Forbidden as error:
+        raise FilesBroken([FileFault(path.name, error.line, "", error.rule)]) from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise FilesBroken([FileFault(path.name, line, "", f"is not YAML: {error.problem}")]) from error
@@ -120,16 +148,6 @@ def _parsed(path: Path) -> CommentedMap:
     if not isinstance(tree, CommentedMap):
         raise FilesBroken([FileFault(path.name, 1, "", "is not a mapping of fields")])
     return tree
-
-
-def _refuse_bombs(path: Path, text: str) -> None:
-    """A few lines with aliases can stand for gigabytes, and deep nesting ends the process: refused before either."""
-    depth = 0
-    for event in YAML(typ="rt", pure=True).parse(text):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        rule = "an alias has no place here" if isinstance(event, AliasEvent) else "is nested too deeply"
-        if isinstance(event, AliasEvent) or depth > _DEEPEST:
-            raise FilesBroken([FileFault(path.name, event.start_mark.line + 1, "", rule)])
 
 
 def _plain(value: Any) -> Any:
