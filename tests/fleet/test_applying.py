@@ -1,10 +1,8 @@
 """A run over many hospitals: several at a time, cut off anywhere, with what it needs away for a while."""
 
 import json
-import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,11 +20,10 @@ from emr.work.faults import POINT
 from tests.fhir.samples import mark
 from tests.fleet.test_onboarding import nobody
 from tests.fleet.world import Folder
+from tests.forks import forked
 from tests.house import House, free_port
 from tests.servers.minio import minio_server
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["emr.fleet.applying"])
 POINTS = (
     "apply-row-written", "apply-role-made", "apply-tables-made", "apply-tables-committed", "apply-objects-tried",
     "apply-objects-noted",
@@ -93,10 +90,7 @@ class TestKilled:
         roles = folder.house.sql("SELECT count(*) FROM pg_roles")[0][0]
         [cut] = new(folder)
         for point in POINTS:
-            with pytest.MonkeyPatch.context() as environment:
-                environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-                process = _FORKS.Process(target=apply_in_a_process, args=(folder.settings, point))
-                process.start()
+            process = forked(apply_in_a_process, folder.settings, point)
             process.join(60)
             assert process.exitcode == -signal.SIGKILL, f"{point}: ended with {process.exitcode}"
         apply(folder.settings, nobody)

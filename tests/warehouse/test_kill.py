@@ -5,10 +5,10 @@ With the sample Bundles, test_all_bundles.py kills it a hundred times.
 
 import asyncio
 import itertools
-import multiprocessing
 import os
 import signal
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,7 @@ async def drained(world: World) -> None:
     stop(process)
 
 
-def stop(process: "multiprocessing.process.BaseProcess") -> None:
+def stop(process: BaseProcess) -> None:
     assert process.pid is not None
     os.kill(process.pid, signal.SIGTERM)
     process.join(30)

@@ -2,19 +2,17 @@
 
 import base64
 import json
-import multiprocessing
 import os
 import secrets
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as parquet
-import pytest
 
 from emr.fleet.applying import apply
 from emr.fleet.migration import migrate
@@ -30,14 +28,11 @@ from emr.work.runtime import Runtime, runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr_demo.postgres import Cluster
 from tests.curtain import behind
+from tests.forks import forked
 
 SLUGS = ("cau-vong", "hoa-sen")
 Key = tuple[str, str, int]
 _TENANTS = Path(__file__).parents[2] / "tenants"
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["emr.warehouse.worker", "uvicorn.lifespan.off", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"]
-)
 
 
 @dataclass(frozen=True)
@@ -168,17 +163,13 @@ def observation_of(patient: str) -> dict[str, Any]:
     }
 
 
-started: "list[multiprocessing.process.BaseProcess]" = []
+started: list[BaseProcess] = []
 """Workers of the running test; the fixture ends those that a failed test left behind."""
 
 
-def start_worker(world: World, kill_at: str = "", *, port: int = 0) -> "multiprocessing.process.BaseProcess":
+def start_worker(world: World, kill_at: str = "", *, port: int = 0) -> BaseProcess:
     """A worker in a process of its own, which ends itself at the named point."""
-    process = _FORKS.Process(target=_worker, args=(world.settings, kill_at, port), daemon=True)
-    # The server that forks workers has the platform loaded; in Python 3.11 it finds it by this variable alone.
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        process.start()
+    process = forked(_worker, world.settings, kill_at, port)
     started.append(process)
     return process
 

@@ -1,40 +1,45 @@
-"""`emr tenants …` and `emr migrate`."""
+"""`emr tenants …`: the directory's hospitals and their files; and `emr settings`."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import text
 
-from emr.db.migrate import History, owner_engine
-from emr.definitions.warm import warm
-from emr.fleet import importing, migration
-from emr.fleet.campaign import Rules, Step
+from emr.db.migrate import owner_engine
 from emr.fleet.files import read_hospitals
-from emr.fleet.joining_cli import Folder, joining, settings_of
-from emr.fleet.leaving.cli import leaving
-from emr.fleet.lines import Report
-from emr.fleet.moving.cli import moves
 from emr.fleet.printing import Json, cell, or_exit, show_rows
-from emr.fleet.sandbox.cli import sandbox
-from emr.fleet.states_cli import states
-from emr.settings import Database, Settings
+from emr.settings import Settings
 from emr.tenancy.definition import json_schema
-from emr.work.collector import leave_old_objects_alone
-from emr.work.command import with_runtime
-from emr.work.runtime import Runtime
+from emr.work.rooms import Rooms
 
-tenants = typer.Typer(no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
-tenants.add_typer(leaving)
-migrate = typer.Typer()
-import_ = typer.Typer()
+_ELSEWHERE: Final = {
+    "emr.fleet.joining_cli:joining": ("plan", "apply", "requests", "invite"),
+    "emr.fleet.states_cli:states": ("state", "suspend", "resume"),
+    "emr.fleet.moving.cli:moves": ("move", "drop-copy", "cells"),
+    "emr.fleet.sandbox.cli:sandbox": ("reset-sandbox",),
+    "emr.fleet.leaving.cli:leaving": (
+        "export", "verify-package", "import-package", "offboard", "hold", "holds", "release-hold",
+    ),
+}  # fmt: skip
+"""Where the commands are that are not here."""
+
+
+class _Tenants(Rooms):
+    rooms: ClassVar = {
+        name: f"{place}:{name}" if len(names) > 1 else place for place, names in _ELSEWHERE.items() for name in names
+    }
+
+
+tenants = typer.Typer(cls=_Tenants, no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
 settings = typer.Typer()
-for part in (joining, moves, sandbox, states):
-    tenants.registered_commands += part.registered_commands
+Folder = Annotated[Path | None, typer.Argument(help="Folder of the hospitals' files.")]
+
+
+def settings_of(folder: Path | None) -> Settings:
+    """The settings, with another folder of hospitals' files if one is named."""
+    return Settings(tenants=folder) if folder else Settings()
 
 
 @tenants.command("list")
@@ -79,57 +84,6 @@ def values(folder: Folder = None) -> None:
 def schema() -> None:
     """The JSON schema of a hospital's file, as `tenants/schema.json` holds it."""
     typer.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))
-
-
-@migrate.command()
-def bring_up(
-    *,
-    plan_only: Annotated[bool, typer.Option("--plan", help="Only show.")] = False,
-    canary: Annotated[list[str] | None, typer.Option(help="A hospital that goes first. Repeatable.")] = None,
-    parallel: Annotated[int, typer.Option(min=1, max=32, help="Hospitals at a time.")] = 4,
-    attempts: Annotated[int, typer.Option(min=1, max=20, help="Of a hospital that a lock holds up.")] = 3,
-    stop_at: Annotated[float, typer.Option(min=0, max=100, help="Percent of failures that end the run.")] = 10,
-    as_json: Json = False,
-) -> None:
-    """Bring directory, cells and every hospital to the newest revision; one that was cut off goes on."""
-    database = Settings().database
-    rules = Rules(tuple(canary or ()), parallel, attempts, stop_at / 100)
-    steps = migration.plan(database) if plan_only else or_exit(lambda: _migrated(database, rules))
-    show_rows(list(migration.steps_of(steps)), as_json=as_json, empty="Every schema stands at the newest revision.")
-    if any(step.error or step.outcome == "not begun" for step in steps):
-        raise typer.Exit(1)
-
-
-def _migrated(database: Database, rules: Rules) -> list[Step]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    total = sum(each.history == History.TENANT.value for each in migration.plan(database))
-    with Progress(*columns, console=Console(stderr=True), disable=not total) as bar:
-        task = bar.add_task("hospitals", total=total)
-        return migration.migrate(database, rules, lambda _: bar.advance(task))
-
-
-@import_.command()
-def bring_in(
-    tenant: Annotated[str, typer.Option("--tenant", help="The hospital's slug.")],
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders: .json, .json.gz, .ndjson.")],
-    *,
-    as_json: Json = False,
-) -> None:
-    """Bring FHIR transaction Bundles or NDJSON into a hospital's record; start it again after a break."""
-    report = with_runtime("import", lambda parts: _import(parts, tenant, paths))
-    typer.echo(json.dumps(asdict(report), ensure_ascii=False) if as_json else importing.told(report))
-    if report.refused:
-        raise typer.Exit(1)
-
-
-async def _import(parts: Runtime, tenant: str, paths: list[Path]) -> Report:
-    files = importing.files_of(paths)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    warm({parts.registry.by_slug(tenant).time_zone})
-    leave_old_objects_alone()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(tenant, total=len(files))
-        return await importing.import_files(parts, tenant, files, lambda: bar.advance(task))
 
 
 @settings.command()

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emr.fleet.applying import Manner, Outcome, apply
+from emr.fleet.cli import Folder, settings_of
 from emr.fleet.differences import Difference, plan
 from emr.fleet.inviting import password_for
 from emr.fleet.organizations import organizations_of
@@ -20,7 +20,6 @@ from emr.fleet.requests import acts_of, carry_out
 from emr.settings import Settings
 
 joining = typer.Typer()
-Folder = Annotated[Path | None, typer.Argument(help="Folder of the hospitals' files.")]
 
 
 @joining.command("plan")
@@ -97,11 +96,6 @@ def requests(
 def invite(slug: Annotated[str, typer.Argument(help="The hospital's slug.")], folder: Folder = None) -> None:
     """A one-time password for a hospital's first administrator, where Keycloak can send no e-mail; shown once."""
     typer.echo(or_exit(lambda: password_for(settings_of(folder), slug)))
-
-
-def settings_of(folder: Path | None) -> Settings:
-    """The settings, with another folder of hospitals' files if one is named."""
-    return Settings(tenants=folder) if folder else Settings()
 
 
 @contextmanager

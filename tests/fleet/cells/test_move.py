@@ -1,7 +1,6 @@
 """A hospital moves to another cell and back: nothing lost, nothing twice, and whoever is refused changes nothing."""
 
 import json
-import multiprocessing
 import os
 import signal
 import threading
@@ -29,12 +28,11 @@ from emr.warehouse.outbox import DESTINATION
 from emr.work.faults import POINT, kill_points
 from tests.fhir.samples import mark, patient
 from tests.fleet.cells.world import NORTH, City
+from tests.forks import forked
 from tests.house import CAU_VONG, HOA_SEN, House
 from tests.warehouse.test_worker import wait_until
 
 DEFAULT = "default"
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["emr.fleet.moving.move"])
 
 
 @pytest.fixture(scope="module")
@@ -268,8 +266,7 @@ class TestKilled:
         target = NORTH if source == DEFAULT else DEFAULT
         before, record = self.kept(two, mover.schema, source), self.own(two, mover.schema, source)
         wish = Wish(mover.slug, target, "test", heard=0.1, keep=timedelta())
-        process = _FORKS.Process(target=_killed, args=(two.house.settings, wish, f"move-{step}"))
-        process.start()
+        process = forked(_killed, two.house.settings, wish, f"move-{step}")
         process.join(60)
         assert process.exitcode == -signal.SIGKILL
         with pytest.raises(Conflict, match="is on its way to the cell"):
@@ -312,8 +309,7 @@ class TestKilled:
         target = NORTH if source == DEFAULT else DEFAULT
         before, record = self.kept(two, mover.schema, source), self.own(two, mover.schema, source)
         wish = Wish(mover.slug, target, "test", heard=0.1)
-        process = _FORKS.Process(target=_killed, args=(two.house.settings, wish, f"move-{step}"))
-        process.start()
+        process = forked(_killed, two.house.settings, wish, f"move-{step}")
         process.join(60)
         assert process.exitcode == -signal.SIGKILL
         undo(two.house.settings.database, mover.slug, "test")

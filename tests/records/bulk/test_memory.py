@@ -1,11 +1,9 @@
 """Attachments of 5 MB: a process that may have 1 GB exports and imports more of them than would fit at once."""
 
 import base64
-import multiprocessing
 import os
 import re
 import resource
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from emr.records.update import update_resource
 from emr.settings import Settings
 from emr.work.leases import Leases
 from emr.work.runtime import Runtime, runtime
+from tests.forks import FORKS, forked
 from tests.house import House
 from tests.records.bulk.world import Ward, patient
 
@@ -27,8 +26,6 @@ _ATTACHMENTS = 60
 _MIB_EACH = 5
 _PEAK_MIB = 350
 """Less than the files, of which nothing may stay in memory."""
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["emr.records.bulk.worker"])
 
 _COPIES = """
 INSERT INTO {schema}.resources (type, id, version, updated, deleted, patients, body)
@@ -63,11 +60,8 @@ async def _work(settings: Settings, slug: str, names: list[str]) -> None:
 
 def capped(house: House, slug: str, name: str) -> int:
     """The peak in MiB of a process that did this job."""
-    told = _FORKS.SimpleQueue()
-    process = _FORKS.Process(target=work_capped, args=(house.settings, slug, [name], told), daemon=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        process.start()
+    told = FORKS.SimpleQueue()
+    process = forked(work_capped, house.settings, slug, [name], told)
     process.join(240)
     assert process.exitcode == 0
     return int(told.get())
