@@ -13,7 +13,6 @@ import uvicorn.protocols.websockets.auto
 import tests.administration.test_onboarding
 import tests.fleet.cells.test_move
 import tests.fleet.test_applying
-import tests.records.bulk.test_memory
 import tests.warehouse.world
 
 gc.collect()

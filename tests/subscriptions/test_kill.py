@@ -1,7 +1,6 @@
 """A worker killed as by a power cut, at every point between a write and its receipt: nothing is lost, a retry is one."""
 
 import asyncio
-import os
 import signal
 import time
 
@@ -9,7 +8,7 @@ import pytest
 
 from tests.subscriptions.receiver import Receiver
 from tests.subscriptions.world import Ward, observation, patient_of, subscription_to, ward
-from tests.warehouse.world import World, start_worker
+from tests.warehouse.world import World, start_worker, stop
 
 POINTS = (
     "notify-matched",
@@ -48,10 +47,7 @@ class TestKilled:
             while here.row(made)["delivered_number"] < 3 * len(rounds):
                 assert time.monotonic() < deadline, here.row(made)
                 await asyncio.sleep(0.05)
-            assert process.pid is not None
-            os.kill(process.pid, signal.SIGTERM)
-            await asyncio.to_thread(process.join, 30)
-            assert process.exitcode == 0
+            await asyncio.to_thread(stop, process)
 
         async def inside() -> None:
             async with ward(world) as here:
@@ -86,10 +82,7 @@ class TestTheProcess:
                     assert time.monotonic() < deadline
                     await asyncio.sleep(0.05)
                 for worker in workers:
-                    assert worker.pid is not None
-                    os.kill(worker.pid, signal.SIGTERM)
-                    await asyncio.to_thread(worker.join, 30)
-                    assert worker.exitcode == 0
+                    await asyncio.to_thread(stop, worker)
 
         asyncio.run(scenario())
         assert receiver.numbers() == list(range(1, 16))

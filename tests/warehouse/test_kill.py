@@ -5,10 +5,8 @@ With the sample Bundles, test_all_bundles.py kills it a hundred times.
 
 import asyncio
 import itertools
-import os
 import signal
 import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from tests.warehouse.world import (
     opened,
     read_by_hand,
     start_worker,
+    stop,
     write_history,
 )
 
@@ -56,13 +55,6 @@ async def drained(world: World) -> None:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
     stop(process)
-
-
-def stop(process: BaseProcess) -> None:
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGTERM)
-    process.join(30)
-    assert process.exitcode == 0
 
 
 def chain_faults(world: World, slug: str) -> list[str]:

@@ -16,8 +16,7 @@ from emr.settings import Telemetry
 from emr.work.leases import Lease
 from emr.work.loop import Job, Loop
 from tests.servers.otelcol import otelcol_server
-from tests.warehouse.test_kill import stop
-from tests.warehouse.world import SLUGS, World, opened, read_by_hand, start_worker, write_history
+from tests.warehouse.world import SLUGS, World, opened, read_by_hand, start_worker, stop, write_history
 
 
 def free_port() -> int:

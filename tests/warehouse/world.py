@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import secrets
+import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -172,6 +174,26 @@ def start_worker(world: World, kill_at: str = "", *, port: int = 0) -> BaseProce
     process = forked(_worker, world.settings, kill_at, port)
     started.append(process)
     return process
+
+
+def stop(process: BaseProcess) -> None:
+    """Ask it to end, once it is so far that it can be asked."""
+    assert process.pid is not None
+    deadline = time.monotonic() + 60
+    while not _heeds(process.pid):
+        assert process.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(30)
+    assert process.exitcode == 0
+
+
+def _heeds(pid: int) -> bool:
+    """The signals that it catches are a line of its status (proc(5)), a bit for each."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) & 1 << signal.SIGTERM - 1)
 
 
 def _worker(settings: Settings, kill_at: str, port: int) -> None:

@@ -25,8 +25,7 @@ from tests.isolation.leaks.kept import backends, forgotten_by_the_journal, mispl
 from tests.isolation.leaks.storm import Storm
 from tests.isolation.leaks.trouble import KINDS
 from tests.servers.pgbouncer import pgbouncer
-from tests.warehouse.test_kill import stop
-from tests.warehouse.world import World, start_worker
+from tests.warehouse.world import World, start_worker, stop
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 PROBES = 4_000

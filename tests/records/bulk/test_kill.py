@@ -24,7 +24,7 @@ from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr_demo.postgres import Cluster
 from tests.records.bulk.world import Json, ndjson, observation, patient
-from tests.warehouse.world import World, make_world, opened, start_worker, started
+from tests.warehouse.world import World, make_world, opened, start_worker, started, stop
 
 IMPORTING = ("import-begun", "import-read", "import-stored", "import-recorded:2", "import-committed:2")
 """After the names are noted, after the first lines are read, inside the transaction that stores, inside it after it says
@@ -134,9 +134,7 @@ async def finished(world: World, hospital: Hospital, name: str) -> jobs.Job:
         assert process.is_alive()
         assert time.monotonic() < deadline, job.error
         await asyncio.sleep(0.1)
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGTERM)
-    await asyncio.to_thread(process.join, 30)
+    await asyncio.to_thread(stop, process)
     return job
 
 
