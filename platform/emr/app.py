@@ -43,6 +43,7 @@ from emr.imaging.renderer import Renderer
 from emr.kernel.errors import NotFound
 from emr.light import pages as light_pages
 from emr.past import pages as past_pages
+from emr.past.orders import pages as past_orders
 from emr.privacy import pages as privacy_pages
 from emr.records import scope_criteria
 from emr.settings import Settings
@@ -87,6 +88,7 @@ ROUTERS: Final = (
     administration_pages.router,
     light_pages.router,
     past_pages.router,
+    past_orders.router,
     privacy_pages.router,
     sessions_pages.router,
     support_pages.router,

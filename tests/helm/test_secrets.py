@@ -38,8 +38,9 @@ class TestSecrets:
         seen = {name for name, pod in pods(EVERYTHING) if "emr-warehouse" in str(pod)}
         assert seen == {"emr-worker"}
 
-    def test_only_the_worker_signs_anchors(self) -> None:
-        assert {name for name, pod in pods(EVERYTHING) if ("emr-keys", "anchor") in referenced(pod)} == {"emr-worker"}
+    def test_only_who_signs_anchors_and_notes_sees_the_key(self) -> None:
+        seen = {name for name, pod in pods(EVERYTHING) if ("emr-keys", "anchor") in referenced(pod)}
+        assert seen == {"emr-worker", "emr-requests"}
 
     def test_an_account_of_their_own_for_anchors_is_the_worker_s(self) -> None:
         values = EVERYTHING | {"anchors": {"bucket": "a-bucket", "retentionYears": 20, "existingSecret": "emr-anchors"}}

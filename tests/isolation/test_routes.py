@@ -52,11 +52,13 @@ NOT_PLANTED = frozenset(
         "/h/{slug}/admin/machines/{subject}",
         "/h/{slug}/admin/golive/{code}",
         "/h/{slug}/admin/golive/{code}/evidence/{number}",
+        "/h/{slug}/past/{past}/return",
+        "/h/{slug}/past/orders/{order}",
     }
 )
 """Addresses of a kind of thing that the neighbour does not have: a PDF inside DICOM, a study without a patient, bulk data,
-apps and what was allowed them (tests/smart), jobs, which are nobody's but their maker's (tests/fhir/test_bulk.py), and
-what administrators alone are shown (tests/administration).
+apps and what was allowed them (tests/smart), jobs, which are nobody's but their maker's (tests/fhir/test_bulk.py),
+what administrators alone are shown (tests/administration), and opened pasts (tests/fleet/rewind).
 """
 
 ROUTES = routes()

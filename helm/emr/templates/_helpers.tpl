@@ -127,7 +127,7 @@ EMR_KEYS__MASTER: [keys, master]
 EMR_KEYS__SIGNING: [keys, signing]
 EMR_KEYS__SEALING: [keys, sealing]
 EMR_IDENTITY__CLIENT_SECRET: [identity, clientSecret]
-{{- if has .part (list "worker" "backup") }}
+{{- if has .part (list "worker" "backup" "requests") }}
 EMR_KEYS__ANCHOR: [keys, anchor]
 {{- end }}
 {{- if eq .part "worker" }}

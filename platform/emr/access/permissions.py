@@ -56,6 +56,8 @@ _CARE: Final = frozenset({"vitals:write", "note:write", "problem:write", "allerg
 _GLASS: Final = frozenset({"care:break-glass"})
 _PAST: Final = frozenset({"past:read"})
 """To look into the record as it was, where somebody has opened a past: with one's own sight, and only to read."""
+_ORDER: Final = frozenset({"past:order"})
+"""To have what such a past holds brought back: what one sees, or with a second person all of it."""
 _FLEET: Final = frozenset({"fleet:look"})
 
 GRANTS: Final[dict[str, Grant]] = {
@@ -70,12 +72,15 @@ GRANTS: Final[dict[str, Grant]] = {
     ),
     "pharmacist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _GLASS, EVERYTHING, MEDICINES),
     "cashier": Grant(_READ | _OWN | _LIGHT | _CHANGE | {"patient:find", "app:use"}, DESK | MONEY | CODES, MONEY),
-    "archivist": Grant(_READ | _OWN | _LIGHT | _CHANGE | _SHOW | _PAST | {"document:write"}, EVERYTHING, PAPERS),
+    "archivist": Grant(
+        _READ | _OWN | _LIGHT | _CHANGE | _SHOW | _PAST | _ORDER | {"document:write"}, EVERYTHING, PAPERS
+    ),
     "admin": Grant(
         _READ
         | _OWN
         | _LIGHT
         | _PAST
+        | _ORDER
         | {"member:manage", "app:manage", "support:grant", "sandbox:reset", "golive:edit"},
         HOUSE | CODES,
         HOUSE,
@@ -112,7 +117,9 @@ CHANGES_THE_RECORD: Final = (_CHANGE | _CARE | _SUBSCRIBE | {"imaging:store"}) -
 how far it came: there the store itself refuses.
 """
 
-IN_THE_PAST: Final = frozenset({"past:read", "chart:read", "patient:find", "document:read", "imaging:read"})
+IN_THE_PAST: Final = frozenset(
+    {"past:read", "past:order", "chart:read", "patient:find", "document:read", "imaging:read"}
+)
 """What pages offer of a record as it was."""
 
 AT_ANY_HOUR: Final = frozenset({"care:break-glass"})

@@ -45,7 +45,7 @@ _FIXED: Final = {
     "type": "Patient", "version": "1", "number": "1", "page": "1", "frame": "1", "numbers": "1", "tag": "7FE00010",
     "code": "8867-4", "operation": "meta", "member": "Observation",
     "session": "0", "subject": "nobody", "review": "nobody", "app": "nobody", "grant": "nobody",
-    "proposal": "nobody", "announcement": "nobody",
+    "proposal": "nobody", "announcement": "nobody", "past": "nobody", "order": "nobody",
 }  # fmt: skip
 _PLANTED: Final = frozenset({"id", "patient", "encounter", "note", "binary", "document", "study", "series", "instance"})
 _CONSOLE: Final = "/ops/"

@@ -26,6 +26,7 @@ _DIRECTORY_GRANTS: Final[tuple[LiteralString, ...]] = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON directory.sessions, directory.memberships TO emr_directory",
     "GRANT SELECT, INSERT ON directory.tenant_events, directory.border_checks TO emr_directory",
     "GRANT SELECT, INSERT ON directory.fleet_requests TO emr_directory",
+    "GRANT UPDATE (decided_by, decided_by_name, decided_at, outcome) ON directory.fleet_requests TO emr_directory",
     "GRANT SELECT, INSERT, UPDATE ON directory.golive_items TO emr_directory",
     "GRANT INSERT ON directory.audit_journal TO emr_directory",
     "GRANT SELECT ON directory.audit_events, directory.audit_seals TO emr_directory",

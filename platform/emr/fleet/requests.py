@@ -1,26 +1,32 @@
 """`emr tenants requests`: what was asked for in pages, done by the login that may do it, one after the other.
 
 Each request is taken by one process, under a lock that ends with it: one that was cut off is found running with nobody
-at it, and is begun again. All that it does is safe to repeat.
+at it, and is begun again. All that it does is safe to repeat. What takes a second person waits for one, or is put away.
 """
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine, text
 
 from emr.db.migrate import owner_engine
+from emr.fleet.rewind.asked import bring_asked
 from emr.fleet.sandbox.resetting import reset
-from emr.kernel.errors import Refusal
+from emr.kernel.errors import Conflict, Refusal
 from emr.settings import Database, Settings
+from emr.tenancy.requests import LIFETIME
 from emr.work.runtime import Runtime, runtime
 
+R = TypeVar("R")
 _NEXT: Final = text("""
-SELECT id, kind, slug, detail, asked_by_name FROM directory.fleet_requests
-WHERE state IN ('waiting', 'running') AND id <> ALL (CAST(:done AS text[])) ORDER BY asked_at, id
+SELECT id, kind, slug, detail, asked_by, asked_by_name, second, decided_by, decided_by_name, outcome
+  FROM directory.fleet_requests
+ WHERE state IN ('waiting', 'running') AND id <> ALL (CAST(:done AS text[]))
+   AND (NOT second OR outcome IS NOT NULL OR asked_at <= now() - CAST(:lifetime AS interval))
+ ORDER BY asked_at, id
 """)
 _LOCK: Final = text("SELECT pg_try_advisory_lock(hashtextextended('fleet request ' || :id, 0))")
 _UNLOCK: Final = text("SELECT pg_advisory_unlock(hashtextextended('fleet request ' || :id, 0))")
@@ -30,8 +36,8 @@ UPDATE directory.fleet_requests SET state = :state, progress = CAST(:progress AS
 WHERE id = :id
 """)
 Progress = Callable[[Mapping[str, Any]], None]
-Act = Callable[[Any, Progress], None]
-"""Does one request (id, kind, slug, detail, asked_by_name), and tells how far it is."""
+Act = Callable[[Any, Progress], Mapping[str, Any]]
+"""Does one request (a row of `_NEXT`), tells how far it is, and gives what came of it."""
 
 
 def carry_out(settings: Database, acts: Mapping[str, Act]) -> list[dict[str, Any]]:
@@ -39,7 +45,7 @@ def carry_out(settings: Database, acts: Mapping[str, Act]) -> list[dict[str, Any
     engine, seen, outcomes = owner_engine(settings.owner_url), list[str](), list[dict[str, Any]]()
     while True:
         with engine.connect() as connection:
-            rows = connection.execute(_NEXT, {"done": seen}).all()
+            rows = connection.execute(_NEXT, {"done": seen, "lifetime": LIFETIME}).all()
         if not rows:
             return outcomes
         row = rows[0]
@@ -52,22 +58,26 @@ def carry_out(settings: Database, acts: Mapping[str, Act]) -> list[dict[str, Any
 def acts_of(settings: Settings) -> Mapping[str, Act]:
     """What each kind of request is."""
 
-    def reset_sandbox(row: Any, told: Progress) -> None:
+    def reset_sandbox(row: Any, told: Progress) -> Mapping[str, Any]:
         told({"step": "sandbox"})
         asyncio.run(_with_parts(settings, lambda parts: reset(parts, row.slug, row.asked_by_name, _counting(told))))
+        return {}
 
-    return {"reset-sandbox": reset_sandbox}
+    def bring_back(row: Any, told: Progress) -> Mapping[str, Any]:
+        return asyncio.run(_with_parts(settings, lambda parts: bring_asked(parts, row, told)))
+
+    return {"reset-sandbox": reset_sandbox, "bring-back": bring_back}
 
 
 def _counting(told: Progress) -> Callable[[int, int], None]:
     return lambda done, of: told({"step": "sandbox", "done": done, "total": of})
 
 
-async def _with_parts(settings: Settings, act: Callable[[Runtime], Awaitable[object]]) -> None:
+async def _with_parts(settings: Settings, act: Callable[[Runtime], Awaitable[R]]) -> R:
     parts = runtime(settings)
     await parts.open()
     try:
-        await act(parts)
+        return await act(parts)
     finally:
         await parts.close()
 
@@ -78,13 +88,20 @@ def _do(engine: Engine, row: Any, acts: Mapping[str, Act]) -> dict[str, Any]:
 
     told({})
     try:
-        acts[row.kind](row, told)
+        _demand_second(row)
+        came = acts[row.kind](row, told)
     except Refusal as refusal:
         progress = {"error": "; ".join(each.message for each in refusal.issues), "code": refusal.code}
         _tell(engine, row.id, "failed", progress)
         return {"request": row.kind, "hospital": row.slug, "state": "failed", "error": progress["error"]}
-    _tell(engine, row.id, "done", {})
+    _tell(engine, row.id, "done", came)
     return {"request": row.kind, "hospital": row.slug, "state": "done", "error": ""}
+
+
+def _demand_second(row: Any) -> None:
+    """Raise `Conflict` unless a second person has approved what takes one."""
+    if row.second and (row.outcome != "approved" or row.decided_by == row.asked_by):
+        raise Conflict(f"second-{row.outcome or 'lapsed'}", "No second person has approved this; nothing was done.")
 
 
 @contextmanager

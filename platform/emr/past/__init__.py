@@ -1,5 +1,7 @@
-"""What a hospital sees of its opened pasts: which there are, and what of the record is not as it was.
+"""What a hospital sees of its opened pasts: which there are, what of the record is not as it was, and what it wants
+brought back from them.
 
-The pages of the past itself are those of today (`web.past`). Opening, bringing back and closing are commands of the
-operators (`fleet.rewind`): a hospital asks for them.
+Owns the pages, the verbs under `past:order`, and what is asked for before it is carried out. The pages of the past
+itself are those of today (`web.past`). Opening, closing, and the bringing back that was ordered are commands
+(`fleet.rewind`, `fleet.requests`).
 """

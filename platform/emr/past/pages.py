@@ -3,17 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
+from emr.access.permissions import may
 from emr.kernel.errors import NotFound
-from emr.records.comparing import Comparison, Difference, Wanted, compare
+from emr.past.looking import PERMISSION, seen
+from emr.past.orders.service import list_orders
+from emr.past.words import said_of
+from emr.records.comparing import Comparison, Difference, Name, Wanted, compare
 from emr.tenancy.pasts import OpenPast, open_pasts
 from emr.web.answers import render
 from emr.web.i18n import mark
 from emr.web.sign_in import runtime_of
+from emr.web.things import THINGS
 from emr.web.work import Visiting, Work
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
@@ -21,13 +26,13 @@ from emr.work.use_case import use_case
 router = APIRouter(prefix="/h/{slug}", include_in_schema=False)
 
 SHOWN: Final = 200
+PAGES: Final = {"Patient": "/patients/{id}", "DocumentReference": "/documents/{id}"}
+"""Types that have a page of their own, and its address."""
 KINDS: Final = {
     "new": mark("mới có sau lúc đó"),
     "changed": mark("đã đổi từ lúc đó"),
     "gone": mark("nay không còn"),
 }
-_PAGES: Final = {"Patient": "/patients/{id}", "DocumentReference": "/documents/{id}"}
-"""Types that have a page of their own, and its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A difference as the page shows it: pages of it then and now, "" where there is none."""
+    """A difference as the page shows it: what it is, in words; pages of it then and now, "" where there is none; and
+    the name by which it may be brought back, "" for what is new.
+    """
 
     kind: str
-    name: str
+    thing: str
+    said: str
     then: str
     now: str
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a comparison shows: of the resources, and of the patients with how many of these resources are theirs."""
+
+    lines: Sequence[Seen]
+    patients: Sequence[tuple[str, str, int]]
 
 
 @use_case("past:read", "past.listed")
@@ -59,10 +76,33 @@ async def list_pasts(work: UnitOfWork) -> Sequence[Line]:
     return [_line(each, zone) for each in found]
 
 
+@use_case("past:read", "past.compared")
+async def compare_shown(work: UnitOfWork, past: UnitOfWork) -> tuple[Comparison, Shown]:
+    """What is not as it was, the first of it in words."""
+    found = await compare(work, past, Wanted(), SHOWN)
+    zone = ZoneInfo(work.tenant.time_zone)
+    persons = list(dict.fromkeys(patient for each in found.shown for patient in each.patients))
+    then = [(each.type, each.id) for each in found.shown if each.kind != "new"]
+    new = [(each.type, each.id) for each in found.shown if each.kind == "new"]
+    names = [("Patient", person) for person in persons]
+    known = {**await seen(work, [*new, *names]), **await seen(past, [*then, *names])}
+    said = {name: said_of(resource, zone) for name, resource in known.items()}
+    theirs = [each for each in found.shown if each.kind != "new"]
+    patients = [
+        (person, said["Patient", person], sum(person in each.patients for each in theirs))
+        for person in persons
+        if ("Patient", person) in said
+    ]
+    return found, Shown([_seen(each, said) for each in found.shown], [each for each in patients if each[2]])
+
+
 @router.get("/past")
 async def pasts(request: Request, work: Work) -> Response:
-    """Which pasts can be looked into."""
-    return render(request, work, "past/pasts.html", lines=await list_pasts(work))
+    """Which pasts can be looked into, and what was ordered from some."""
+    lines = await list_pasts(work)
+    orders = await list_orders(work) if may(work.principal, PERMISSION) else []
+    zone = ZoneInfo(work.tenant.time_zone)
+    return render(request, work, "past/pasts.html", lines=lines, orders=orders, zone=zone, now=work.clock())
 
 
 @router.get("/changes")
@@ -73,9 +113,12 @@ async def changes(request: Request, visit: Visiting) -> Response:
         if visit.tenant.past is None:
             raise NotFound("no-such-route", "There is nothing at this address.")
         async with visit.beside(today) as work:
-            found = await compare(work, past, Wanted(), SHOWN)
-    seen = [_seen(each) for each in found.shown]
-    return render(request, visit, "past/changes.html", counts=_counts(found), seen=seen, more=found.total - len(seen))
+            found, shown = await compare_shown(work, past)
+    back = sum(kinds.get("changed", 0) + kinds.get("gone", 0) for kinds in found.counts.values())
+    return render(
+        request, visit, "past/changes.html", counts=_counts(found), shown=shown, things=THINGS,
+        more=found.total - len(shown.lines), back=back, may_order=may(visit.principal, PERMISSION) and today.writable,
+    )  # fmt: skip
 
 
 def _line(each: OpenPast, zone: ZoneInfo) -> Line:
@@ -88,11 +131,13 @@ def _counts(found: Comparison) -> Mapping[str, Sequence[int]]:
     return {name: [kinds.get(kind, 0) for kind in ("new", "changed", "gone")] for name, kinds in found.counts.items()}
 
 
-def _seen(each: Difference) -> Seen:
-    page = _PAGES.get(each.type, "").format(id=each.id)
+def _seen(each: Difference, said: Mapping[Name, Any]) -> Seen:
+    page = PAGES.get(each.type, "").format(id=each.id)
     return Seen(
         kind=KINDS[each.kind],
-        name=f"{each.type}/{each.id}",
+        thing=THINGS.get(each.type, each.type),
+        said=said.get((each.type, each.id), ""),
         then=page if each.kind != "new" else "",
         now=page if each.kind != "gone" else "",
+        item=f"{each.type}/{each.id}" if each.kind != "new" else "",
     )

@@ -84,6 +84,13 @@ _WHAT: Final = {
     "audit.searched": mark("tra cứu nhật ký"),
     "audit.patient-reported": mark("xem báo cáo ai đã xem người bệnh này"),
     "audit.archived": mark("chuyển nhật ký cũ vào kho lưu trữ"),
+    "past.compared": mark("so hồ sơ lúc trước với hôm nay"),
+    "past.bring-back-foreseen": mark("xem trước những gì sẽ được khôi phục"),
+    "past.bring-back-ordered": mark("yêu cầu khôi phục hồ sơ như lúc trước"),
+    "past.order-shown": mark("xem một yêu cầu khôi phục"),
+    "past.order-decided": mark("quyết định một yêu cầu khôi phục"),
+    "past.brought-back": mark("khôi phục hồ sơ như lúc trước"),
+    "past.bring-back-noted": mark("ký ghi chú về phần đã khôi phục"),
     "request.refused": mark("bị từ chối"),
 }
 _OTHERWISE: Final = {

@@ -7,34 +7,9 @@ from typing import Final
 from emr.access.scopes import Scope, scope_of
 from emr.identity.app_grants import Lasting
 from emr.web.i18n import mark
+from emr.web.things import THINGS
 
-TYPES: Final = {
-    "*": mark("mọi loại dữ liệu"),
-    "Patient": mark("thông tin hành chính"),
-    "Observation": mark("sinh hiệu, xét nghiệm và các số đo"),
-    "Condition": mark("vấn đề và chẩn đoán"),
-    "AllergyIntolerance": mark("dị ứng"),
-    "Encounter": mark("lượt khám"),
-    "MedicationRequest": mark("đơn thuốc"),
-    "MedicationStatement": mark("thuốc đang dùng"),
-    "MedicationDispense": mark("cấp phát thuốc"),
-    "MedicationAdministration": mark("dùng thuốc"),
-    "Medication": mark("danh mục thuốc"),
-    "DiagnosticReport": mark("phiếu kết quả"),
-    "DocumentReference": mark("tài liệu"),
-    "Binary": mark("nội dung tệp"),
-    "Composition": mark("ghi chú"),
-    "ImagingStudy": mark("hình ảnh"),
-    "Immunization": mark("tiêm chủng"),
-    "Procedure": mark("thủ thuật"),
-    "ServiceRequest": mark("chỉ định"),
-    "CarePlan": mark("kế hoạch chăm sóc"),
-    "Appointment": mark("lịch hẹn"),
-    "Coverage": mark("bảo hiểm"),
-    "Practitioner": mark("nhân viên y tế"),
-    "Organization": mark("cơ sở y tế"),
-    "Location": mark("nơi khám"),
-}
+_THINGS: Final = {"*": mark("mọi loại dữ liệu"), **THINGS}
 _VERBS: Final = (
     ("rs", mark("Xem")),
     ("c", mark("Thêm")),
@@ -96,7 +71,7 @@ def _codes(value: str) -> str:
 
 def _line(verb: str, types: set[str]) -> Line:
     named = {"*"} if "*" in types else types
-    order = list(TYPES)
-    known = sorted((each for each in named if each in TYPES), key=order.index)
-    own = sorted(each for each in named if each not in TYPES)
-    return Line(verb, tuple(TYPES[each] for each in known) + tuple(own), verb != _VERBS[0][1])
+    order = list(_THINGS)
+    known = sorted((each for each in named if each in _THINGS), key=order.index)
+    own = sorted(each for each in named if each not in _THINGS)
+    return Line(verb, tuple(_THINGS[each] for each in known) + tuple(own), verb != _VERBS[0][1])

@@ -21,6 +21,8 @@ NOTICES = {
     "support-noted": mark("Đã ghi nhận là bạn đã biết"),
     "session-ended": mark("Đã kết thúc phiên làm việc"),
     "sandbox-asked": mark("Đã yêu cầu làm lại từ đầu"),
+    "return-ordered": mark("Đã gửi yêu cầu khôi phục"),
+    "return-decided": mark("Đã ghi nhận quyết định"),
     "golive-saved": mark("Đã lưu danh mục triển khai"),
     "review-opened": mark("Đã mở đợt rà soát"),
     "review-saved": mark("Đã lưu đợt rà soát"),

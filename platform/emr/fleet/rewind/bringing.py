@@ -7,7 +7,7 @@ signed note in the hospital's trail says who brought back what, from which momen
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -39,12 +39,18 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be brought back from which rewind, by whose wish and why."""
+    """What is to be brought back from which rewind, by whose wish and why.
+
+    approved_by: the second person, where it took one. shown: the names that somebody was shown, with the versions of
+    today that they stood beside: then these alone are written, and of them none that has been changed since.
+    """
 
     rewind: str
     wanted: Wanted
     by: str
     reason: str
+    approved_by: str = ""
+    shown: Mapping[Name, int | None] | None = None
 
 
 @dataclass(slots=True)
@@ -94,7 +100,7 @@ async def plan(parts: Runtime, order: Order) -> list[Name]:
     """The names that `bring` would write, and changes nothing. Raises `Invalid`, `Conflict`, `NotFound`."""
     both, _ = await both_of(parts, order.rewind)
     _demand(order, both)
-    return await _planned(both, order)
+    return (await _planned(both, order))[0]
 
 
 async def bring(parts: Runtime, order: Order, advance: Advance) -> Outcome:
@@ -103,7 +109,7 @@ async def bring(parts: Runtime, order: Order, advance: Advance) -> Outcome:
     both, rewind = await both_of(parts, order.rewind)
     _demand(order, both)
     outcome = Outcome()
-    waiting = await _planned(both, order)
+    waiting, outcome.refused = await _planned(both, order)
     while waiting:
         left = await _round(both, waiting, outcome, advance)
         if len(left) == len(waiting):
@@ -131,12 +137,18 @@ def _demand(order: Order, both: Both) -> None:
         raise Conflict("hospital-read-only", f"{both.today.slug} is {both.today.state}: it takes no changes now.")
 
 
-async def _planned(both: Both, order: Order) -> list[Name]:
+async def _planned(both: Both, order: Order) -> tuple[list[Name], list[Refused]]:
+    """What is to be written, and what was shown and is another since."""
     async with both.begin(to_read=True) as (work, past):
         chosen: list[Difference] = [
             each async for each in differences(work, past, order.wanted) if each.kind in ("changed", "gone")
         ]
-        return sorted(await needed(work, past, chosen), key=_rank)
+        if order.shown is None:
+            return sorted(await needed(work, past, chosen), key=_rank), []
+    names = {(each.type, each.id): each.now for each in chosen}
+    moved = [name for name, now in names.items() if name not in order.shown or order.shown[name] != now]
+    said = "This was changed after it had been shown."
+    return sorted(names.keys() - moved, key=_rank), [Refused(name, "changed-since-shown", said) for name in moved]
 
 
 def _rank(name: Name) -> tuple[int, Name]:
@@ -184,6 +196,7 @@ def _note(rewind: Rewind, order: Order, outcome: Outcome, signer: Signer) -> dic
         "moment": rewind.moment.isoformat(),
         "by": order.by,
         "reason": " ".join(order.reason.split()),
+        **({"approved_by": order.approved_by} if order.approved_by else {}),
         "brought": len(lines),
         "refused": len(outcome.refused),
         "digest": sha256("\n".join(lines).encode()).hexdigest(),

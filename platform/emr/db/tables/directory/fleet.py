@@ -1,6 +1,6 @@
 """What is asked of the fleet and done by the owner's command, and how far hospitals are on their way to going live."""
 
-from sqlalchemy import Column, Date, DateTime, ForeignKey, Index, Table, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Column, Date, DateTime, ForeignKey, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from emr.db.tables.directory.columns import metadata, now
@@ -21,6 +21,18 @@ fleet_requests = Table(
     ),
     Column("progress", JSONB, nullable=False, server_default=text("'{}'"), comment="step, done, total, error, next"),
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=now),
+    Column(
+        "second",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="whether a second person must approve it first",
+    ),
+    Column("decided_by", Text, comment="subject; null: nobody has"),
+    Column("decided_by_name", Text),
+    Column("decided_at", DateTime(timezone=True)),
+    Column("outcome", Text, comment="approved | declined | withdrawn"),
+    CheckConstraint("outcome <> 'approved' OR decided_by <> asked_by", name="fleet_requests_second_person"),
     Index("fleet_requests_slug", "slug", "asked_at"),
     Index(
         "fleet_requests_open",

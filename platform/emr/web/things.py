@@ -1,0 +1,47 @@
+"""What types of resources are called where people read of them. A type without a word of ours says its own name."""
+
+from typing import Final
+
+from emr.web.i18n import mark
+
+THINGS: Final = {
+    "Patient": mark("thông tin hành chính"),
+    "Observation": mark("sinh hiệu, xét nghiệm và các số đo"),
+    "Condition": mark("vấn đề và chẩn đoán"),
+    "AllergyIntolerance": mark("dị ứng"),
+    "Encounter": mark("lượt khám"),
+    "MedicationRequest": mark("đơn thuốc"),
+    "MedicationStatement": mark("thuốc đang dùng"),
+    "MedicationDispense": mark("cấp phát thuốc"),
+    "MedicationAdministration": mark("dùng thuốc"),
+    "Medication": mark("danh mục thuốc"),
+    "DiagnosticReport": mark("phiếu kết quả"),
+    "DocumentReference": mark("tài liệu"),
+    "Binary": mark("nội dung tệp"),
+    "Composition": mark("ghi chú"),
+    "ImagingStudy": mark("hình ảnh"),
+    "Immunization": mark("tiêm chủng"),
+    "Procedure": mark("thủ thuật"),
+    "ServiceRequest": mark("chỉ định"),
+    "CarePlan": mark("kế hoạch chăm sóc"),
+    "Appointment": mark("lịch hẹn"),
+    "Coverage": mark("bảo hiểm"),
+    "Practitioner": mark("nhân viên y tế"),
+    "Organization": mark("cơ sở y tế"),
+    "Location": mark("nơi khám"),
+    "Claim": mark("hồ sơ thanh toán"),
+    "Device": mark("thiết bị"),
+    "Endpoint": mark("địa chỉ kết nối"),
+    "EpisodeOfCare": mark("đợt điều trị"),
+    "FamilyMemberHistory": mark("tiền sử gia đình"),
+    "Group": mark("nhóm"),
+    "HealthcareService": mark("dịch vụ"),
+    "List": mark("danh sách"),
+    "Media": mark("ảnh chụp"),
+    "PractitionerRole": mark("vị trí công tác"),
+    "Provenance": mark("nguồn gốc dữ liệu"),
+    "QuestionnaireResponse": mark("phiếu trả lời"),
+    "RelatedPerson": mark("người nhà"),
+    "Specimen": mark("mẫu bệnh phẩm"),
+    "Task": mark("công việc"),
+}
