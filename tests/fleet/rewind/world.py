@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from emr.fleet import migration
 from emr.fleet.backups.rows import make_backup
 from emr.settings import Backup
 from emr_demo.postgres import Cluster, Tuning
 from emr_demo.postgres_server import Account, find_server, run_as
+from tests.curtain import behind
 from tests.house import House, house
 from tests.servers.tools import tool
 
@@ -68,12 +70,15 @@ class World:
 
 
 @contextmanager
-def archived_world() -> Iterator[World]:
-    """The whole: server, repository, hospitals, first backup; everything is gone at the end."""
+def archived_world(within: Path | None = None) -> Iterator[World]:
+    """The whole: server, repository, hospitals, first backup; everything is gone at the end. within: a folder in which
+    all of it lies, in memory unless it is said.
+    """
     pgbackrest = tool("pgbackrest")
     account = Account.for_this_process()
     # pgBackRest flushes every file that it writes, which a test that throws them away need not wait for.
-    folder = Path(tempfile.mkdtemp(prefix="emr-bk-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
+    memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="emr-bk-", dir=within or memory))
     folder.chmod(0o755)
     own = folder / "own"
     own.mkdir(mode=0o700)
@@ -131,7 +136,12 @@ log-path={own}/log
 spool-path={own}/spool
 start-fast=y
 compress-type=lz4
-[{STANZA}]
+{_stanza(STANZA, cluster, own)}"""
+
+
+def _stanza(name: str, cluster: Cluster, own: Path) -> str:
+    return f"""\
+[{name}]
 pg1-path={cluster.data}
 pg1-port={cluster.port}
 pg1-socket-path={own}
@@ -149,8 +159,43 @@ def _let_in(cluster: Cluster, account: Account) -> None:
     os.kill(int((cluster.data / "postmaster.pid").read_text("utf-8").splitlines()[0]), 1)
 
 
-def call_pgbackrest(config: Path, account: Account, verb: str) -> None:
+def call_pgbackrest(config: Path, account: Account, verb: str, stanza: str = STANZA) -> None:
     """One of its commands on the cell, which must succeed."""
-    command = [tool("pgbackrest"), f"--config={config}", f"--stanza={STANZA}", "--log-level-console=warn", verb]
+    command = [tool("pgbackrest"), f"--config={config}", f"--stanza={stanza}", "--log-level-console=warn", verb]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **run_as(account))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def second_cell(world: World, name: str) -> Iterator[Cluster]:
+    """Another cell on a server of its own, which archives into the same repository and has a first backup. The house's
+    settings know it until the context ends.
+    """
+    account, before = Account.for_this_process(), world.house.settings
+    folder, stanza, config = world.folder / name, f"emr-{name}", world.folder / "pgbackrest.conf"
+    own = world.folder / "own"
+    archive = f"{tool('pgbackrest')} --config={config} --stanza={stanza} archive-push %p"
+    cluster = Cluster(folder, tuning=Archiving(folder=own, archive=archive))
+    try:
+        cluster.start()
+        _let_in(cluster, account)
+        assert before.backup.config is not None
+        for file in (config, before.backup.config):
+            with file.open("a", encoding="utf-8") as lines:
+                lines.write(_stanza(stanza, cluster, own))
+        call_pgbackrest(config, account, "stanza-create", stanza)
+        cluster.create_login("emr_owner", options="CREATEROLE")
+        cluster.create_login("emr_app", options="NOINHERIT")
+        cluster.create_database("emr", owner="emr_owner")
+        behind(cluster.url(database="emr"), "GRANT EXECUTE ON FUNCTION pg_switch_wal() TO emr_owner", ())
+        cells = {"cells": "emr_app", "cell_owners": "emr_owner"}
+        urls = {each: {name: cluster.url(role=role, database="emr")} for each, role in cells.items()}
+        database = before.database.model_copy(update=urls)
+        migration.migrate(database)
+        world.house.settings = before.model_copy(update={"database": database})
+        make_backup(world.house.settings, name, "full")
+        time.sleep(1.1)
+        yield cluster
+    finally:
+        world.house.settings = before
+        cluster.remove()

@@ -21,8 +21,9 @@ _LEFT_OUT: Final = ("audit_events", "audit_seals", "audit_archives", "idempotenc
 _THERE: Final = "SELECT to_regnamespace(%s) IS NOT NULL"
 
 
-def copy_hospital(settings: Settings, source: Restored, *, live: str, past: str) -> str:
-    """Load the hospital of the restored cell under its new name; gives the migration that the past stands at now.
+def copy_hospital(settings: Settings, source: Restored, *, cell: str, live: str, past: str) -> str:
+    """Load the hospital of the restored cell into the cell that it is in now, under its new name; gives the migration
+    that the past stands at there.
 
     Raises `Conflict` when the hospital was not there at the moment, `Unavailable`.
     """
@@ -31,14 +32,15 @@ def copy_hospital(settings: Settings, source: Restored, *, live: str, past: str)
             raise Conflict("rewind-before-hospital", "The hospital was not there at that moment.", location="to")
         renaming = sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(live), sql.Identifier(past))
         connection.execute(renaming)
-    _pour(settings, source, past)
-    with owner_engine(owner_of_cell(settings, source.cell)).begin() as connection:
+    target = owner_of_cell(settings, cell)
+    _pour(settings, source, past, target)
+    with owner_engine(target).begin() as connection:
         revision = upgrade(connection, Target(History.TENANT, past))
         establish_past(connection, past=past, live=live)
     return revision
 
 
-def _pour(settings: Settings, source: Restored, past: str) -> None:
+def _pour(settings: Settings, source: Restored, past: str, url: str) -> None:
     """From the one server's dump straight into the other's, in one transaction there."""
     binaries = settings.backup.binaries
     plain = ("--no-owner", "--no-privileges")
@@ -52,7 +54,7 @@ def _pour(settings: Settings, source: Restored, past: str) -> None:
         *excluded,
     ]
     loading: list[str | Path] = [binaries / "pg_restore", *plain, "--single-transaction", "--exit-on-error"]
-    known = {name: str(value) for name, value in conninfo_to_dict(owner_of_cell(settings, source.cell)).items()}
+    known = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     own = plain_environment() | {"PGPASSWORD": known.pop("password", "")}
     target = make_conninfo(**known)
     account = as_account(settings.backup.account)

@@ -19,7 +19,7 @@ from emr.db.past import drop_past
 from emr.fleet.backups.repository import BaseBackup, Repository
 from emr.fleet.rewind.copying import copy_hospital
 from emr.fleet.rewind.restored import Source, Told, owner_of_cell, restored
-from emr.fleet.rewind.rows import Hospital, Rewind, add, hospital_of, rewind_of, settle, standing, tell
+from emr.fleet.rewind.rows import Hospital, Rewind, add, cell_at, hospital_of, rewind_of, settle, standing, tell
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.errors import Conflict, Invalid, Unavailable
 from emr.kernel.ids import opaque
@@ -75,7 +75,7 @@ def weigh(settings: Settings, wish: Wish, clock: Clock = utc_now) -> BaseBackup:
         born = f"{hospital.created_at.astimezone(ZoneInfo(hospital.time_zone)):%Y-%m-%d %H:%M:%S}"
         raise Conflict("rewind-before-hospital", f"{wish.slug} is here since {born} only.", location="to")
     _demand_place(settings, wish)
-    return backup_before(settings, hospital.cell, wish.moment)
+    return backup_before(settings, cell_at(settings, hospital, wish.moment), wish.moment)
 
 
 def backup_before(settings: Settings, cell: str, moment: datetime) -> BaseBackup:
@@ -94,8 +94,9 @@ def open_past(settings: Settings, wish: Wish, told: Told, clock: Clock = utc_now
     """Restore the hospital's cell to the moment, and put this hospital beside the live one. Raises what forbids it."""
     backup = weigh(settings, wish, clock)
     hospital = hospital_of(settings, wish.slug)
+    source = Source(cell_at(settings, hospital, wish.moment), backup, wish.moment.astimezone(UTC))
     told("archive")
-    settle_log(settings, hospital.cell, wish.moment)
+    settle_log(settings, source.cell, wish.moment)
     now = clock()
     closes = now + timedelta(hours=settings.backup.rewind_hours)
     rewind = Rewind(
@@ -105,7 +106,7 @@ def open_past(settings: Settings, wish: Wish, told: Told, clock: Clock = utc_now
     )  # fmt: skip
     add(settings, rewind)
     try:
-        return _filled(settings, rewind, (hospital, backup), told, clock)
+        return _filled(settings, rewind, (hospital, source), told, clock)
     except BaseException as error:
         _remove(settings, rewind)
         with owner_engine(settings.database.owner_url).begin() as connection:
@@ -113,11 +114,11 @@ def open_past(settings: Settings, wish: Wish, told: Told, clock: Clock = utc_now
         raise
 
 
-def _filled(settings: Settings, rewind: Rewind, place: tuple[Hospital, BaseBackup], told: Told, clock: Clock) -> Rewind:
-    hospital, backup = place
-    with restored(settings, Source(hospital.cell, backup, rewind.moment), told) as source:
+def _filled(settings: Settings, rewind: Rewind, place: tuple[Hospital, Source], told: Told, clock: Clock) -> Rewind:
+    hospital, source = place
+    with restored(settings, source, told) as then:
         told("copy")
-        revision = copy_hospital(settings, source, live=hospital.schema, past=rewind.schema)
+        revision = copy_hospital(settings, then, cell=hospital.cell, live=hospital.schema, past=rewind.schema)
     with owner_engine(settings.database.owner_url).begin() as connection:
         opened = settle(connection, rewind, state="open", revision=revision, opened_at=clock())
         tell(connection, opened, OPENED, by=rewind.opened_by, at=clock())

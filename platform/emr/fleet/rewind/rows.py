@@ -23,6 +23,11 @@ _HOSPITAL: Final = text(
     "SELECT id, slug, schema, cell, definition ->> 'time_zone' AS time_zone, created_at FROM directory.tenants"
     " WHERE slug = :slug"
 )
+_LEFT: Final = text("""
+SELECT source FROM directory.moves
+ WHERE tenant_id = :id AND phase IN ('flipped', 'done') AND (opened_at IS NULL OR opened_at > :moment)
+ ORDER BY begun_at LIMIT 1
+""")
 _ADD: Final = text("""
 INSERT INTO directory.rewinds
   (id, tenant_id, schema, cell, moment, state, backup, revision, reason, opened_by, asked_at, closes_at)
@@ -90,6 +95,13 @@ def hospital_of(settings: Settings, slug: str) -> Hospital:
     if row is None:
         raise NotFound("hospital-unknown", f"There is no hospital {slug}; emr tenants list names them all.")
     return Hospital(*row)
+
+
+def cell_at(settings: Settings, hospital: Hospital, moment: datetime) -> str:
+    """The cell that the hospital was in: what lies in another one from that moment is half a copy, or nothing."""
+    with owner_engine(settings.database.owner_url).connect() as connection:
+        source = connection.scalar(_LEFT, {"id": hospital.id, "moment": moment})
+    return hospital.cell if source is None else str(source)
 
 
 def rewinds(settings: Settings, slug: str | None = None) -> list[Rewind]:
