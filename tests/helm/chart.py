@@ -18,7 +18,7 @@ Manifest = dict[str, Any]
 # Values that turn on everything which is off in helm/emr/ci/values.yaml.
 EVERYTHING: dict[str, Any] = {
     "image": {"digest": "sha256:" + "a" * 64, "pullSecrets": ["pull"]},
-    "database": {"cells": True},
+    "database": {"cells": True, "dedicated": True},
     "identity": {"adminUrl": "https://id.example"},
     "warehouse": {"url": "s3://warehouse/record", "endpoint": "https://s3.example", "existingSecret": "emr-warehouse"},
     "telemetry": {"otlpEndpoint": "http://collector.monitoring:4318"},

@@ -34,6 +34,11 @@ class TestSecrets:
         seen = {name for name, pod in pods(EVERYTHING) if "emr-database-owner" in str(pod)}
         assert seen == {"emr-migrate", "emr-requests"}
 
+    def test_every_process_that_serves_hospitals_has_the_logins_of_the_dedicated_tier(self) -> None:
+        seen = {name for name, pod in pods(EVERYTHING) if ("emr-database", "dedicated") in referenced(pod)}
+        assert seen == {name for name, pod in pods(EVERYTHING) if ("emr-database", "url") in referenced(pod)}
+        assert not any(("emr-database", "dedicated") in referenced(pod) for _, pod in pods())
+
     def test_only_the_worker_sees_the_warehouse_s_keys(self) -> None:
         seen = {name for name, pod in pods(EVERYTHING) if "emr-warehouse" in str(pod)}
         assert seen == {"emr-worker"}

@@ -121,6 +121,9 @@ EMR_DATABASE__URL: [database, url]
 {{- if .root.Values.database.cells }}
 EMR_DATABASE__CELLS: [database, cells]
 {{- end }}
+{{- if .root.Values.database.dedicated }}
+EMR_DATABASE__DEDICATED: [database, dedicated]
+{{- end }}
 EMR_STORAGE__ACCESS_KEY: [storage, accessKey]
 EMR_STORAGE__SECRET_KEY: [storage, secretKey]
 EMR_KEYS__MASTER: [keys, master]
