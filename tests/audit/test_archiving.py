@@ -24,9 +24,10 @@ from emr.kernel.errors import Forbidden, Refusal
 from emr.privacy import trail
 from emr.privacy.trail import read_entry, report_on_patient, search_trail
 from emr.storage.locked import open_locked
+from emr.work.archived_trails import archive_batches
 from emr.work.faults import nowhere
 from emr.work.runtime import Runtime
-from emr.work.trail_archiving import Archiver, archive_batches
+from emr.work.trail_archiving import Archiver
 from emr.work.unit import UnitOfWork, unit_of_work
 from tests.audit.test_sealing import played, rows_for, sealer
 from tests.audit.test_verify import anchor

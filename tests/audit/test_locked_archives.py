@@ -11,7 +11,7 @@ from minio.error import S3Error
 
 from emr.audit.checking import Asked, Report, check
 from emr.storage.locked import Locked, LockedBucket, open_locked
-from emr.storage.opening import open_stores
+from emr.work.archived_trails import HospitalTrail
 from emr.work.faults import nowhere
 from emr.work.runtime import Runtime
 from emr.work.trail_archiving import Archiver
@@ -72,28 +72,6 @@ class Vault:
         return await asyncio.to_thread(check, asked)
 
 
-@pytest.fixture
-def stored(anchored: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The objects' bucket is there, and who verifies reads the same settings."""
-    settings = anchored.settings
-    for name, value in {
-        "EMR_PROFILE": "test", "EMR_STORAGE__ENDPOINT": settings.storage.endpoint, "EMR_STORAGE__SECURE": "false",
-        "EMR_STORAGE__ACCESS_KEY": settings.storage.access_key,
-        "EMR_STORAGE__SECRET_KEY": settings.storage.secret_key.get_secret_value(),
-        "EMR_ANCHORS__BUCKET": settings.anchors.bucket, "EMR_KEYS__MASTER": settings.keys.master.get_secret_value(),
-        "EMR_KEYS__SIGNING": settings.keys.signing.get_secret_value(),
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    stores = open_stores(settings)
-    assert stores.client is not None
-    asyncio.run(stores.client.make_bucket())
-    stores.close()
-    for slug in ("cau-vong", HOA_SEN):
-        anchored.sql(f"TRUNCATE {anchored.schema(slug)}.audit_archives")
-        anchored.sql(f"DELETE FROM {anchored.schema(slug)}.blobs WHERE retention_class = 'audit'")
-    return anchored
-
-
 def given(world: World, scenario: Callable[[Vault], Awaitable[None]]) -> None:
     async def inside(parts: Runtime) -> None:
         await written(world, parts)
@@ -136,7 +114,7 @@ class TestLocked:
     def test_what_lies_in_its_place_already_is_not_believed(self, stored: World) -> None:
         async def scenario(vault: Vault) -> None:
             keeper = Archiver(vault.parts, "default", vault.locked, nowhere)
-            assert await keeper.step(vault.parts.registry.by_slug(HOA_SEN))
+            assert await keeper.step(HospitalTrail(vault.parts, vault.parts.registry.by_slug(HOA_SEN)))
             name = f".files/{vault.schema}/{vault.key}"
             await vault.locked.put(name, b"something else", datetime.now(UTC) + timedelta(days=1))
             await vault.turn()

@@ -173,11 +173,20 @@ class TestWhoRemovesWhatLiesInFiles:
             refused(role, sql.SQL(statement).format(schema))
 
     @pytest.mark.parametrize(
-        "table", ["directory.tenants", "directory.audit_events", "cell.audit_journal", "cell.jobs"]
-    )
+        "table",
+        [
+            "directory.tenants", "directory.audit_seals", "directory.audit_archives", "directory.audit_journal",
+            "directory.trail_keys", "cell.audit_journal", "cell.jobs",
+        ],
+    )  # fmt: skip
     def test_nor_elsewhere(self, walls: House, table: str) -> None:
         with signed_in(walls, "emr_archive") as role:
             refused(role, f"DELETE FROM {table}")
+
+    def test_of_the_directorys_trail_it_can_take_rows_and_read_nothing_but_numbers(self, walls: House) -> None:
+        with signed_in(walls, "emr_archive") as role:
+            assert role.execute("DELETE FROM directory.audit_events WHERE number < 0").rowcount == 0
+            refused(role, "SELECT row FROM directory.audit_events")
 
     def test_it_can_take_rows_by_their_numbers(self, walls: House) -> None:
         schema = sql.Identifier(walls.tenants[HOA_SEN].schema)
@@ -212,6 +221,10 @@ class TestThePlatformsRoles:
             ("emr_cell", "UPDATE directory.tenants SET state = 'live'"),
             ("emr_audit", "UPDATE directory.tenants SET state = 'live'"),
             ("emr_directory", "DELETE FROM directory.audit_events"),
+            ("emr_directory", "DELETE FROM directory.audit_archives"),
+            ("emr_directory", "UPDATE directory.audit_archives SET key = 'x'"),
+            ("emr_directory", "UPDATE directory.trail_keys SET wrapped = ''"),
+            ("emr_directory", "DELETE FROM directory.trail_keys"), ("emr_audit", "SELECT 1 FROM directory.trail_keys"),
             ("emr_directory", "DELETE FROM directory.audit_journal"), ("emr_directory", "SELECT 1 FROM directory.audit_journal"),
             ("emr_directory", "UPDATE directory.audit_seals SET hash = root"),
             ("emr_audit", "UPDATE directory.audit_journal SET row = ''"), ("emr_audit", "DELETE FROM directory.audit_events"),

@@ -75,7 +75,9 @@ class World:
     def empty(self) -> None:
         """Forget what earlier tests delivered or left waiting."""
         self.sql("TRUNCATE cell.outbox, cell.batches, cell.deliveries, cell.jobs, cell.audit_journal")
-        self.sql("TRUNCATE directory.audit_journal, directory.audit_events, directory.audit_seals")
+        self.sql(
+            "TRUNCATE directory.audit_journal, directory.audit_events, directory.audit_seals, directory.audit_archives"
+        )
         for slug in SLUGS:
             names = ", ".join(f"{self.schema(slug)}.{name}" for name in _RECORD)
             self.sql(f"TRUNCATE {names}")

@@ -22,6 +22,8 @@ from emr.storage.blobs import Blob, BlobStore
 from emr.storage.errors import ObjectMissing, SealBroken
 
 MEDIA_TYPE: Final = "application/zstd"
+BROKEN: Final = "archive-broken"
+"""The code of what is told when a file is not what was written."""
 RETENTION: Final = "audit"
 """The class of its blob: it is kept as long as the hospital's record, and longer."""
 _NEXT: Final = """
@@ -152,7 +154,7 @@ async def matching(
         held = await texts(blobs, archive)
         return await asyncio.to_thread(lambda: list(islice(filter(fits or _any, _wanted(archive, held, wanted)), most)))
     except Unreadable as error:
-        raise Unavailable("archive-broken", "A file of the trail's archive cannot be read.") from error
+        raise Unavailable(BROKEN, "A file of the trail's archive cannot be read.") from error
 
 
 async def following(db: Connection, blobs: BlobStore, stream: str, span: tuple[int, int]) -> list[tuple[int, str]]:
@@ -170,7 +172,7 @@ async def following(db: Connection, blobs: BlobStore, stream: str, span: tuple[i
     try:
         held = await texts(blobs, archive)
     except Unreadable as error:
-        raise Unavailable("archive-broken", "A file of the trail's archive cannot be read.") from error
+        raise Unavailable(BROKEN, "A file of the trail's archive cannot be read.") from error
     return [each for each in enumerate(held, archive.span.first) if after_ < each[0] <= last]
 
 

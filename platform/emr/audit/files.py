@@ -15,10 +15,18 @@ from emr.storage.keys import Keyring
 from emr.storage.locked import LockedStore, open_locked
 from emr.storage.opening import Stores, open_stores
 from emr.storage.ports import Fetched, ObjectStore
+from emr.storage.rowless import Rowless
+
+
+def demanded(keyring: Keyring | None) -> Keyring:
+    """The keys of a stream that has files. Raises `Unavailable` where this process was not given what opens them."""
+    if keyring is None:
+        raise Unavailable("key-unknown", "Old rows lie in sealed files: EMR_KEYS__MASTER is needed to read them.")
+    return keyring
 
 
 class Files:
-    """Reads files of one hospital; connects when the first is asked for.
+    """Reads files of one stream; connects when the first is asked for.
 
     faults: files that are not what was written, and whose locked copies were read instead.
     """
@@ -45,12 +53,7 @@ class Files:
     def _blobs(self) -> BlobStore:
         if self._stores is None:
             self._stores = open_stores(Settings())
-        return self._stores.blobs(self._stream, self._keys(), _NoRows())
-
-    def _keys(self) -> Keyring:
-        if self._keyring is None:
-            raise Unavailable("key-unknown", "Old rows lie in sealed files: EMR_KEYS__MASTER is needed to read them.")
-        return self._keyring
+        return self._stores.blobs(self._stream, demanded(self._keyring), Rowless())
 
     async def _copy(self, archive: Archive) -> list[str] | None:
         """The texts of the copy under object lock; None where there is none, or none that is whole."""
@@ -60,7 +63,7 @@ class Files:
             found = await self._locked.find(archive.locked_name) if self._locked.locks else []
             body = await self._locked.get(found[0]) if found else b""
             store = cast("ObjectStore", _OneObject(self._stream, body))
-            return await texts(BlobStore(store, self._keys(), _NoRows()), archive) if body else None
+            return await texts(BlobStore(store, demanded(self._keyring), Rowless()), archive) if body else None
         except (Unreadable, StoreUnavailable):
             return None
 
@@ -88,13 +91,3 @@ class _OneObject:
 
 async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
     yield body
-
-
-class _NoRows:
-    """A file is found by its row in `audit_archives`, not by that of its blob."""
-
-    async def execute(self, sql: str, /, *args: object) -> object:
-        raise NotImplementedError
-
-    async def fetch(self, sql: str, /, *args: object) -> list[object]:
-        raise NotImplementedError

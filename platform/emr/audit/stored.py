@@ -133,8 +133,6 @@ class StoredStream:
         yield from self._walk("rows", _ROWS, last, until)
 
     def _files(self) -> list[Archive]:
-        if self._stream == DIRECTORY:
-            return []
         return [Archive.of(self._stream, row) for row in self._connection.execute(_ARCHIVES, self._part.rows)]
 
     def _filed(self, files: Sequence[Archive], read: ReadFile) -> Iterator[Encoded]:

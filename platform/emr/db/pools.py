@@ -187,6 +187,8 @@ class Databases:
     directory: RolePool
     directory_audit: RolePool
     """Seals what belongs to no hospital."""
+    directory_archive: RolePool
+    """Takes rows out of the directory's trail that lie in its files."""
     cells: Mapping[str, Cell]
     dedicated: Mapping[str, Cell]
     """For hospitals of the dedicated tier, by slug and cell, the cell as their own logins reach it."""
@@ -217,11 +219,11 @@ class Databases:
         return self.place(tenant).hospital_to_read(tenant.tables, sight)
 
     async def open(self) -> None:
-        own = (self.directory.open(), self.directory_audit.open())
+        own = (self.directory.open(), self.directory_audit.open(), self.directory_archive.open())
         await asyncio.gather(*own, *(cell.open() for cell in (*self.cells.values(), *self.dedicated.values())))
 
     async def close(self) -> None:
-        own = (self.directory.close(), self.directory_audit.close())
+        own = (self.directory.close(), self.directory_audit.close(), self.directory_archive.close())
         await asyncio.gather(*own, *(cell.close() for cell in (*self.cells.values(), *self.dedicated.values())))
 
 
@@ -230,6 +232,7 @@ def databases(settings: Database) -> Databases:
     return Databases(
         directory=RolePool(settings.url, "emr_directory", size=settings.pool_size, pooled=settings.pooler),
         directory_audit=RolePool(settings.url, "emr_audit", size=1, pooled=settings.pooler),
+        directory_archive=RolePool(settings.url, "emr_archive", size=1, pooled=settings.pooler),
         cells={name: Cell(url, settings) for name, url in login_urls(settings).items()},
         dedicated={name: Cell(url, settings) for name, url in settings.dedicated.items()},
     )

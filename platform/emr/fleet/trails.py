@@ -20,18 +20,26 @@ from rich.table import Table
 
 from emr.audit.anchoring import Written, written
 from emr.audit.anchors import signer_of, trusted_of
+from emr.audit.archives import BROKEN, Archive, fitting, matching
 from emr.audit.checking import Asked, Report, check, extent_of, parts_of, together
+from emr.audit.files import demanded
+from emr.audit.reading import Wanted, rows
+from emr.audit.rows import Event
 from emr.audit.seals import Head
 from emr.audit.stored import DIRECTORY
 from emr.db.cells import login_url, login_urls
 from emr.db.pools import Databases
+from emr.fleet.leaving.export import ACTOR
 from emr.fleet.leaving.offboarding import OFFBOARDED
-from emr.kernel.errors import Refusal
+from emr.identity.principal import system_principal
+from emr.kernel.errors import Refusal, Unavailable
 from emr.kernel.tenant import Tenant
 from emr.settings import Settings
+from emr.storage.blobs import BlobStore
 from emr.storage.keys import Keyring
 from emr.storage.locked import open_locked
 from emr.storage.opening import open_stores
+from emr.storage.rowless import Rowless
 from emr.tenancy.registry import Registry
 from emr.work.command import with_registry
 from emr.work.runtime import Keyrings
@@ -41,10 +49,8 @@ _MOST_PROCESSES: Final = 8
 _WORTH_PROCESSES: Final = 100_000
 _PART_ROWS: Final = 50_000
 """Rows that a process checks at a time: many enough for each to be worth a connection, few enough to end together."""
-
-_LEFT: Final = """
-SELECT row::jsonb #>> '{detail,stream}' AS stream FROM directory.audit_events WHERE action = $1
-"""
+_LEFT: Final = Wanted(actor=system_principal(ACTOR).subject, actions=(OFFBOARDED,))
+_MOST_LEFT: Final = 100_000
 
 audit = typer.Typer(no_args_is_help=True, help="Who did what: whether the trails are whole.")
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -100,19 +106,45 @@ async def _world(settings: Settings, pools: Databases, registry: Registry, *, an
         cells = {name: await written(store, name, trusted, every=every) for name in pools.cells}
     finally:
         store.close()
-    async with pools.directory.connection() as connection:
-        left = await connection.fetch(_LEFT, OFFBOARDED, name="audit.left")
-    return _World(registry.all(), keyrings, cells, frozenset(row["stream"] for row in left))
+    return _World(registry.all(), keyrings, cells, await _left(settings, pools, keyrings.get(DIRECTORY)))
+
+
+async def _left(settings: Settings, pools: Databases, keyring: Keyring | None) -> frozenset[str]:
+    """Streams of hospitals that have left, as the directory's trail tells of them, in its table and in its files."""
+    async with pools.directory.transaction() as connection:
+        events = await rows(connection, _LEFT, _MOST_LEFT)
+        files = await fitting(connection, DIRECTORY, _LEFT, _MOST_LEFT)
+    if files:
+        stores = open_stores(settings)
+        try:
+            blobs = stores.blobs(DIRECTORY, demanded(keyring), Rowless())
+            for each in files:
+                events += await _of_file(blobs, each)
+        finally:
+            stores.close()
+    return frozenset(json.loads(event[5])["detail"]["stream"] for event in events)
+
+
+async def _of_file(blobs: BlobStore, archive: Archive) -> list[Event]:
+    """Nothing of a file that is not what was written, which is told of where the stream is walked."""
+    try:
+        return await matching(blobs, archive, _LEFT, _MOST_LEFT)
+    except Unavailable as refusal:
+        if refusal.code != BROKEN:
+            raise
+        return []
 
 
 async def _keyrings(settings: Settings, pools: Databases, hospitals: Sequence[Tenant]) -> dict[str, Keyring]:
-    """By schema, for rows that lie in files; none where this process was given no master key."""
+    """By stream, for rows that lie in files; none where this process was given no master key."""
     if not settings.keys.master.get_secret_value():
         return {}
     stores = open_stores(settings)
     try:
         known = Keyrings(pools, stores)
-        return {tenant.schema: await known.of(tenant) for tenant in hospitals}
+        found = {tenant.schema: await known.of(tenant) for tenant in hospitals}
+        own = await known.of_directory()
+        return found | ({DIRECTORY: own} if own is not None else {})
     finally:
         stores.close()
 

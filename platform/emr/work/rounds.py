@@ -1,14 +1,23 @@
 """Rounds of the hospitals: one at which something fails is told of, and holds up no other."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol, TypeVar
 
-from emr.kernel.tenant import Tenant
 from emr.telemetry import metrics
 from emr.telemetry.logs import exception_facts, get_logger
 from emr.work.leases import LeaseLost
 
 
-async def go_round(job: str, hospitals: Iterable[Tenant], act: Callable[[Tenant], Awaitable[bool | None]]) -> bool:
+class _Named(Protocol):
+    @property
+    def slug(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_Named)
+"""A hospital, or what has a turn beside hospitals."""
+
+
+async def go_round(job: str, hospitals: Iterable[Named], act: Callable[[Named], Awaitable[bool | None]]) -> bool:
     """Act at one hospital after the other; whether any of them has more to do at once.
 
     Whatever goes wrong at one is logged and counted under its name, and is tried again with the next round. A lost

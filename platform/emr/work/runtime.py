@@ -2,19 +2,21 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from emr.access.scopes import Criteria
+from emr.audit.stored import DIRECTORY
 from emr.audit.writer import AuditWriter
+from emr.db.connection import Row
 from emr.db.pools import Databases, databases
 from emr.db.revisions import newest_hospital_revision
 from emr.kernel.clock import Clock, utc_now
 from emr.kernel.errors import Unavailable
 from emr.kernel.tenant import Tenant
 from emr.settings import Settings
-from emr.storage.keys import Keyring, WrappedKey
+from emr.storage.keys import Keyring, WrappedKey, new_data_key, wrap
 from emr.storage.opening import Stores, open_stores
 from emr.tenancy.announcements import Announcements
 from emr.tenancy.registry import Registry
@@ -24,15 +26,22 @@ SELECT key_id, wrapped, wrapping_key_id FROM directory.keys
 WHERE tenant_id = $1 ORDER BY retired_at IS NULL DESC, created_at DESC
 """
 
+_TRAIL_KEYS: Final = "SELECT key_id, wrapped, wrapping_key_id FROM directory.trail_keys ORDER BY created_at DESC"
+_TRAIL_KEY: Final = """
+INSERT INTO directory.trail_keys (key_id, wrapped, wrapping_key_id) VALUES ($1, $2, $3) ON CONFLICT (key_id) DO NOTHING
+"""
+_FIRST: Final = "k1"
+
 
 class Keyrings:
-    """The hospitals' data keys, unwrapped when first needed and kept in memory."""
+    """The data keys of hospitals and of the directory's trail, unwrapped when first needed and kept in memory."""
 
     def __init__(self, databases_: Databases, stores: Stores) -> None:
         self._directory = databases_.directory
         self._masters = stores.masters
         # One that was taken away and loaded again has other keys under the same id, and another index key.
         self._known: dict[tuple[str, bytes], Keyring] = {}
+        self._of_directory: Keyring | None = None
 
     async def of(self, tenant: Tenant) -> Keyring:
         """The hospital's keyring; `Unavailable` when it has no key, which onboarding rules out."""
@@ -43,11 +52,33 @@ class Keyrings:
                 rows = await connection.fetch(_KEYS, tenant.id, name="keys")
             if not rows:
                 raise Unavailable("hospital-without-key", "This hospital has no data key yet.")
-            wrapped = tuple(
-                WrappedKey(tenant.schema, row["key_id"], row["wrapped"], row["wrapping_key_id"]) for row in rows
-            )
-            known = self._known[place] = Keyring.of(self._masters, wrapped[0].key_id, wrapped)
+            known = self._known[place] = self._opened(tenant.schema, rows)
         return known
+
+    async def of_directory(self) -> Keyring | None:
+        """The keyring of the directory's own files; None before the first of them was written."""
+        if self._of_directory is None:
+            async with self._directory.connection() as connection:
+                rows = await connection.fetch(_TRAIL_KEYS, name="keys.trail")
+            if rows:
+                self._of_directory = self._opened(DIRECTORY, rows)
+        return self._of_directory
+
+    async def made_for_directory(self) -> Keyring:
+        """The same, made where there is none; of two that make one at the same time both get the first."""
+        known = await self.of_directory()
+        while known is None:
+            made = wrap(self._masters, DIRECTORY, _FIRST, new_data_key())
+            async with self._directory.connection() as connection:
+                await connection.execute(
+                    _TRAIL_KEY, made.key_id, made.wrapped, made.wrapping_key_id, name="keys.trail-made"
+                )
+            known = await self.of_directory()
+        return known
+
+    def _opened(self, stream: str, rows: Sequence[Row]) -> Keyring:
+        wrapped = tuple(WrappedKey(stream, row["key_id"], row["wrapped"], row["wrapping_key_id"]) for row in rows)
+        return Keyring.of(self._masters, wrapped[0].key_id, wrapped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,48 +1,35 @@
 """The worker's job that moves old rows of the trails into files; `emr.audit.archiving` says how."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from emr.audit.anchors import AnchorRefused, read_anchor, trusted_of
-from emr.audit.archive_file import LARGEST
-from emr.audit.archives import MEDIA_TYPE, RETENTION, Archive, locked_names, moved
-from emr.audit.archiving import Due, TrailBroken, due, keep, lingering, packed_rows, prove_removable, remove, rows_of
+from emr.audit.archives import Archive, locked_names, moved
+from emr.audit.archiving import TrailBroken, due, lingering, prove_removable, remove
 from emr.audit.seals import Head
-from emr.identity.principal import system_principal
-from emr.kernel.tenant import Tenant
+from emr.db.cells import DEFAULT_CELL
 from emr.storage.errors import ObjectMissing
 from emr.storage.locked import LockedStore
 from emr.telemetry.logs import exception_facts, get_logger
+from emr.work.archived_trails import ArchivedTrail, DirectoryTrail, HospitalTrail
 from emr.work.faults import Reached
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job
 from emr.work.rounds import go_round
 from emr.work.runtime import Runtime
-from emr.work.unit import UnitOfWork, unit_of_work
-from emr.work.use_case import use_case
 
 _YEAR: Final = timedelta(days=366)
 _LOOK: Final = 60.0
 _HOUR: Final = 3600.0
 
 
-@use_case("audit:archive", "audit.archived")
-async def archive_batches(work: UnitOfWork, wanted: Due, reached: Reached) -> None:
-    """Write the rows of these batches into a file of the hospital; they stay in the table until it was read back."""
-    events = await rows_of(work.db, wanted)
-    data = await packed_rows(wanted, events)
-    blob = await work.blobs.put(_once(data), media_type=MEDIA_TYPE, limit=LARGEST, retention_class=RETENTION)
-    reached("archive-stored")
-    await keep(work.db, wanted, events, (blob, work.clock()))
-    work.trail.note(first=wanted.span.first, last=wanted.span.last, batch=wanted.span.last_batch, bytes=len(data))
-    work.trail.wrote = True
-
-
 @dataclass(frozen=True, slots=True)
 class Archiver:
-    """Archives the hospitals of one cell. `reached` hears of the points that fault tests name."""
+    """Archives the hospitals of one cell; that of the default cell archives the directory's trail too.
+
+    `reached` hears of the points that fault tests name.
+    """
 
     parts: Runtime
     cell: str
@@ -53,56 +40,56 @@ class Archiver:
         """Everything that is due."""
         known = self.parts.registry.all()
         hospitals = [each for each in known if each.cell == self.cell and each.open and not each.moving]
-        await go_round("audit-archive", hospitals, self._archive)
+        trails: list[ArchivedTrail] = [HospitalTrail(self.parts, each) for each in hospitals]
+        if self.cell == DEFAULT_CELL:
+            trails.append(DirectoryTrail(self.parts))
+        await go_round("audit-archive", trails, self._archive)
 
-    async def _archive(self, tenant: Tenant) -> None:
-        while await self.step(tenant):
+    async def _archive(self, trail: ArchivedTrail) -> None:
+        while await self.step(trail):
             pass
-        await self._lock_moved(tenant)
+        await self._lock_moved(trail)
 
-    async def step(self, tenant: Tenant) -> bool:
-        """Bring one file of this hospital on. False when nothing is due, or its rows must wait for an anchor."""
-        databases = self.parts.databases
-        async with databases.hospital_to_read(tenant) as db:
-            written = await lingering(db, tenant.schema)
+    async def step(self, trail: ArchivedTrail) -> bool:
+        """Bring one file of this trail on. False when nothing is due, or its rows must wait for an anchor."""
+        async with trail.reading() as db:
+            written = await lingering(db, trail.stream)
             if written is not None:
-                blobs = self.parts.stores.blobs(tenant.schema, await self.parts.keyrings.of(tenant), db)
-                removable = await prove_removable(db, blobs, written, await self._anchored(tenant.schema))
+                blobs = self.parts.stores.blobs(trail.stream, await trail.keyring(), db)
+                removable = await prove_removable(db, blobs, written, await self._anchored(trail.stream))
         if written is None:
-            return await self._write(tenant)
+            return await self._write(trail)
         if not removable:
             return False
         self.reached("archive-read-back")
-        await self._lock(tenant, written)
+        await self._lock(trail, written)
         self.reached("archive-locked")
-        gone = await remove(databases.cell(self.cell).archive, written)
+        gone = await remove(trail.remover, written)
         self.reached("archive-removed")
-        get_logger().info("trail archived", hospital=tenant.slug, rows=gone)
+        get_logger().info("trail archived", hospital=trail.slug, rows=gone)
         return True
 
-    async def _write(self, tenant: Tenant) -> bool:
+    async def _write(self, trail: ArchivedTrail) -> bool:
         before = self.parts.clock() - timedelta(days=self.parts.settings.archives.after_days)
-        async with self.parts.databases.hospital_to_read(tenant) as db:
-            wanted = await due(db, tenant.schema, before)
+        async with trail.reading() as db:
+            wanted = await due(db, trail.stream, before)
         if wanted is None:
             return False
-        principal = system_principal("archive", tenant_id=tenant.id)
-        async with unit_of_work(self.parts, tenant, principal) as work:
-            await archive_batches(work, wanted, self.reached)
+        await trail.write(wanted, self.reached)
         self.reached("archive-recorded")
         return True
 
-    async def _lock_moved(self, tenant: Tenant) -> None:
+    async def _lock_moved(self, trail: ArchivedTrail) -> None:
         """Each file that holds rows alone has its locked copy, also one of a time when there was no object lock."""
-        async with self.parts.databases.hospital_to_read(tenant) as db:
-            files = await moved(db, tenant.schema)
+        async with trail.reading() as db:
+            files = await moved(db, trail.stream)
         if files and self.anchors.locks:
-            known = {each.name for each in await self.anchors.find(locked_names(tenant.schema))}
+            known = {each.name for each in await self.anchors.find(locked_names(trail.stream))}
             for each in files:
                 if each.locked_name not in known:
-                    await self._lock(tenant, each)
+                    await self._lock(trail, each)
 
-    async def _lock(self, tenant: Tenant, archive: Archive) -> None:
+    async def _lock(self, trail: ArchivedTrail, archive: Archive) -> None:
         """Keep the file's sealed bytes where nobody can change or remove them for as long as a record is kept.
 
         Raises `TrailBroken` when something else lies there.
@@ -110,13 +97,13 @@ class Archiver:
         if not self.anchors.locks:
             return
         try:
-            fetched = await self.parts.stores.of(tenant.schema).get(archive.blob.key)
+            fetched = await self.parts.stores.of(trail.stream).get(archive.blob.key)
         except ObjectMissing as error:
             raise TrailBroken(archive.span, "the file is missing") from error
         body = b"".join([chunk async for chunk in fetched.chunks])
         found = await self.anchors.find(archive.locked_name)
         if not found:
-            until = self.parts.clock() + tenant.retention_years * _YEAR
+            until = self.parts.clock() + trail.retention_years * _YEAR
             await self.anchors.put(archive.locked_name, body, until)
         elif await self.anchors.get(found[0]) != body:
             raise TrailBroken(archive.span, "its locked copy is another file")
@@ -147,7 +134,3 @@ def _job(archiver: Archiver, leases: Leases) -> Job:
         return False
 
     return Job(f"archives:{archiver.cell}", _LOOK, turn, leases)
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data

@@ -8,7 +8,7 @@ from emr.db.tables.directory.hospitals import border_checks, keys, moves, suppor
 from emr.db.tables.directory.people import access_review_lines, access_reviews, accounts, machine_clients, memberships
 from emr.db.tables.directory.recovery import backups, rehearsals, rewinds
 from emr.db.tables.directory.sessions import pins, sessions
-from emr.db.tables.directory.trail import audit_events, audit_journal, audit_seals
+from emr.db.tables.directory.trail import audit_archives, audit_events, audit_journal, audit_seals, trail_keys
 
 __all__ = [
     "access_review_lines",
@@ -20,6 +20,7 @@ __all__ = [
     "app_launches",
     "app_tokens",
     "apps",
+    "audit_archives",
     "audit_events",
     "audit_journal",
     "audit_seals",
@@ -43,5 +44,6 @@ __all__ = [
     "tenant_events",
     "tenants",
     "traffic",
+    "trail_keys",
     "usage",
 ]

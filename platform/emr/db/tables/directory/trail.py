@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from emr.db.tables.directory.columns import metadata
+from emr.db.tables.directory.columns import metadata, now
 
 audit_journal = Table(
     "audit_journal",
@@ -46,4 +46,31 @@ audit_seals = Table(
     Column("hash", LargeBinary, nullable=False),
     Column("sealed_at", DateTime(timezone=True), nullable=False),
     Column("format", Integer, nullable=False),
+)
+
+audit_archives = Table(
+    "audit_archives",
+    metadata,
+    Column("first", BigInteger, primary_key=True, autoincrement=False, comment="number of the first row in the file"),
+    Column("last", BigInteger, nullable=False),
+    Column("first_batch", BigInteger, nullable=False),
+    Column("last_batch", BigInteger, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False, comment="the earliest `at` of its rows"),
+    Column("until", DateTime(timezone=True), nullable=False, comment="the latest"),
+    Column("patients", ARRAY(Text), nullable=False, comment="whose data its rows tell of"),
+    Column("actors", ARRAY(Text), nullable=False, comment="subjects of who acted"),
+    Column("key", Text, nullable=False, comment="its object, sealed as every blob is"),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the file before it was sealed"),
+    Column("size", BigInteger, nullable=False, comment="bytes of that"),
+    Column("key_id", Text, nullable=False, comment="the data key that seals it"),
+    Column("archived_at", DateTime(timezone=True), nullable=False),
+)
+
+trail_keys = Table(
+    "trail_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False, comment="the data key of the trail's files under the master key"),
+    Column("wrapping_key_id", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
 )
