@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from emr.administration import pages as administration_pages
 from emr.administration.golive import pages as golive_pages
 from emr.administration.machines import pages as machines_pages
+from emr.administration.package import pages as package_pages
 from emr.administration.provider import pages as provider_pages
 from emr.administration.reviews import pages as reviews_pages
 from emr.administration.sandbox import pages as sandbox_pages
@@ -94,6 +95,7 @@ ROUTERS: Final = (
     support_pages.router,
     sandbox_pages.router,
     golive_pages.router,
+    package_pages.router,
     reviews_pages.router,
     machines_pages.router,
     provider_pages.router,

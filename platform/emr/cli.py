@@ -15,7 +15,7 @@ class _Emr(Rooms):
 
     rooms: ClassVar = {
         "serve": "emr.serving:serve",
-        "worker": "emr.warehouse.cli:worker",
+        "worker": "emr.worker:worker",
         "dicom": "emr.dimse.cli:dicom",
         "migrate": "emr.fleet.migration_cli:migrate",
         "tenants": "emr.fleet.cli:tenants",

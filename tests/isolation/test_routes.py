@@ -50,6 +50,8 @@ NOT_PLANTED = frozenset(
         "/h/{slug}/admin/members/{subject}",
         "/h/{slug}/admin/reviews/{review}",
         "/h/{slug}/admin/machines/{subject}",
+        "/h/{slug}/admin/package/{job}/{name}",
+        "/h/{slug}/admin/package/{job}/remove",
         "/h/{slug}/admin/golive/{code}",
         "/h/{slug}/admin/golive/{code}/evidence/{number}",
         "/h/{slug}/past/{past}/return",

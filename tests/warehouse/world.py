@@ -24,10 +24,10 @@ from emr.records.delete import delete
 from emr.records.update import update_resource
 from emr.settings import Border, Database, Keys, Settings, Storage, Telemetry, Warehouse, Worker
 from emr.tenancy.definition import HospitalFile
-from emr.warehouse.worker import run
 from emr.work.faults import POINT
 from emr.work.runtime import Runtime, runtime
 from emr.work.unit import UnitOfWork, unit_of_work
+from emr.worker import run
 from emr_demo.postgres import Cluster
 from tests.curtain import behind
 from tests.forks import forked

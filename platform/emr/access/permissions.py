@@ -81,7 +81,8 @@ GRANTS: Final[dict[str, Grant]] = {
         | _LIGHT
         | _PAST
         | _ORDER
-        | {"member:manage", "app:manage", "support:grant", "sandbox:reset", "golive:edit"},
+        | {"member:manage", "app:manage", "support:grant", "sandbox:reset", "golive:edit"}
+        | {"package:request", "package:download"},
         HOUSE | CODES,
         HOUSE,
     ),
@@ -105,7 +106,7 @@ GRANTS: Final[dict[str, Grant]] = {
         | {"imaging:store", "record:import", "bulk:export", "profile:manage", "app:manage"}
         | _PAST
         | {"sandbox:fill"}
-        | {"hospital:export", "hospital:import", "hold:place", "audit:archive", "past:bring-back"},
+        | {"package:request", "hospital:export", "hospital:import", "hold:place", "audit:archive", "past:bring-back"},
         EVERYTHING,
         EVERYTHING,
     ),

@@ -29,6 +29,8 @@ _SAID: Final[Mapping[str, str]] = {
     "golive-reason": mark("Ghi lý do không cần làm"),
     "not-a-sandbox": mark("Bệnh viện này không phải bệnh viện thực hành; không có gì bị bỏ đi"),
     "request-open": mark("Đã có một yêu cầu như vậy đang chờ hoặc đang làm"),
+    "package-open": mark("Đã có một gói đang làm hoặc đang chờ tải; hãy bỏ gói đó trước"),
+    "bulk-jobs-open": mark("Đang có nhiều việc lớn chạy trong bệnh viện; hãy thử lại sau"),
     "provider-refused": mark("Dịch vụ đăng nhập không nhận dữ liệu này"),
     "account-unknown": mark("Không có tài khoản nào đang mở với thư điện tử này"),
     "support-running": mark("Người này đang có một quyền tạm thời; hãy thu hồi trước"),

@@ -1,5 +1,7 @@
 """What workers do, and how much of it at a time."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, Field, SecretStr
 
 
@@ -63,6 +65,11 @@ class Bulk(BaseModel):
 
     keep_hours: float = Field(24, gt=0, description="Hours after which a job and its files are removed.")
     part_mib: int = Field(64, ge=1, le=4096, description="About how large a file of an export becomes, in MiB.")
+    package_folder: Path | None = Field(
+        None,
+        description="Folder in which a worker writes exit packages before it seals them into the object store; "
+        "empty: the system's temporary folder.",
+    )
     open_jobs: int = Field(4, ge=1, description="Jobs that may wait or run in one hospital at a time; more get 429.")
     poll_seconds: float = Field(
         1, ge=0, description="Who asks after a running job sooner than after so many seconds gets 429."

@@ -10,18 +10,15 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from emr.db.pools import Cell, Databases
-from emr.kernel.errors import Refusal
 from emr.settings import Settings
 from emr.tenancy.registry import Registry
-from emr.warehouse import worker as process
 from emr.warehouse.replay import Comparison, compare, replay
 from emr.warehouse.status import CellStatus, cell_status
 from emr.warehouse.table import Table
-from emr.work.command import told, with_registry
+from emr.work.command import with_registry
 from emr.work.leases import Leases
-from emr.work.starting import ManagementPort, ready_to_start, refuse
+from emr.work.starting import refuse
 
-worker = typer.Typer()
 warehouse = typer.Typer(no_args_is_help=True, help="What leaves for the city's warehouse.")
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Hospital = Annotated[str | None, typer.Option("--tenant", help="One hospital's slug; all without it.")]
@@ -97,14 +94,3 @@ def _grid(title: str, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         grid.add_row(*(str(value) if value is not None else "" for value in row.values()))
     Console().print(grid)
-
-
-@worker.command()
-def work(management_port: ManagementPort = 8001) -> None:
-    """The relay to the city, the sealing of the audit journal, and what is tidied."""
-    settings = ready_to_start()
-    try:
-        code = process.run(settings, management_port)
-    except Refusal as refusal:
-        refuse(told(refusal))
-    raise typer.Exit(code)

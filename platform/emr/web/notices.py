@@ -23,6 +23,8 @@ NOTICES = {
     "sandbox-asked": mark("Đã yêu cầu làm lại từ đầu"),
     "return-ordered": mark("Đã gửi yêu cầu khôi phục"),
     "return-decided": mark("Đã ghi nhận quyết định"),
+    "package-asked": mark("Đã yêu cầu gói hồ sơ; hệ thống đang làm"),
+    "package-removed": mark("Đã bỏ gói hồ sơ"),
     "golive-saved": mark("Đã lưu danh mục triển khai"),
     "review-opened": mark("Đã mở đợt rà soát"),
     "review-saved": mark("Đã lưu đợt rà soát"),

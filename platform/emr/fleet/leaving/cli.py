@@ -19,6 +19,7 @@ from emr.fleet.leaving.manifest import public_key
 from emr.fleet.leaving.offboarding import Asked, offboard
 from emr.fleet.leaving.record import Watch
 from emr.kernel.errors import Refusal
+from emr.records.bulk.exits import request_package
 from emr.settings import Settings
 from emr.work.collector import leave_old_objects_alone
 from emr.work.command import told, with_runtime, with_work
@@ -36,23 +37,36 @@ Confirm = Annotated[str, typer.Option("--confirm", help="The slug again.")]
 KeptBy = Annotated[str, typer.Option("--kept-by", help="Who keeps the record from now on, and by which act.")]
 Reason = Annotated[str, typer.Option("--reason", help="Whose order it is, and its number.")]
 Patient = Annotated[str, typer.Option("--patient", help="Id of one Patient; the whole record without it.")]
-To = Annotated[Path, typer.Option("--to", help="Folder in which the package's own folder is made.")]
+To = Annotated[
+    Path | None,
+    typer.Option(
+        "--to", help="Folder in which the package's own folder is made; without it the worker writes it into the store."
+    ),
+]
 
 
 @leaving.command("export")
-def export_(slug: Slug, to: To, *, as_json: Json = False) -> None:
+def export_(slug: Slug, to: To = None, *, as_json: Json = False) -> None:
     """Write a hospital's exit package: everything of one moment, readable without us; started again, it goes on."""
+    if to is None:
+        name = with_work("exit", slug, lambda work: request_package(work, "emr tenants export"))
+        _say({"job": name}, f"{slug}: the worker writes it; its administrators fetch it at /h/{slug}/admin/package.",
+             as_json=as_json)  # fmt: skip
+        return
+    folder = to
 
     async def act(parts: Runtime) -> Written:
         leave_old_objects_alone()
         with _bar(quiet=as_json) as bar:
-            return await export(parts, slug, to, _watch(bar, parts.settings))
+            return await export(parts, slug, folder, _watch(bar, parts.settings))
 
     written = with_runtime("exit", act)
-    if as_json:
-        typer.echo(json.dumps({"folder": str(written.folder), "package": written.digest}))
-    else:
-        typer.echo(f"{written.folder}: whole. Package {written.digest}.")
+    _say({"folder": str(written.folder), "package": written.digest},
+         f"{written.folder}: whole. Package {written.digest}.", as_json=as_json)  # fmt: skip
+
+
+def _say(told_: dict[str, str], words: str, *, as_json: bool) -> None:
+    typer.echo(json.dumps(told_) if as_json else words)
 
 
 @leaving.command("verify-package")

@@ -1,6 +1,7 @@
 """`emr tenants export`: one hospital's exit package in a folder, begun or gone on with where it stopped."""
 
 import shutil
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from emr.fleet.leaving import contents, derived, moment, record, trail
 from emr.fleet.leaving.layout import MANIFEST, PROGRESS, WORKING
 from emr.fleet.leaving.manifest import write_manifest
 from emr.fleet.leaving.progress import Progress
-from emr.fleet.leaving.record import Watch
+from emr.fleet.leaving.record import Opened, Watch
 from emr.identity.principal import Principal, system_principal
 from emr.kernel.errors import Conflict
 from emr.kernel.ids import uuid7
@@ -33,46 +34,88 @@ class Written:
     digest: str
 
 
+async def _quietly(step: str) -> None:
+    del step
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A package that is being written. `opened` begins transactions of the hospital; `fetched`: whether documents and
+    images come into the folder too, or are left where they are for an archive. `begun` hears of each step.
+    """
+
+    parts: Runtime
+    tenant: Tenant
+    progress: Progress
+    opened: Opened
+    watch: Watch
+    fetched: bool = True
+    begun: Callable[[str], Awaitable[None]] = _quietly
+
+
 async def export(parts: Runtime, slug: str, to: Path, watch: Watch) -> Written:
     """Write the package of a hospital into a new folder under `to`, or go on with one that was cut off there.
 
     Raises `NotFound`, `Conflict` when an object is not what its row says, `Unavailable`.
     """
     tenant = parts.registry.by_slug(slug)
-    principal = system_principal(ACTOR, tenant_id=tenant.id)
+    opened = partial(unit_of_work, parts, tenant, exporter_of(tenant), to_read=True)
     progress = Progress.of(_folder(parts, slug, to))
-    opened = partial(unit_of_work, parts, tenant, principal, to_read=True)
-    # A snapshot names transactions of one server: a hospital that has moved since has no such moment any more.
-    if moment.PHASE not in progress.done or progress.facts.get("cell") != tenant.cell:
-        progress = Progress(progress.root)
-        await _begin(parts, tenant, principal, progress)
-    else:
-        async with opened() as work:
-            await go_on(work)
-    for phase, write in (
-        (record.PHASE, partial(record.write_record, opened)),
-        (trail.PHASE, partial(trail.write_trail, opened)),
-        (contents.PHASE, partial(contents.write_contents, opened)),
-        (derived.PHASE, derived.write_derived),
-    ):
-        if phase not in progress.done:
-            await write(progress, watch)
-    if trail.PHASE_ANCHORS not in progress.done:
-        await trail.write_anchors(parts.settings, tenant, progress)
-    digest = write_manifest(progress, signer_of(parts.settings))
-    async with opened() as work:
-        await finish(work, digest)
-    await record_act(parts, "hospital.exported", {"hospital": slug, "package": digest})
+    digest = await write_package(Writing(parts, tenant, progress, opened, watch))
+    await tell_finished(parts, tenant, digest)
     (progress.root / PROGRESS).unlink()
     return Written(progress.root, digest)
 
 
-async def _begin(parts: Runtime, tenant: Tenant, principal: Principal, progress: Progress) -> None:
+async def write_package(writing: Writing) -> str:
+    """Everything up to manifest and signature, gone on with from where the folder stands; the manifest's digest."""
+    parts, tenant, progress, watch = writing.parts, writing.tenant, writing.progress, writing.watch
+    # A snapshot names transactions of one server: a hospital that has moved since has no such moment any more.
+    if moment.PHASE not in progress.done or progress.facts.get("cell") != tenant.cell:
+        progress.forget()
+        await _begin(writing)
+    else:
+        async with writing.opened() as work:
+            await go_on(work)
+    for phase, write in _phases(writing):
+        if phase not in progress.done:
+            await writing.begun(phase)
+            await write(progress, watch)
+    if trail.PHASE_ANCHORS not in progress.done:
+        await trail.write_anchors(parts.settings, tenant, progress)
+    return write_manifest(progress, signer_of(parts.settings))
+
+
+def _phases(writing: Writing) -> list[tuple[str, Callable[[Progress, Watch], Awaitable[None]]]]:
+    fetching = [(contents.PHASE, partial(contents.write_contents, writing.opened))] if writing.fetched else []
+    return [
+        (record.PHASE, partial(record.write_record, writing.opened)),
+        (trail.PHASE, partial(trail.write_trail, writing.opened)),
+        *fetching,
+        (derived.PHASE, derived.write_derived),
+    ]
+
+
+async def tell_finished(parts: Runtime, tenant: Tenant, digest: str) -> None:
+    """The package is whole, in the hospital's trail and in the directory's."""
+    async with unit_of_work(parts, tenant, exporter_of(tenant), to_read=True) as work:
+        await finish(work, digest)
+    await record_act(parts, "hospital.exported", {"hospital": tenant.slug, "package": digest})
+
+
+def exporter_of(tenant: Tenant) -> Principal:
+    """As whom a hospital's package is written."""
+    return system_principal(ACTOR, tenant_id=tenant.id)
+
+
+async def _begin(writing: Writing) -> None:
+    progress = writing.progress
     shutil.rmtree(progress.root, ignore_errors=True)
     progress.root.mkdir(parents=True, mode=0o700)
     progress.keep()
-    await moment.seal_all(parts, tenant)
-    async with unit_of_work(parts, tenant, principal, to_read=True) as work:
+    await moment.seal_all(writing.parts, writing.tenant)
+    await writing.begun(moment.PHASE)
+    async with writing.opened() as work:
         await moment.settle(work, progress)
 
 

@@ -29,8 +29,7 @@ class Manifest:
     @property
     def files(self) -> list[FileFact]:
         """Every file but those of `contents/`, which have a list of their own."""
-        return [FileFact(checked_path(each["path"]), each["bytes"], each["sha256"], each.get("lines"))
-                for each in self.body["files"]]  # fmt: skip
+        return _facts(self.body)
 
     @property
     def hospital(self) -> dict[str, Any]:
@@ -100,6 +99,17 @@ def _sums(progress: Progress) -> FileFact:
         for row in content_rows(progress.root / CONTENTS):
             file.write(f"{row['sha256']}  {row['path']}\n")
     return fact_of(progress.root, SUMS)
+
+
+def read_files(manifest: Path) -> list[FileFact]:
+    """The files that a manifest of our own names."""
+    return _facts(json.loads(manifest.read_bytes()))
+
+
+def _facts(body: dict[str, Any]) -> list[FileFact]:
+    return [
+        FileFact(checked_path(each["path"]), each["bytes"], each["sha256"], each.get("lines")) for each in body["files"]
+    ]
 
 
 def content_rows(index: Path) -> Iterator[dict[str, Any]]:

@@ -43,6 +43,10 @@ class Progress:
         self.place, self.shelf = {}, None
         self.keep()
 
+    def forget(self) -> None:
+        """Nothing of it counts any more."""
+        self.facts, self.counts, self.done, self.place, self.shelf = {}, {}, {}, {}, None
+
     def files(self) -> list[FileFact]:
         """Every file of the phases that are over."""
         return sorted((each for files in self.done.values() for each in files), key=lambda each: each.path)

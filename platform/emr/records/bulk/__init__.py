@@ -5,5 +5,6 @@ in which a worker does them. Knows no HTTP; `emr.fhir.bulk` speaks it. Pictures 
 travel here.
 
 A job is done in pieces, each one transaction that stores what the piece made together with how far it came. So a
-worker may die anywhere: the next one goes on after the last piece that was committed, and no line comes twice.
+worker may die anywhere: the next one goes on after the last piece that was committed, and no line comes twice. Exit
+packages are jobs here too (`exits`); what is in one is `emr.fleet.leaving`'s.
 """

@@ -12,7 +12,7 @@ from emr.kernel.errors import Conflict, NotFound, TooManyRequests
 from emr.kernel.ids import opaque
 from emr.work.unit import UnitOfWork
 
-Kind = Literal["export", "import", "upload"]
+Kind = Literal["export", "import", "upload", "exit"]
 OPEN: Final = ("waiting", "running")
 _ALLOWED: Final = "allowed"
 """Where `asked` says what the token of the kick-off allowed."""
@@ -30,6 +30,7 @@ SELECT id, kind, state, subject, name, role, request, asked, date_trunc('millise
 """
 _FIND: Final = _COLUMNS + " WHERE id = $1 AND subject = $2 AND kind = $3 AND state <> 'forgotten'"
 _READ: Final = _COLUMNS + " WHERE id = $1"
+_NEWEST: Final = _COLUMNS + " WHERE kind = $1 AND state NOT IN ('ending', 'forgotten') ORDER BY created_at DESC LIMIT 1"
 _NEXT: Final = _COLUMNS + (
     " WHERE state IN ('waiting', 'running') AND kind = ANY ($1) AND not_before <= clock_timestamp()"
     " ORDER BY not_before, id LIMIT 1"
@@ -44,6 +45,10 @@ _ADVANCE: Final = """
 UPDATE bulk_jobs SET progress = $3, files = files || $4::jsonb, attempts = 0, error = NULL, state = $5,
   finished_at = CASE WHEN $5 = 'running' THEN NULL ELSE clock_timestamp() END
 WHERE id = $1 AND runner = $2 AND state = 'running'
+"""
+_TELL: Final = "UPDATE bulk_jobs SET progress = $3 WHERE id = $1 AND runner = $2 AND state = 'running'"
+_ANEW: Final = """
+UPDATE bulk_jobs SET progress = '{}', files = '[]' WHERE id = $1 AND runner = $2 AND state = 'running'
 """
 _TROUBLE: Final = """
 UPDATE bulk_jobs SET attempts = attempts + 1, error = $3, state = CASE WHEN $5 THEN 'failed' ELSE 'running' END,
@@ -89,7 +94,8 @@ class JobMoved(Conflict):
 class File:
     """A file of a job: `role` is output, deleted or error of an export, input of an upload, report of an import.
 
-    `blob` is its key in the hospital's part of the object store, `lines` its lines, `size` its bytes.
+    `blob` is its key in the hospital's part of the object store, `lines` its lines, `size` its bytes. An exit package
+    has the role package, and a file for each stretch of its archive.
     """
 
     role: str
@@ -135,7 +141,7 @@ class NewJob:
 async def add(work: UnitOfWork, new: NewJob, *, most_open: int) -> str:
     """Write a job down and give its name. Raises `TooManyRequests` when so many are open in the hospital already."""
     if new.state in OPEN:
-        await work.db.execute(_TURN, name="bulk.turn")
+        await take_turn(work)
         if await work.db.fetchval(_OPEN_COUNT, name="bulk.open") >= most_open:
             raise TooManyRequests("bulk-jobs-open", f"At most {most_open} bulk jobs are open at a time; try later.")
     who = work.principal
@@ -147,6 +153,11 @@ async def add(work: UnitOfWork, new: NewJob, *, most_open: int) -> str:
             name="bulk.add",
         )
     )  # fmt: skip
+
+
+async def take_turn(work: UnitOfWork) -> None:
+    """Let nobody else add an open job here until the transaction ends."""
+    await work.db.execute(_TURN, name="bulk.turn")
 
 
 async def find(work: UnitOfWork, kind: Kind, job_id: str) -> Job:
@@ -163,6 +174,12 @@ async def read(work: UnitOfWork, job_id: str) -> Job:
     if row is None:
         raise NotFound("bulk-job-unknown", "There is no such job here.")
     return _job(row, work.tenant.id)
+
+
+async def newest(work: UnitOfWork, kind: Kind) -> Job | None:
+    """The hospital's last job of a kind, whoever began it."""
+    row = await work.db.fetchrow(_NEWEST, kind, name="bulk.newest")
+    return None if row is None else _job(row, work.tenant.id)
 
 
 async def next_open(connection: Connection, tenant_id: str, kinds: Sequence[str]) -> Job | None:
@@ -195,6 +212,20 @@ async def advance(work: UnitOfWork, job_id: str, runner: int, piece: Piece) -> N
     texts = (json.dumps(piece.progress), json.dumps([asdict(file) for file in piece.files]))
     if await work.db.execute(_ADVANCE, job_id, runner, *texts, piece.state, name="bulk.advance") != "UPDATE 1":
         raise JobMoved
+
+
+async def tell(connection: Connection, job_id: str, runner: int, progress: Mapping[str, Any]) -> None:
+    """Say how far it is. Raises `JobMoved`."""
+    if await connection.execute(_TELL, job_id, runner, json.dumps(progress), name="bulk.tell") != "UPDATE 1":
+        raise JobMoved
+
+
+async def begin_anew(work: UnitOfWork, job: Job, runner: int) -> None:
+    """Take away what a job has made so far. Raises `JobMoved`."""
+    if await work.db.execute(_ANEW, job.id, runner, name="bulk.anew") != "UPDATE 1":
+        raise JobMoved
+    for blob in (await work.blobs.find_many([file.blob for file in job.files])).values():
+        await work.blobs.delete(blob)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from emr.records.bulk import jobs
 from emr.records.bulk.as_of import types_here
 from emr.records.bulk.chosen import demand_searchable
 from emr.records.bulk.jobs import File, Job, NewJob
+from emr.records.bulk.rounds import wake
 from emr.records.bulk.scope import EVERY, Scope, of_patients
-from emr.records.bulk.worker import wake
+from emr.records.bulk.worker import ROUND
 from emr.records.history import LATE
 from emr.records.read import read
 from emr.storage.blobs import Blob
@@ -158,7 +159,7 @@ async def begin_import(work: UnitOfWork, asked: AskedImport) -> str:
 
 async def _begin(work: UnitOfWork, new: NewJob) -> str:
     name = await jobs.add(work, new, most_open=work.runtime.settings.bulk.open_jobs)
-    await wake(work.runtime.databases.cell(work.tenant.cell).relay, work.tenant)
+    await wake(work.runtime.databases.cell(work.tenant.cell).relay, ROUND, work.tenant)
     return name
 
 
@@ -172,7 +173,7 @@ async def _asked_after(work: UnitOfWork, kind: jobs.Kind, job_id: str) -> Job:
 async def _cancel(work: UnitOfWork, kind: jobs.Kind, job_id: str) -> None:
     job = await _own(work, kind, job_id)
     await jobs.end(work, job)
-    await wake(work.runtime.databases.cell(work.tenant.cell).relay, work.tenant)
+    await wake(work.runtime.databases.cell(work.tenant.cell).relay, ROUND, work.tenant)
 
 
 async def _open_file(work: UnitOfWork, kind: jobs.Kind, job_id: str, number: int) -> Blob:

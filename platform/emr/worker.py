@@ -1,4 +1,4 @@
-"""`emr worker`: relay, sealer and upkeep of every cell in one process, as many processes as one likes."""
+"""`emr worker`, put together: relay, sealer and upkeep of every cell in one process, as many processes as one likes."""
 
 import asyncio
 import os
@@ -7,11 +7,14 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+import typer
 import uvloop
 
 from emr.db.cells import all_logins
 from emr.db.pools import Cell
 from emr.db.roles import refuse_powerful_login
+from emr.fleet.leaving.asked import exit_jobs
+from emr.kernel.errors import Refusal
 from emr.light.nightly import border_jobs
 from emr.records.bulk.worker import bulk_jobs
 from emr.records.reindexing_job import reindex_jobs
@@ -27,16 +30,30 @@ from emr.warehouse.outbox import DESTINATION, Outbox
 from emr.warehouse.relay import Relay
 from emr.warehouse.table import Table
 from emr.work.collector import leave_old_objects_alone
+from emr.work.command import told
 from emr.work.faults import kill_points
 from emr.work.leases import Lease, Leases
 from emr.work.loop import Job, Loop, of_cell
 from emr.work.preconditions import demand_anchor_key
 from emr.work.recovery_age import recovery_jobs
 from emr.work.runtime import Runtime, runtime
+from emr.work.starting import ManagementPort, ready_to_start, refuse
 from emr.work.trail_keeping import trail_jobs
 from emr.work.upkeep import upkeep_jobs
 
 _BACKLOG_SECONDS: Final = 2.0
+worker = typer.Typer()
+
+
+@worker.command()
+def work(management_port: ManagementPort = 8001) -> None:
+    """The relay to the city, the sealing of the audit journal, what was asked for, and what is tidied."""
+    settings = ready_to_start()
+    try:
+        code = run(settings, management_port)
+    except Refusal as refusal:
+        refuse(told(refusal))
+    raise typer.Exit(code)
 
 
 def run(settings: Settings, management_port: int) -> int:
@@ -96,7 +113,11 @@ def worker_jobs(parts: Runtime) -> list[Job]:
     leases = {name: Leases(cell.relay, holder, seconds) for name, cell in cells.items()}
     jobs = trail_jobs(parts, leases) + upkeep_jobs(parts, leases) + reindex_jobs(parts, leases)
     jobs += (
-        bulk_jobs(parts, leases) + subscription_jobs(parts, leases) + border_jobs(parts, leases) + recovery_jobs(parts)
+        bulk_jobs(parts, leases)
+        + exit_jobs(parts, leases)
+        + subscription_jobs(parts, leases)
+        + border_jobs(parts, leases)
+        + recovery_jobs(parts)
     )
     for name, cell in cells.items():
         jobs.append(Job(f"backlog:{name}", _BACKLOG_SECONDS, _measuring(name, Outbox(cell.relay))))

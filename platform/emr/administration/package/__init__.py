@@ -1,0 +1,1 @@
+"""A hospital's exit package in its administrator's hands: asked for, watched, fetched, removed."""
