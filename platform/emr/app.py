@@ -24,6 +24,10 @@ from emr.console import pages as console_pages
 from emr.console.announcements import api as announcements_api
 from emr.console.announcements import pages as announcements_pages
 from emr.console.answers import in_the_office
+from emr.console.golive import api as city_golive_api
+from emr.console.golive import pages as city_golive_pages
+from emr.console.onboarding import api as onboarding_api
+from emr.console.onboarding import pages as onboarding_pages
 from emr.console.states import api as states_api
 from emr.console.states import pages as states_pages
 from emr.console.traffic import told
@@ -103,9 +107,13 @@ ROUTERS: Final = (
     console_api.router,
     states_api.router,
     announcements_api.router,
+    onboarding_api.router,
+    city_golive_api.router,
     console_pages.router,
     states_pages.router,
     announcements_pages.router,
+    onboarding_pages.router,
+    city_golive_pages.router,
 )
 
 

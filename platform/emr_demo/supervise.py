@@ -1,7 +1,7 @@
 """`emr demo`: everything that a demonstration needs, started in order, watched, and stopped together.
 
 A data folder with generated secrets, a PostgreSQL cluster, migrations, the hospitals of the files, an OpenID provider,
-the three processes of the platform, made-up patients. Everything listens on loopback only.
+the processes of the platform, made-up patients. Everything listens on loopback only.
 """
 
 import asyncio
@@ -31,6 +31,8 @@ from emr_demo.provider.run import running
 _HOST = "127.0.0.1"
 _READY_SECONDS = 120.0
 _LOOK_SECONDS = 0.5
+_ASKED_SECONDS = 2
+"""How often it is looked whether a page has asked for something."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -127,7 +129,7 @@ def _provider(demo: Demo, folder: DemoFolder, settings: Settings) -> ProviderCon
 
 
 def _start_platform(demo: Demo, folder: DemoFolder, children: Children) -> None:
-    """The processes of the platform, each with a free management port of its own."""
+    """The processes of the platform, each with a free management port of its own, and what pages ask of the owner."""
     emr = Path(sys.executable).with_name("emr")
     commands = {
         "serve": ["serve", "--host", _HOST, "--port", str(demo.port)],
@@ -137,6 +139,8 @@ def _start_platform(demo: Demo, folder: DemoFolder, children: Children) -> None:
     for name, words in commands.items():
         management = ["--management-port", str(folder.port(f"{name}-management"))]
         children.start(name, [emr, *words, *management], {}, folder.log(name))
+    watch: list[str | Path] = [emr, "tenants", "requests", "--watch", str(_ASKED_SECONDS)]
+    children.start("requests", watch, {}, folder.log("requests"))
 
 
 def _full(folder: DemoFolder, settings: Settings) -> bool:

@@ -146,8 +146,10 @@ class TestOverview:
                 " VALUES (%s, %s, %s, %s, 'x', 'Thử')", live.tenants[HOA_SEN].id, item, state, due,
             )  # fmt: skip
         tenants = [each for each in parts.registry.all() if each.slug in (HOA_SEN, CAU_VONG)]
-        first, second = await overview(parts.databases.directory, tenants, date(2026, 11, 22))
+        async with parts.databases.directory.connection() as directory:
+            first, second = await overview(directory, tenants, date(2026, 11, 22))
         assert (first.slug, first.progress.settled, first.progress.total, first.progress.overdue) == (HOA_SEN, 1, 37, 1)
         assert first.progress.next_due == date(2026, 1, 1)
         assert first.progress.milestones["team"] == (1, 3)
+        assert (first.progress.late, [each.point.code for each in first.late]) == ({"team": 1}, [POINT])
         assert (second.slug, second.progress.settled, second.progress.overdue) == (CAU_VONG, 0, 0)

@@ -88,7 +88,7 @@ GRANTS: Final[dict[str, Grant]] = {
     ),
     "support": Grant(_READ | _OWN | _LIGHT, HOUSE | CODES, frozenset()),
     "support-chart": Grant(_READ | _OWN | _LIGHT | _SHOW - {"app:use"}, EVERYTHING, frozenset()),
-    "ops": Grant(_FLEET | {"fleet:act", "fleet:announce"}, frozenset(), frozenset()),
+    "ops": Grant(_FLEET | {"fleet:act", "fleet:announce", "fleet:golive", "fleet:onboard"}, frozenset(), frozenset()),
     "auditor": Grant(_FLEET, frozenset(), frozenset()),
     "lis": Grant(_READ | _CHANGE | _SUBSCRIBE, DESK | LABORATORY | HOOKS | CODES, LABORATORY | HOOKS),
     "his": Grant(_READ | _CHANGE | _SUBSCRIBE | {"record:import"}, EVERYTHING, EVERYTHING),

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
@@ -76,9 +76,7 @@ async def read_json(
 
     Raises `Forbidden` for a session, `TooLarge`, and `Malformed`, naming each key that is missing, unknown or no text.
     """
-    if work.principal.session_id is not None:
-        raise Forbidden("bearer-needed", "Send a bearer token; a browser's session changes things on the pages.")
-    found = json.loads(await _body(request) or b"{}")
+    found = await read_object(request, work, _LARGEST)
     unknown = sorted(found.keys() - {*required, *optional})
     issues = [Issue("key-unknown", f"There is no {key[:64]} here.", key[:64]) for key in unknown]
     issues += [Issue("key-missing", f"{key} is required.", key) for key in required if key not in found]
@@ -88,13 +86,18 @@ async def read_json(
     return found
 
 
-async def _body(request: Request) -> bytes:
+async def read_object(request: Request, work: DepartmentWork, largest: int) -> dict[str, Any]:
+    """A JSON object of at most so many bytes; {} for no body. Raises `Forbidden` for a session, `TooLarge`,
+    `Malformed`.
+    """
+    if work.principal.session_id is not None:
+        raise Forbidden("bearer-needed", "Send a bearer token; a browser's session changes things on the pages.")
     read = b""
     async for piece in request.stream():
         read += piece
-        if len(read) > _LARGEST:
-            raise TooLarge("body-too-large", f"At most {_LARGEST} bytes are taken here.")
-    return read
+        if len(read) > largest:
+            raise TooLarge("body-too-large", f"At most {largest} bytes are taken here.")
+    return json.loads(read or b"{}")
 
 
 def show(request: Request, work: DepartmentWork, template: str, *, status: int = 200, **context: object) -> Response:

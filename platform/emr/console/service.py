@@ -16,7 +16,7 @@ from emr.db.revisions import newest_hospital_revision
 from emr.fleet.transitions import followers
 from emr.kernel.tenant import Tenant
 from emr.light.results import Results, Standing, signer_of, state_of
-from emr.tenancy.golive import Checklists, Item, Progress, progress_of, template
+from emr.tenancy.golive import Checklists, Progress, progress_of, untouched
 from emr.work.department import DepartmentWork, department_use_case
 from emr.work.runtime import Runtime
 
@@ -127,8 +127,8 @@ async def _known(work: DepartmentWork, now: datetime) -> _Known:
         lights=await Results(runtime.databases.directory, signer_of(runtime.signing_key)).of_each(),
         backups=await repository.backups(work.db),
         rehearsals=await repository.rehearsals(work.db),
-        ways=await Checklists(runtime.databases.directory).progress(now.date()),
-        untouched=progress_of([Item(point) for group in template() for point in group.points], now.date()),
+        ways=await Checklists(work.db).progress(now.date()),
+        untouched=progress_of(untouched(), now.date()),
     )
 
 

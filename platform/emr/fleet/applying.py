@@ -19,11 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emr.db.migrate import owner_address
 from emr.fleet.campaign import reason_of
-from emr.fleet.differences import Difference, compare
+from emr.fleet.differences import Difference, compare, look, of_one
 from emr.fleet.joining_steps import STEPS, Site
 from emr.fleet.onboarding import MakeOrganization
-from emr.kernel.errors import Refusal
+from emr.kernel.errors import Invalid, Issue, Refusal, Unavailable
 from emr.settings import Settings
+from emr.tenancy.claims import clashes, owners_of
 from emr.tenancy.definition import HospitalFile
 from emr.work.faults import kill_points
 
@@ -45,17 +46,21 @@ class Outcome:
 
 
 Told = Callable[[Sequence[Outcome]], None]
+Stepped = Callable[[str, str], None]
+"""Hears of a step: its name, and `waiting`, `doing`, `done` or `failed`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a run goes on. parallel: hospitals at a time. told: hears of each hospital as it ends; total: of how
-    many there are.
+    many there are; stepped: of each step of one hospital. again: what is run once more after a failure.
     """
 
     parallel: int = 4
     told: Told = lambda _: None
     total: Callable[[int], None] = lambda _: None
+    stepped: Stepped = lambda *_: None
+    again: str = _AGAIN
 
 
 def apply(settings: Settings, organizations: MakeOrganization, manner: Manner | None = None) -> list[Outcome]:
@@ -77,6 +82,29 @@ def apply(settings: Settings, organizations: MakeOrganization, manner: Manner | 
     return outcomes + [Outcome(each.slug, each.kind, _words(each), each.does) for each in others]
 
 
+def apply_one(
+    settings: Settings, organizations: MakeOrganization, hospital: HospitalFile, manner: Manner
+) -> Sequence[Outcome]:
+    """Make one hospital that no file names yet, or what is left of it to be made.
+
+    Raises `Invalid` by field for what is another hospital's, and for one that stands otherwise: nothing that stands is
+    changed. Raises `Unavailable` where it cannot be seen how far it is.
+    """
+    world = look(settings, hospital.slug)
+    found = list(of_one(hospital, world))
+    faults = clashes(hospital.as_json(), world.rows, owners_of(world.rows))
+    faults += [("slug", f"{hospital.slug} stands already, and otherwise") for each in found if each.kind == "change"]
+    if faults:
+        issues = tuple(Issue("hospital-taken", rule, field) for field, rule in faults)
+        raise Invalid("hospital-taken", issues[0].message, location=issues[0].location, issues=issues)
+    broken = [f"{each.kind}: {_words(each)}" for each in found if each.kind in _MENDED_ELSEWHERE]
+    if world.unasked and hospital.slug in world.rows:
+        broken.append(world.unasked)
+    if broken:
+        raise Unavailable("hospital-not-finished", "; ".join(broken))
+    return asyncio.run(_apply_all(settings, organizations, [(hospital, found)], manner)) if found else []
+
+
 async def _apply_all(
     settings: Settings,
     organizations: MakeOrganization,
@@ -95,7 +123,7 @@ async def _apply_all(
 
     async def one(hospital: HospitalFile, differences: Sequence[Difference]) -> list[Outcome]:
         async with gate:
-            outcomes = await _settle(site, hospital, differences)
+            outcomes = await _settle(site, hospital, differences, manner)
         manner.told(outcomes)
         return outcomes
 
@@ -108,18 +136,20 @@ async def _apply_all(
     return [outcome for each in done for outcome in each]
 
 
-async def _settle(site: Site, hospital: HospitalFile, differences: Sequence[Difference]) -> list[Outcome]:
+async def _settle(
+    site: Site, hospital: HospitalFile, differences: Sequence[Difference], manner: Manner
+) -> list[Outcome]:
     """One hospital. A new one is one difference, with all steps that a new one takes."""
     began = time.monotonic()
     first = differences[0]
     if first.kind == "create":
         steps = {name: first for name, step in STEPS.items() if step.of_new(hospital)}
-        taken = await _take_steps(site, hospital, steps)
-        return [_outcome(hospital, "create", taken, time.monotonic() - began)]
+        taken = await _take_steps(site, hospital, steps, manner.stepped)
+        return [_outcome(hospital, "create", taken, manner.again, time.monotonic() - began)]
     by_kind = {name: each for name in STEPS for each in differences if each.kind == name}
-    taken = await _take_steps(site, hospital, by_kind)
+    taken = await _take_steps(site, hospital, by_kind, manner.stepped)
     seconds = time.monotonic() - began
-    return [_outcome(hospital, each.step, [each], seconds) for each in taken]
+    return [_outcome(hospital, each.step, [each], manner.again, seconds) for each in taken]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,28 +161,38 @@ class _Taken:
     note: str = ""
 
 
-async def _take_steps(site: Site, hospital: HospitalFile, steps: Mapping[str, Difference]) -> list[_Taken]:
+async def _take_steps(
+    site: Site, hospital: HospitalFile, steps: Mapping[str, Difference], stepped: Stepped
+) -> list[_Taken]:
     taken: list[_Taken] = []
+    for name in steps:
+        stepped(name, "waiting")
     for name, difference in steps.items():
         failed = {each.step for each in taken if each.error}
         waits = next((needed for needed in STEPS[name].needs if needed in failed), "")
         if waits:
             taken.append(_Taken(name, f"waits for {waits}"))
             continue
-        try:
-            taken.append(_Taken(name, note=await STEPS[name].take(site, hospital, difference)))
-        except Refusal as refusal:
-            taken.append(_Taken(name, refusal.message))
-        except (SQLAlchemyError, psycopg.Error) as error:
-            taken.append(_Taken(name, reason_of(error)))
+        stepped(name, "doing")
+        taken.append(await _take(site, hospital, name, difference))
+        stepped(name, "failed" if taken[-1].error else "done")
     return taken
 
 
-def _outcome(hospital: HospitalFile, kind: str, taken: Sequence[_Taken], seconds: float) -> Outcome:
+async def _take(site: Site, hospital: HospitalFile, name: str, difference: Difference) -> _Taken:
+    try:
+        return _Taken(name, note=await STEPS[name].take(site, hospital, difference))
+    except Refusal as refusal:
+        return _Taken(name, refusal.message)
+    except (SQLAlchemyError, psycopg.Error) as error:
+        return _Taken(name, reason_of(error))
+
+
+def _outcome(hospital: HospitalFile, kind: str, taken: Sequence[_Taken], again: str, seconds: float) -> Outcome:
     failed = [each for each in taken if each.error]
     said = [each.note for each in taken if each.note]
     mend = dict.fromkeys(STEPS[each.step].mend for each in failed)
-    after = "; ".join(said + ([f"{', '.join(mend)}, then {_AGAIN}"] if mend else []))
+    after = "; ".join(said + ([f"{', '.join(mend)}, then {again}"] if mend else []))
     errors = "; ".join(f"{each.step}: {each.error}" for each in failed)
     return Outcome(hospital.slug, kind, errors or None, after, seconds)
 

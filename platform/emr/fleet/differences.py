@@ -91,12 +91,12 @@ def compare(settings: Settings) -> tuple[list[HospitalFile], list[Difference]]:
     return hospitals, [*_differences(hospitals, world)]
 
 
-def look(settings: Settings) -> World:
-    """The world as it stands."""
+def look(settings: Settings, slug: str = "") -> World:
+    """The world as it stands; slug: the one hospital of which it is looked whether its schema and rights are whole."""
     with owner_engine(settings.database.owner_url).connect() as connection:
         rows = {row.slug: row for row in connection.execute(_STANDING, {"steps": [OBJECTS_READY, SANDBOX_FILLED]})}
         # What lies in further cells is looked at where they are.
-        schemas = [row.schema for row in rows.values() if row.cell == DEFAULT_CELL]
+        schemas = [row.schema for row in rows.values() if row.cell == DEFAULT_CELL and slug in ("", row.slug)]
         absent = absent_schemas(connection, schemas)
         there = [schema for schema in schemas if schema not in absent]
         missing = _missing(connection, there, _logins(settings.database, rows.values()))
@@ -143,11 +143,7 @@ def _organizations(settings: Settings) -> tuple[Listing | None, str]:
 
 def _differences(hospitals: Sequence[HospitalFile], world: World) -> Iterator[Difference]:
     for hospital in hospitals:
-        row = world.rows.get(hospital.slug)
-        if row is None:
-            yield Difference(hospital.slug, "create")
-        else:
-            yield from _of_hospital(hospital, row, world)
+        yield from of_one(hospital, world)
     known = {hospital.slug for hospital in hospitals}
     for slug, row in sorted(world.rows.items()):
         if slug not in known and row.managed_by == "file":
@@ -158,6 +154,15 @@ def _differences(hospitals: Sequence[HospitalFile], world: World) -> Iterator[Di
         yield from (Difference(alias, "stray") for alias in world.organizations.strays(aliases))
     if world.unasked:
         yield Difference("*", "unasked", {"organization": (world.unasked, None)})
+
+
+def of_one(hospital: HospitalFile, world: World) -> Iterator[Difference]:
+    """What is not the same of one hospital."""
+    row = world.rows.get(hospital.slug)
+    if row is None:
+        yield Difference(hospital.slug, "create")
+    else:
+        yield from _of_hospital(hospital, row, world)
 
 
 def _of_console(world: World) -> Iterator[HospitalFile]:

@@ -1,7 +1,8 @@
-"""Read hospitals' files; what is wrong is named by file, line, field and rule, and then nothing is read at all."""
+"""Read hospitals' files, and write one; what is wrong is named by file, line, field and rule: then nothing is read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,6 +115,24 @@ def read_files(folder: Path) -> list[Read]:
 def read_hospital(path: Path) -> HospitalFile:
     """One file. Raises `FilesBroken`."""
     return _read(path).hospital
+
+
+def definition_of(said: Mapping[str, Any]) -> HospitalFile:
+    """What a hospital's file would say, from plain values. Raises `Invalid` with an issue for each field."""
+    try:
+        return HospitalFile.model_validate(said)
+    except ValidationError as error:
+        issues = tuple(Issue("hospital-file", rule, field) for field, rule in broken_rules(error))
+        raise Invalid("hospital-file", issues[0].message, location=issues[0].location, issues=issues) from error
+
+
+def as_file(hospital: HospitalFile) -> str:
+    """The text of a hospital's file; what it does not say has its default."""
+    text = StringIO()
+    yaml = YAML(pure=True)
+    yaml.width = 120
+    yaml.dump(hospital.model_dump(mode="json", exclude_defaults=True), text)
+    return text.getvalue()
 
 
 def _read(path: Path) -> Read:

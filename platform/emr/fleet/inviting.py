@@ -7,7 +7,6 @@ from typing import Final, Protocol, TypeVar
 from sqlalchemy import Connection, text
 
 from emr.db.migrate import owner_engine
-from emr.fleet.files import read_hospitals
 from emr.fleet.onboarding import note_event
 from emr.identity.people import PASSWORD, SECOND_FACTOR, Account, NewAccount, People
 from emr.identity.realm import Realm
@@ -30,6 +29,9 @@ _GRANT: Final = text("""
 INSERT INTO directory.memberships (tenant_id, subject, role, name, granted_by)
 VALUES (:id, :subject, 'admin', :name, 'emr tenants apply')
 ON CONFLICT (tenant_id, subject) DO UPDATE SET role = 'admin', active = true, expires_at = NULL, updated_at = now()
+""")
+_NAMED: Final = text("""
+SELECT definition -> 'identity' -> 'administrator' ->> 'email' FROM directory.tenants WHERE slug = :slug
 """)
 _OURS: Final = text("""
 SELECT a.subject FROM directory.accounts a JOIN directory.memberships m ON m.subject = a.subject
@@ -96,19 +98,20 @@ async def _account(bench: Bench, people: People, person: AdministratorPart, tena
 
 
 def password_for(settings: Settings, slug: str) -> str:
-    """A password for the first administrator of a hospital's file, to be changed at the first sign-in.
+    """A password for the first administrator that a hospital was made with, to be changed at the first sign-in.
 
     Raises `NotFound` for a hospital that names nobody, and unless the platform made the account; Unavailable.
     """
-    hospital = next((each for each in read_hospitals(settings.tenants) if each.slug == slug), None)
-    person = hospital.identity.administrator if hospital else None
-    if person is None:
-        raise NotFound("administrator-unknown", f"No file of {slug} names an administrator.")
+    engine = owner_engine(settings.database.owner_url)
+    with engine.connect() as connection:
+        email = connection.scalar(_NAMED, {"slug": slug})
+    if email is None:
+        raise NotFound("administrator-unknown", f"There is no hospital {slug} that names an administrator.")
     people = People(Realm(settings.identity))
-    account = asyncio.run(people.find(person.email))
+    account = asyncio.run(people.find(email))
     asked = {"slug": slug, "subject": account.subject if account else ""}
-    with owner_engine(settings.database.owner_url).connect() as connection:
+    with engine.connect() as connection:
         ours = connection.scalar(_OURS, asked)
     if account is None or ours is None:
-        raise NotFound("account-not-ours", f"The platform made no account of {person.email} for {slug}.")
+        raise NotFound("account-not-ours", f"The platform made no account of {email} for {slug}.")
     return asyncio.run(people.one_time_password(account.subject))

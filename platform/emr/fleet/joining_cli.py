@@ -76,7 +76,7 @@ def requests(
     watch: Annotated[float, typer.Option(min=0, help="Look again after so many seconds, until stopped; 0: once.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Carry out what was asked for in pages: hospitals for training to be reset.
+    """Carry out what was asked for in pages: hospitals to be made, hospitals for training to be reset.
 
     Exit code 1: one of them failed; its page says why.
     """
@@ -93,9 +93,9 @@ def requests(
 
 
 @joining.command("invite")
-def invite(slug: Annotated[str, typer.Argument(help="The hospital's slug.")], folder: Folder = None) -> None:
+def invite(slug: Annotated[str, typer.Argument(help="The hospital's slug.")]) -> None:
     """A one-time password for a hospital's first administrator, where Keycloak can send no e-mail; shown once."""
-    typer.echo(or_exit(lambda: password_for(settings_of(folder), slug)))
+    typer.echo(or_exit(lambda: password_for(Settings(), slug)))
 
 
 @contextmanager

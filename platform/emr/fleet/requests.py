@@ -13,10 +13,15 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Engine, text
 
 from emr.db.migrate import owner_engine
+from emr.fleet.applying import Manner, Stepped, apply_one
+from emr.fleet.files import definition_of
+from emr.fleet.joining_steps import STEPS
+from emr.fleet.organizations import organizations_of
 from emr.fleet.rewind.asked import bring_asked
 from emr.fleet.sandbox.resetting import reset
-from emr.kernel.errors import Conflict, Refusal
+from emr.kernel.errors import Conflict, Invalid, Issue, Refusal, Unavailable
 from emr.settings import Database, Settings
+from emr.tenancy.definition import HospitalFile
 from emr.tenancy.requests import LIFETIME
 from emr.work.runtime import Runtime, runtime
 
@@ -38,6 +43,7 @@ WHERE id = :id
 Progress = Callable[[Mapping[str, Any]], None]
 Act = Callable[[Any, Progress], Mapping[str, Any]]
 """Does one request (a row of `_NEXT`), tells how far it is, and gives what came of it."""
+_AT_THE_PROVIDER: Final = ("organization", "administrator")
 
 
 def carry_out(settings: Database, acts: Mapping[str, Act]) -> list[dict[str, Any]]:
@@ -66,7 +72,39 @@ def acts_of(settings: Settings) -> Mapping[str, Act]:
     def bring_back(row: Any, told: Progress) -> Mapping[str, Any]:
         return asyncio.run(_with_parts(settings, lambda parts: bring_asked(parts, row, told)))
 
-    return {"reset-sandbox": reset_sandbox, "bring-back": bring_back}
+    def onboard(row: Any, told: Progress) -> Mapping[str, Any]:
+        hospital = definition_of(row.detail)
+        if hospital.slug != row.slug:
+            raise Invalid("hospital-file", f"is not {row.slug}", location="slug")
+        steps = _steps(settings, hospital)
+        manner = Manner(1, stepped=_following(steps, told), again="ask again on its page; it goes on from here")
+        outcomes = apply_one(settings, organizations_of(settings), hospital, manner)
+        after = "; ".join(each.after for each in outcomes if each.after)
+        errors = "; ".join(each.error for each in outcomes if each.error).replace(".;", ";").removesuffix(".")
+        if errors:
+            raise Unavailable("hospital-not-finished", f"{errors}. {after}".strip())
+        return {"steps": steps, "next": after}
+
+    return {"onboard": onboard, "reset-sandbox": reset_sandbox, "bring-back": bring_back}
+
+
+def _steps(settings: Settings, hospital: HospitalFile) -> dict[str, str]:
+    """The steps that a hospital takes: done, unless it turns out that they are not, or left out where there is no
+    identity provider that is administered.
+    """
+    away = () if settings.identity.admin_url else _AT_THE_PROVIDER
+    return {
+        name: "left-out" if name in away else "done" for name, step in STEPS.items() if step.of_new(hospital)
+    }  # fmt: skip
+
+
+def _following(steps: dict[str, str], told: Progress) -> Stepped:
+    def stepped(name: str, state: str) -> None:
+        if steps.get(name) != "left-out":
+            steps[name] = state
+            told({"steps": steps})
+
+    return stepped
 
 
 def _counting(told: Progress) -> Callable[[int, int], None]:
@@ -83,17 +121,23 @@ async def _with_parts(settings: Settings, act: Callable[[Runtime], Awaitable[R]]
 
 
 def _do(engine: Engine, row: Any, acts: Mapping[str, Act]) -> dict[str, Any]:
+    last: Mapping[str, Any] = {}
+
     def told(progress: Mapping[str, Any]) -> None:
+        nonlocal last
+        last = progress
         _tell(engine, row.id, "running", progress)
 
     told({})
     try:
         _demand_second(row)
+        if row.kind not in acts:
+            raise Invalid("request-kind", f"Nobody here knows how to do {row.kind}.")
         came = acts[row.kind](row, told)
     except Refusal as refusal:
-        progress = {"error": "; ".join(each.message for each in refusal.issues), "code": refusal.code}
-        _tell(engine, row.id, "failed", progress)
-        return {"request": row.kind, "hospital": row.slug, "state": "failed", "error": progress["error"]}
+        error = "; ".join(_named(each) for each in refusal.issues)
+        _tell(engine, row.id, "failed", {**last, "error": error, "code": refusal.code})
+        return {"request": row.kind, "hospital": row.slug, "state": "failed", "error": error}
     _tell(engine, row.id, "done", came)
     return {"request": row.kind, "hospital": row.slug, "state": "done", "error": ""}
 
@@ -102,6 +146,10 @@ def _demand_second(row: Any) -> None:
     """Raise `Conflict` unless a second person has approved what takes one."""
     if row.second and (row.outcome != "approved" or row.decided_by == row.asked_by):
         raise Conflict(f"second-{row.outcome or 'lapsed'}", "No second person has approved this; nothing was done.")
+
+
+def _named(issue: Issue) -> str:
+    return f"{issue.location}: {issue.message}" if issue.location else issue.message
 
 
 @contextmanager

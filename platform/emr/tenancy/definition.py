@@ -11,7 +11,7 @@ from emr.tenancy.access_part import AccessPart
 from emr.tenancy.strict import Strict
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-_RESERVED: Final = frozenset(
+RESERVED: Final = frozenset(
     {
         *("admin", "all", "api", "app", "apps", "assets", "auth", "cell", "city"),
         *("console", "default", "department", "directory", "emr", "fhir", "h", "health", "help", "home"),
@@ -30,7 +30,7 @@ FirstState = Literal["trial", "live"]
 
 
 def _unreserved(slug: str) -> str:
-    if slug in _RESERVED:
+    if slug in RESERVED:
         raise ValueError(f"{slug} is a reserved word; name the hospital itself")
     return slug
 

@@ -4,6 +4,7 @@ The template is data (`data/golive.json`, with its sources). What nobody has tou
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,10 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from emr.db.connection import Row
-from emr.db.pools import RolePool
+from emr.db.connection import Connection, Row
 from emr.kernel.errors import Invalid, NotFound
 
+HOSPITAL: Final = "hospital"
+DEPARTMENT: Final = "department"
 STATES: Final = ("open", "doing", "done", "not-needed")
 _TEMPLATE: Final = Path(__file__).parent / "data" / "golive.json"
 LONGEST_OWNER: Final = 120
@@ -25,7 +27,7 @@ SELECT item, state, owner, due, note, evidence, changed_at, changed_by_name FROM
 WHERE tenant_id = $1
 """
 _ALL: Final = """
-SELECT tenant_id, item, state, due, changed_at FROM directory.golive_items
+SELECT tenant_id, item, state, owner, due FROM directory.golive_items
 """
 _WRITE: Final = """
 INSERT INTO directory.golive_items (tenant_id, item, state, owner, due, note, changed_by, changed_by_name)
@@ -44,13 +46,16 @@ WHERE jsonb_array_length(i.evidence) < $6 RETURNING true
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One thing to be done, of the template. basis: the rule that asks for it, "" for good practice."""
+    """One thing to be done, of the template. basis: the rule that asks for it, "" for good practice. by: whose task it
+    is, the hospital's or the department's.
+    """
 
     code: str
     group: str
     vi: str
     en: str
     basis: str
+    by: str = HOSPITAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A hospital's way in figures: points settled and in all, those overdue, the next day, milestone by milestone."""
+    """A hospital's way in figures: points settled and in all, those overdue, the next day. milestones: by code, how
+    many are settled and in all. late: by code, how many are overdue, where any is.
+    """
 
     settled: int
     total: int
     overdue: int
     next_due: date | None
     milestones: Mapping[str, tuple[int, int]]
+    late: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,39 +141,43 @@ def point_of(code: str) -> Point:
 class Checklists:
     """The rows of `directory.golive_items`, as `emr_directory`."""
 
-    def __init__(self, directory: RolePool) -> None:
+    def __init__(self, directory: Connection) -> None:
         self._directory = directory
 
     async def of(self, tenant_id: str) -> list[tuple[Group, list[Item]]]:
         """A hospital's whole checklist."""
-        async with self._directory.connection() as connection:
-            rows = {row["item"]: row for row in await connection.fetch(_OF, tenant_id, name="golive.of")}
+        rows = {row["item"]: row for row in await self._directory.fetch(_OF, tenant_id, name="golive.of")}
         return [(group, [_item(point, rows.get(point.code)) for point in group.points]) for group in template()]
+
+    async def of_each(self) -> Mapping[str, Sequence[Item]]:
+        """State, owner and date of every point of every hospital that has touched its checklist, by its id."""
+        touched: dict[str, dict[str, Row]] = {}
+        for row in await self._directory.fetch(_ALL, name="golive.all"):
+            touched.setdefault(row["tenant_id"], {})[row["item"]] = row
+        return {key: [_bare(point, found) for point in _points()] for key, found in touched.items()}
 
     async def progress(self, today: date) -> Mapping[str, Progress]:
         """Of every hospital that has touched its checklist, by its id."""
-        async with self._directory.connection() as connection:
-            rows = await connection.fetch(_ALL, name="golive.all")
-        touched: dict[str, dict[str, Row]] = {}
-        for row in rows:
-            touched.setdefault(row["tenant_id"], {})[row["item"]] = row
-        return {key: progress_of([_bare(point, found) for point in _points()], today) for key, found in touched.items()}
+        return {key: progress_of(items, today) for key, items in (await self.of_each()).items()}
 
     async def write(self, tenant_id: str, change: Change) -> None:
         """Change a point. Raises `NotFound`, `Invalid` by field."""
         point_of(change.code)
         demand_sound(change)
         said = change.state, change.owner.strip(), change.due, change.note.strip()
-        async with self._directory.connection() as connection:
-            await connection.execute(_WRITE, tenant_id, change.code, *said, *change.by, name="golive.write")
+        await self._directory.execute(_WRITE, tenant_id, change.code, *said, *change.by, name="golive.write")
 
     async def attach(self, tenant_id: str, code: str, file: Mapping[str, Any], by: tuple[str, str]) -> None:
         """Add a file to a point. Raises `NotFound`, `Invalid` when it has as many as it may have."""
         point_of(code)
         row = tenant_id, code, json.dumps(file), *by, MOST_FILES
-        async with self._directory.connection() as connection:
-            if await connection.fetchval(_FILE, *row, name="golive.attach") is None:
-                raise Invalid("golive-files", f"A point has at most {MOST_FILES} files.", location="file")
+        if await self._directory.fetchval(_FILE, *row, name="golive.attach") is None:
+            raise Invalid("golive-files", f"A point has at most {MOST_FILES} files.", location="file")
+
+
+def untouched() -> list[Item]:
+    """The checklist of a hospital that has done nothing yet."""
+    return [Item(point) for point in _points()]
 
 
 def progress_of(items: Sequence[Item], today: date) -> Progress:
@@ -174,13 +186,15 @@ def progress_of(items: Sequence[Item], today: date) -> Progress:
     for item in items:
         done, total = milestones.get(item.point.group, (0, 0))
         milestones[item.point.group] = done + item.settled, total + 1
+    late = Counter(item.point.group for item in items if item.overdue(today))
     dues = [item.due for item in items if item.due is not None and not item.settled]
     return Progress(
         settled=sum(item.settled for item in items),
         total=len(items),
-        overdue=sum(item.overdue(today) for item in items),
+        overdue=late.total(),
         next_due=min(dues, default=None),
         milestones=milestones,
+        late=late,
     )
 
 
@@ -217,4 +231,4 @@ def _item(point: Point, row: Row | None) -> Item:
 
 def _bare(point: Point, rows: Mapping[str, Row]) -> Item:
     row = rows.get(point.code)
-    return Item(point) if row is None else Item(point, state=row["state"], due=row["due"])
+    return Item(point) if row is None else Item(point, state=row["state"], owner=row["owner"], due=row["due"])

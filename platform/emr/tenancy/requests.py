@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from emr.db.connection import Row
-from emr.db.pools import RolePool
+from emr.db.connection import Connection, Row
 from emr.kernel.errors import Conflict, NotFound
 from emr.kernel.ids import uuid7
 
-Kind = Literal["reset-sandbox", "bring-back"]
+Kind = Literal["onboard", "reset-sandbox", "bring-back"]
 Outcome = Literal["approved", "declined", "withdrawn"]
 LIFETIME: Final = timedelta(hours=4)
 """For so long a second person may approve what somebody asked for."""
@@ -36,12 +35,15 @@ UPDATE directory.fleet_requests
  WHERE slug = $1 AND id = $2 AND second AND state = 'waiting' AND outcome IS NULL AND asked_at > now() - $6::interval
    AND ($5 <> 'approved' OR asked_by <> $3) RETURNING id
 """
+_EVERY: Final = _FROM + " WHERE kind = $1 ORDER BY asked_at DESC, id DESC LIMIT $2"
+_OPEN: Final = _FROM + " WHERE kind = $1 AND state IN ('waiting', 'running') ORDER BY asked_at, id"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """state: waiting, running, done or failed. progress: the step that is under way, how much of it is done, the error
-    and what to do next, or what came of it. second: a second person must approve it; outcome: what that one said.
+    """state: waiting, running, done or failed. progress: the steps that are done and under way, how much of one is
+    done, the error and what to do next, or what came of it. second: a second person must approve it; outcome: what
+    that one said.
     """
 
     id: str
@@ -83,14 +85,13 @@ class Wanted:
 class Requests:
     """The rows of `directory.fleet_requests`, as `emr_directory`."""
 
-    def __init__(self, directory: RolePool) -> None:
+    def __init__(self, directory: Connection) -> None:
         self._directory = directory
 
     async def ask(self, wanted: Wanted) -> str:
         """Ask; gives the request's id. Raises `Conflict` while the same is asked for already."""
         row = (uuid7(), wanted.kind, wanted.slug, json.dumps(wanted.detail), *wanted.by, wanted.second)
-        async with self._directory.connection() as connection:
-            key: str | None = await connection.fetchval(_ASK, *row, name="request.ask")
+        key: str | None = await self._directory.fetchval(_ASK, *row, name="request.ask")
         if key is None:
             raise Conflict("request-open", "This is asked for already, and waits or is under way.")
         return key
@@ -101,14 +102,11 @@ class Requests:
 
     async def newest(self, slug: str, kind: Kind, most: int) -> list[Request]:
         """Up to `most` of a kind for a hospital, the newest first."""
-        async with self._directory.connection() as connection:
-            rows = await connection.fetch(_NEWEST, slug, kind, most, name="request.newest")
-        return [_request(row) for row in rows]
+        return [_request(row) for row in await self._directory.fetch(_NEWEST, slug, kind, most, name="request.newest")]
 
     async def one(self, slug: str, kind: Kind, key: str) -> Request:
         """One of a hospital's. Raises `NotFound`."""
-        async with self._directory.connection() as connection:
-            row = await connection.fetchrow(_ONE, slug, kind, key, name="request.one")
+        row = await self._directory.fetchrow(_ONE, slug, kind, key, name="request.one")
         if row is None:
             raise NotFound("request-unknown", "Nothing of this kind was asked for under this id.")
         return _request(row)
@@ -116,10 +114,16 @@ class Requests:
     async def decide(self, request: Request, by: tuple[str, str], outcome: Outcome) -> None:
         """Say how a second person decided. Raises `Conflict` where that is said, over, or one's own to approve."""
         values = (request.slug, request.id, *by, outcome, LIFETIME)
-        async with self._directory.connection() as connection:
-            done = await connection.fetchval(_DECIDE, *values, name="request.decide")
-        if done is None:
+        if await self._directory.fetchval(_DECIDE, *values, name="request.decide") is None:
             raise Conflict("request-decided", "This is decided, its time is over, or it is your own to be approved.")
+
+    async def every(self, kind: Kind, most: int) -> list[Request]:
+        """Up to `most` of a kind for whatever hospital, the newest first."""
+        return [_request(row) for row in await self._directory.fetch(_EVERY, kind, most, name="request.every")]
+
+    async def open(self, kind: Kind) -> list[Request]:
+        """Of a kind all that are not at their end, the oldest first."""
+        return [_request(row) for row in await self._directory.fetch(_OPEN, kind, name="request.open")]
 
 
 def _request(row: Row) -> Request:

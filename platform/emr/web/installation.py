@@ -16,6 +16,8 @@ NAVIGATION = (
     NavItem("/emergency", mark("Truy cập khẩn cấp"), "care:break-glass"),
     NavItem("/privacy", mark("Nhật ký"), "audit:read", count="/privacy/support/count"),
     NavItem("/", mark("Các bệnh viện"), "fleet:look"),
+    NavItem("/onboarding", mark("Thêm bệnh viện"), "fleet:look"),
+    NavItem("/golive", mark("Khai trương"), "fleet:look"),
     NavItem("/proposals", mark("Chờ duyệt"), "fleet:look"),
     NavItem("/announcements", mark("Thông báo"), "fleet:look"),
     NavItem("/emergency/reviews", mark("Xem xét khẩn cấp"), "care:review", count="/emergency/reviews/count"),

@@ -40,6 +40,7 @@ NOTICES = {
     "state-changed": mark("Đã đổi trạng thái"),
     "state-proposed": mark("Đã gửi đề nghị; một người vận hành khác phải duyệt"),
     "proposal-closed": mark("Đã đóng đề nghị; không có gì thay đổi"),
+    "hospital-asked-for": mark("Đã ghi yêu cầu; bệnh viện đang được tạo"),
     "announced": mark("Đã đăng thông báo"),
     "announcement-ended": mark("Đã gỡ thông báo"),
     "study-matched": mark("Đã ghép hình ảnh vào bệnh án"),

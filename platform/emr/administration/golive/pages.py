@@ -1,6 +1,5 @@
 """The pages of a hospital's way to going live, at `/h/{slug}/admin/golive`."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -8,8 +7,9 @@ from fastapi import APIRouter, Request, Response
 
 from emr.administration.answers import explain, zone_of
 from emr.administration.golive import service
+from emr.administration.golive.form import STATES, TONES, change_of, filled
 from emr.kernel.errors import Conflict, Invalid
-from emr.tenancy.golive import LONGEST_NOTE, LONGEST_OWNER, Change, Item, progress_of
+from emr.tenancy.golive import Item, progress_of
 from emr.web.answers import read_form, read_form_and_file, render, saved
 from emr.web.forms import Form
 from emr.web.i18n import mark
@@ -20,13 +20,6 @@ from emr.work.visit import Visit
 router = APIRouter(prefix="/h/{slug}/admin/golive", include_in_schema=False)
 _HERE: Final = "/admin/golive"
 _FORM_BYTES: Final = 64 << 10
-STATES: Final[Mapping[str, str]] = {
-    "open": mark("Chưa làm"),
-    "doing": mark("Đang làm"),
-    "done": mark("Xong"),
-    "not-needed": mark("Không cần"),
-}
-TONES: Final = {"open": "off", "doing": "info", "done": "good", "not-needed": "off"}
 _GUARDED: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -50,7 +43,7 @@ async def checklist(request: Request, work: Work) -> Response:
 async def point(request: Request, work: Work, code: str) -> Response:
     """One point, to be changed."""
     found = await service.point(work, code)
-    return _point(request, work, found, _filled(found))
+    return _point(request, work, found, filled(found))
 
 
 @router.post("/{code}")
@@ -58,7 +51,7 @@ async def write(request: Request, work: Work, code: str) -> Response:
     """Another state, owner, date or note."""
     form = await read_form(request, work)
     found = await service.point(work, code)
-    change = _change(form, work, code)
+    change = change_of(form, code, (work.principal.subject, work.principal.name))
     if form.ok:
         try:
             await service.write(work, change)
@@ -88,7 +81,7 @@ async def add(request: Request, visit: Visiting, code: str) -> Response:
             return saved(request, visit, f"{_HERE}/{code}", "golive-saved")
     async with visit.begin() as work:
         found = await service.point(work, code)
-        shown = _filled(found)
+        shown = filled(found)
         shown.refusals.update(form.refusals)
         return _point(request, work, found, shown, status=422)
 
@@ -102,37 +95,11 @@ async def evidence(work: Work, code: str, number: int) -> Response:
     return Response(found.content, media_type=found.media_type, headers=headers)
 
 
-def _change(form: Form, work: UnitOfWork, code: str) -> Change:
-    state = form.choice("state", STATES, required=mark("Chọn tình trạng"))
-    note = form.text("note", limit=LONGEST_NOTE)
-    if state == "not-needed" and not note:
-        form.refuse("note", mark("Ghi lý do không cần làm"))
-    due = _day(form)
-    by = work.principal.subject, work.principal.name
-    return Change(code, state, form.text("owner", limit=LONGEST_OWNER), due, note, by)
-
-
-def _day(form: Form) -> date | None:
-    typed = form.text("due", limit=10)
-    if not typed:
-        return None
-    try:
-        return datetime.strptime(typed, "%d/%m/%Y").date()  # noqa: DTZ007 - a day has no zone
-    except ValueError:
-        form.refuse("due", mark("Ghi ngày theo dạng ngày/tháng/năm"))
-        return None
-
-
 def _point(request: Request, where: UnitOfWork | Visit, found: Item, form: Form, *, status: int = 200) -> Response:
     return render(
         request, where, "administration/golive_point.html", status=status, item=found, form=form, states=STATES,
         zone=zone_of(where), day=datetime.fromisoformat,
     )  # fmt: skip
-
-
-def _filled(found: Item) -> Form:
-    due = found.due.strftime("%d/%m/%Y") if found.due else ""
-    return Form({"state": found.state, "owner": found.owner, "due": due, "note": found.note})
 
 
 def _today(work: UnitOfWork) -> date:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,7 +32,8 @@ class Evidence:
 @use_case("golive:edit", "golive.shown")
 async def show(work: UnitOfWork) -> list[tuple[Group, list[Item]]]:
     """The whole checklist."""
-    return await _kept(work).of(work.tenant.id)
+    async with _kept(work) as kept:
+        return await kept.of(work.tenant.id)
 
 
 @use_case("golive:edit", "golive.point-shown")
@@ -44,7 +46,8 @@ async def point(work: UnitOfWork, code: str) -> Item:
 async def write(work: UnitOfWork, change: Change) -> None:
     """Change a point. Raises `NotFound`, `Invalid` by field."""
     before = await _item(work, change.code)
-    await _kept(work).write(work.tenant.id, change)
+    async with _kept(work) as kept:
+        await kept.write(work.tenant.id, change)
     work.trail.note(point=change.code, before=before.state, after=change.state)
 
 
@@ -68,7 +71,8 @@ async def keep(work: UnitOfWork, code: str, title: str, content: bytes) -> dict[
 @use_case("golive:edit", "golive.evidence-added")
 async def attach(work: UnitOfWork, code: str, file: dict[str, Any]) -> None:
     """Write a file that is kept down at its point. Raises `NotFound`, `Invalid` when there are too many."""
-    await _kept(work).attach(work.tenant.id, code, file, (work.principal.subject, work.principal.name))
+    async with _kept(work) as kept:
+        await kept.attach(work.tenant.id, code, file, (work.principal.subject, work.principal.name))
     work.trail.note(point=code)
 
 
@@ -87,12 +91,15 @@ async def open_evidence(work: UnitOfWork, code: str, number: int) -> Evidence:
 
 async def _item(work: UnitOfWork, code: str) -> Item:
     point_of(code)
-    items = [item for _, each in await _kept(work).of(work.tenant.id) for item in each]
+    async with _kept(work) as kept:
+        items = [item for _, each in await kept.of(work.tenant.id) for item in each]
     return next(item for item in items if item.point.code == code)
 
 
-def _kept(work: UnitOfWork) -> Checklists:
-    return Checklists(work.runtime.databases.directory)
+@asynccontextmanager
+async def _kept(work: UnitOfWork) -> AsyncIterator[Checklists]:
+    async with work.runtime.databases.directory.connection() as directory:
+        yield Checklists(directory)
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

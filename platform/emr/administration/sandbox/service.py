@@ -10,7 +10,8 @@ from emr.work.use_case import use_case
 async def latest_reset(work: UnitOfWork) -> Request | None:
     """The newest reset that was asked for. Raises `Conflict` where patients are real."""
     _demand_sandbox(work)
-    return await Requests(work.runtime.databases.directory).latest(work.tenant.slug, "reset-sandbox")
+    async with work.runtime.databases.directory.connection() as directory:
+        return await Requests(directory).latest(work.tenant.slug, "reset-sandbox")
 
 
 @use_case("sandbox:reset", "sandbox.reset-asked")
@@ -18,7 +19,8 @@ async def ask_reset(work: UnitOfWork) -> None:
     """Ask for it. Raises `Conflict` where patients are real, and while one is asked for already."""
     _demand_sandbox(work)
     by = work.principal.subject, work.principal.name
-    key = await Requests(work.runtime.databases.directory).ask(Wanted("reset-sandbox", work.tenant.slug, by, {}))
+    async with work.runtime.databases.directory.connection() as directory:
+        key = await Requests(directory).ask(Wanted("reset-sandbox", work.tenant.slug, by, {}))
     work.trail.note(request=key)
 
 

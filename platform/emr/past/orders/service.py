@@ -123,7 +123,8 @@ async def order(work: UnitOfWork, past: UnitOfWork, identity: Identity, wish: tu
         "counts": foreseen.counts,
     }
     by = work.principal.subject, work.principal.name
-    key = await _requests(work).ask(Asked(KIND, work.tenant.slug, by, detail, second=choice.everything))
+    async with _requests(work) as requests:
+        key = await requests.ask(Asked(KIND, work.tenant.slug, by, detail, second=choice.everything))
     work.trail.note(order=key)
     return key
 
@@ -131,13 +132,15 @@ async def order(work: UnitOfWork, past: UnitOfWork, identity: Identity, wish: tu
 @use_case(PERMISSION, "past.orders-listed")
 async def list_orders(work: UnitOfWork) -> Sequence[Request]:
     """The newest orders of the hospital."""
-    return await _requests(work).newest(work.tenant.slug, KIND, _LISTED)
+    async with _requests(work) as requests:
+        return await requests.newest(work.tenant.slug, KIND, _LISTED)
 
 
 @use_case(PERMISSION, "past.order-shown")
 async def show_order(work: UnitOfWork, key: str) -> tuple[Request, Mapping[Name, dict[str, Any]]]:
     """One of them, with those of the resources it brought back that one sees. Raises `NotFound`."""
-    found = await _requests(work).one(work.tenant.slug, KIND, key)
+    async with _requests(work) as requests:
+        found = await requests.one(work.tenant.slug, KIND, key)
     names = [(str(each[0]), str(each[1])) for each in found.progress.get("brought", ())]
     resources = await seen(work, names)
     work.trail.note(order=key)
@@ -151,11 +154,12 @@ async def decide(work: UnitOfWork, identity: Identity, key: str, outcome: Outcom
     Raises RecentSignInNeeded, `SecondPersonNeeded`, `NotFound`, `Conflict` where it is decided or its time is over.
     """
     identity.demand_recent(work.principal)
-    found = await _requests(work).one(work.tenant.slug, KIND, key)
-    own = found.asked_by == work.principal.subject
-    if own != (outcome == "withdrawn"):
-        raise SecondPersonNeeded
-    await _requests(work).decide(found, (work.principal.subject, work.principal.name), outcome)
+    async with _requests(work) as requests:
+        found = await requests.one(work.tenant.slug, KIND, key)
+        own = found.asked_by == work.principal.subject
+        if own != (outcome == "withdrawn"):
+            raise SecondPersonNeeded
+        await requests.decide(found, (work.principal.subject, work.principal.name), outcome)
     work.trail.note(order=key, outcome=outcome)
 
 
@@ -202,5 +206,7 @@ def _moment(past: UnitOfWork) -> Past:
     return past.tenant.past
 
 
-def _requests(work: UnitOfWork) -> Requests:
-    return Requests(work.runtime.databases.directory)
+@asynccontextmanager
+async def _requests(work: UnitOfWork) -> AsyncIterator[Requests]:
+    async with work.runtime.databases.directory.connection() as directory:
+        yield Requests(directory)

@@ -1,0 +1,154 @@
+"""The way of all hospitals to going live, and what the department writes to a hospital's checklist."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import httpx
+import pytest
+
+from emr.kernel.tenant import Tenant
+from emr.tenancy.golive import DEPARTMENT, HOSPITAL, template
+from tests.console.conftest import rows_of
+from tests.house import HOA_SEN, House
+from tests.identity.providers import Browser
+
+HTML = {"Accept": "text/html"}
+OURS, THEIRS = "announcement-live", "team-decision"
+LONG_AGO = date(2026, 1, 5)
+
+
+@pytest.fixture
+def late(live: House, hospital: Tenant) -> Iterator[Tenant]:
+    """A hospital with a point of its own that is overdue, and with one that is done."""
+    for item, state, due in ((THEIRS, "doing", LONG_AGO), ("team-owners", "done", None)):
+        live.sql(
+            "INSERT INTO directory.golive_items (tenant_id, item, state, owner, due, changed_by, changed_by_name)"
+            " VALUES (%s, %s, %s, 'Trưởng ban', %s, 'x', 'Thử')", hospital.id, item, state, due,
+        )  # fmt: skip
+    yield hospital
+    live.sql("DELETE FROM directory.golive_items WHERE tenant_id = %s", hospital.id)
+
+
+def send(live: House, who: Browser, hospital: Tenant, code: str, **fields: str) -> httpx.Response:
+    page = who.get(f"{live.url}/ops/proposals", headers=HTML).text
+    csrf = page.partition('name="_csrf" value="')[2].partition('"')[0]
+    address = f"{live.url}/ops/golive/{hospital.slug}/{code}"
+    return who.post(address, data=fields | {"_csrf": csrf}, headers=HTML)
+
+
+def kept(live: House, hospital: Tenant, code: str) -> list[tuple[object, ...]]:
+    query = "SELECT state, owner, due, note FROM directory.golive_items WHERE tenant_id = %s AND item = %s"
+    return live.sql(query, hospital.id, code)
+
+
+class TestTemplate:
+    def test_says_whose_task_each_point_is(self) -> None:
+        whose = {point.code: point.by for group in template() for point in group.points}
+        assert set(whose.values()) == {HOSPITAL, DEPARTMENT}
+        assert (whose[OURS], whose[THEIRS], whose["acceptance-restore"]) == (DEPARTMENT, HOSPITAL, DEPARTMENT)
+
+
+class TestCity:
+    def test_shows_milestones_and_what_is_late(self, live: House, auditor: Browser, late: Tenant) -> None:
+        page = auditor.get(f"{live.url}/ops/golive?q={late.slug}", headers=HTML).text
+        row = page.partition("<tbody>")[2].partition("</tbody>")[0]
+        assert row.count("<tr") == 1
+        assert "Quyết định lập ban triển khai" in row
+        assert "05/01/2026 · Trưởng ban" in row
+        assert "1/3" in row
+        assert rows_of(live, "golive.city-shown")
+
+    @pytest.mark.parametrize(
+        ("asked", "there"),
+        [
+            ("late=yes", 1), ("late=no", 0), ("stage=team", 1), ("stage=pilot", 0), ("stage=none", 0),
+            ("state=trial", 1), ("state=live", 0),
+        ],
+    )  # fmt: skip
+    def test_filters(self, live: House, auditor: Browser, late: Tenant, asked: str, there: int) -> None:
+        found = auditor.get(f"{live.url}/ops/api/golive?q={late.slug}&{asked}").json()
+        assert [each["slug"] for each in found] == [late.slug] * there
+
+    def test_sorts_by_what_is_late_and_by_a_milestone(self, live: House, auditor: Browser, late: Tenant) -> None:
+        for asked, last in (("-late", False), ("late", True), ("-team", False), ("team", True)):
+            slugs = [each["slug"] for each in auditor.get(f"{live.url}/ops/api/golive?sort={asked}").json()]
+            assert (slugs.index(late.slug) > slugs.index(HOA_SEN)) == last, asked
+
+    @pytest.mark.parametrize("given", ["x=1", "sort=size", "stage=nowhere", "late=perhaps", "state=closed"])
+    def test_an_unknown_parameter_or_value_is_named(self, live: House, operator: Browser, given: str) -> None:
+        answer = operator.get(f"{live.url}/ops/api/golive?{given}")
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, given.partition("=")[0])
+
+    def test_a_hospital_for_training_is_not_on_its_way(self, live: House, operator: Browser, late: Tenant) -> None:
+        live.sql("UPDATE directory.tenants SET definition = definition || '{\"sandbox\": true}' WHERE id = %s", late.id)
+        assert operator.get(f"{live.url}/ops/golive/{late.slug}").status_code == 404
+        assert operator.get(f"{live.url}/ops/api/golive?q={late.slug}").json() == []
+
+
+class TestHospital:
+    def test_its_checklist_says_whose_and_who_and_when(self, live: House, auditor: Browser, late: Tenant) -> None:
+        page = auditor.get(f"{live.url}/ops/golive/{late.slug}", headers=HTML).text
+        assert "Trưởng ban" in page
+        assert "quá hạn" in page
+        told = auditor.get(f"{live.url}/ops/api/golive/{late.slug}").json()
+        [point] = [each for each in told["points"] if each["code"] == THEIRS]
+        assert (point["by"], point["state"], point["due"], point["late"]) == (HOSPITAL, "doing", "2026-01-05", True)
+        assert told["milestones"]["team"] == {"settled": 1, "total": 3, "late": 1}
+        assert len(told["points"]) == 37
+
+    def test_what_is_not_there(self, live: House, operator: Browser, hospital: Tenant) -> None:
+        for path in ("nowhere", f"{hospital.slug}/nothing", f"nowhere/{OURS}"):
+            assert operator.get(f"{live.url}/ops/golive/{path}").status_code == 404
+
+
+class TestWrite:
+    def test_an_auditor_reads_and_changes_nothing(self, live: House, auditor: Browser, hospital: Tenant) -> None:
+        page = auditor.get(f"{live.url}/ops/golive/{hospital.slug}/{OURS}", headers=HTML)
+        assert (page.status_code, 'method="post" action="/ops/golive' in page.text) == (200, False)
+        assert send(live, auditor, hospital, OURS, state="done").status_code == 403
+        assert kept(live, hospital, OURS) == []
+
+    def test_what_is_the_hospitals_own_is_read_and_not_changed(
+        self, live: House, operator: Browser, late: Tenant
+    ) -> None:
+        page = operator.get(f"{live.url}/ops/golive/{late.slug}/{THEIRS}", headers=HTML).text
+        assert "người quản trị ở đó sửa" in page
+        before = kept(live, late, THEIRS)
+        assert send(live, operator, late, THEIRS, state="done").status_code == 403
+        assert kept(live, late, THEIRS) == before
+
+    @pytest.mark.parametrize(
+        ("field", "fields"),
+        [("state", {"state": "perhaps"}), ("note", {"state": "not-needed"}), ("due", {"state": "done", "due": "mai"})],
+    )
+    def test_refuses_by_field(
+        self, live: House, operator: Browser, hospital: Tenant, field: str, fields: dict[str, str]
+    ) -> None:
+        answer = send(live, operator, hospital, OURS, **fields)
+        assert (answer.status_code, f"#f-{field}" in answer.text) == (422, True)
+        assert kept(live, hospital, OURS) == []
+
+    def test_the_departments_task_is_kept_and_the_hospital_sees_it(
+        self, live: House, operator: Browser, hospital: Tenant
+    ) -> None:
+        due = date.today() + timedelta(days=30)  # noqa: DTZ011 - any day to come
+        answer = send(
+            live, operator, hospital, OURS, state="doing", owner="Tổ vận hành", due=due.strftime("%d/%m/%Y"), note="Chờ"
+        )
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/ops/golive/{hospital.slug}")
+        assert kept(live, hospital, OURS) == [("doing", "Tổ vận hành", due, "Chờ")]
+        row = rows_of(live, "golive.changed-by-department")[-1]["detail"]
+        assert row == {"hospital": hospital.slug, "point": OURS, "before": "open", "after": "doing"}
+
+    def test_by_token_too_and_never_by_a_session(self, live: House, operator: Browser, hospital: Tenant) -> None:
+        here = f"{live.url}/ops/api/golive/{hospital.slug}"
+        assert operator.post(f"{here}/{OURS}", json={"state": "done"}).status_code == 403
+        with live.client("ops", "city") as client:
+            wrong = client.post(f"{here}/{OURS}", json={"state": "done", "due": "31/12/2026"})
+            assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "due")
+            unsound = client.post(f"{here}/{OURS}", json={"state": "perhaps"})
+            assert (unsound.status_code, unsound.json()["errors"][0]["pointer"]) == (422, "state")
+            assert client.post(f"{here}/{THEIRS}", json={"state": "done"}).json()["code"] == "golive-hospitals-own"
+            assert kept(live, hospital, OURS) == []
+            done = client.post(f"{here}/{OURS}", json={"state": "done", "due": "2026-12-31"})
+            assert (done.status_code, done.json()["state"], done.json()["late"]) == (200, "done", False)
