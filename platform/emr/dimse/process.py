@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from emr.dimse.listener import Listener
 from emr.dimse.receiving import catch_up
-from emr.kernel.errors import Refusal
 from emr.telemetry.health import Readiness
 from emr.telemetry.logs import get_logger
 from emr.telemetry.management import serve_management
@@ -36,7 +35,7 @@ async def serve(runtime: Runtime, management_port: int, ready: Callable[[int, in
     get_logger().info("dicom ready", port=listener.port)
     if ready:
         ready(listener.port, management.port)
-    catching_up = asyncio.create_task(_catch_up(runtime), name="catch-up")
+    catching_up = asyncio.create_task(catch_up(runtime), name="catch-up")
     await stopping.wait()
     readiness.drain()
     await asyncio.to_thread(listener.stop, DRAIN_SECONDS)
@@ -44,13 +43,6 @@ async def serve(runtime: Runtime, management_port: int, ready: Callable[[int, in
     with contextlib.suppress(asyncio.CancelledError):
         await catching_up
     await management.stop()
-
-
-async def _catch_up(runtime: Runtime) -> None:
-    try:
-        await catch_up(runtime)
-    except Refusal as refusal:
-        get_logger().warning("catching up failed", code=refusal.code)
 
 
 async def _reason(runtime: Runtime) -> str | None:

@@ -13,6 +13,7 @@ from emr.kernel.errors import HospitalSuspended, Refusal
 from emr.kernel.ids import uuid7
 from emr.kernel.tenant import Tenant
 from emr.telemetry.activity import activity
+from emr.telemetry.logs import get_logger
 from emr.telemetry.spans import root_span
 from emr.work.runtime import Runtime
 from emr.work.unit import Request, refused, unit_of_work
@@ -41,7 +42,7 @@ async def receive(runtime: Runtime, visit: Visit, path: Path) -> Refusal | None:
             arrival = await read_arrival(path)
         except Refusal as refusal:
             row = refused(work_of=(visit.tenant, principal, request), refusal=refusal, at=runtime.clock())
-            await runtime.audit.record(visit.tenant.cell, [row])
+            await runtime.audit.record(runtime.registry.by_schema(visit.tenant.schema).cell, [row])
             return refusal
         try:
             async with unit_of_work(runtime, tenant, principal, request) as work:
@@ -82,11 +83,16 @@ def _now(runtime: Runtime, tenant: Tenant) -> Tenant:
 
 
 async def catch_up(runtime: Runtime) -> None:
-    """Studies that a process left behind when it was stopped hard."""
+    """Studies that a process left behind when it was stopped hard. A hospital whose cell does not answer, or that is on
+    the move, holds up no other.
+    """
     for tenant in runtime.registry.all():
         if tenant.ae_title and tenant.writable:
-            async with unit_of_work(runtime, tenant, device(tenant, tenant.ae_title)) as work:
-                await list_studies(work)
+            try:
+                async with unit_of_work(runtime, tenant, device(tenant, tenant.ae_title)) as work:
+                    await list_studies(work)
+            except Refusal as refusal:
+                get_logger().warning("catching up failed", hospital=tenant.slug, code=refusal.code)
 
 
 async def audit_refusal(runtime: Runtime, caller: Caller, refusal: Refused) -> None:
