@@ -1,7 +1,8 @@
 """Run the benchmarks, print tables, write bench.json: `python -m tests.benchmarks [B1 B2 …] [--times 1,4,16] [--hospitals 1,20,200]`.
 
 `--times`: how many times one hospital takes in the sample data; several sizes are measured one after the other while it grows. `--hospitals`:
-how many hold data, over which B1 is spread; for each number a service of its own. `--fleet`: how many B10 makes in a database of its own. Beside them stands an empty one, which takes the import.
+how many hold data, over which B1 is spread; for each number a service of its own. Beside them stands an empty one, which takes the import. `--fleet`: how many hospitals B10 makes in a database of its own, and
+`thousand`, the rehearsal, which takes long and runs only when it is named; `--keycloak`, `--minio`: with real ones; `--doors`: so many of its hospitals have every door tried.
 """
 
 import argparse
@@ -17,9 +18,11 @@ from tests.benchmarks.fleet import fleet
 from tests.benchmarks.ingest import ingest
 from tests.benchmarks.load import Result, drive
 from tests.benchmarks.machine import children, memory_mib
+from tests.benchmarks.rehearsal.city import Wanted
 from tests.benchmarks.report import Round, Scale, keep, show, show_sizes
 from tests.benchmarks.searches import lists, samples, searches
 from tests.benchmarks.service import Service, service
+from tests.benchmarks.thousand import thousand
 from tests.benchmarks.validating import validating
 from tests.house import ROOT
 
@@ -33,9 +36,12 @@ def main() -> None:
     parser.add_argument("--fleet", type=int, default=1000)
     parser.add_argument("--times", type=_numbers, default=(1,))
     parser.add_argument("--hospitals", type=_numbers, default=(1,))
+    for server in ("--keycloak", "--minio"):
+        parser.add_argument(server, action="store_true")
+    parser.add_argument("--doors", type=int, default=3)
     asked = parser.parse_args()
     rounds: list[Round] = []
-    for hospitals in asked.hospitals if set(asked.chosen) - {"B10"} else ():
+    for hospitals in asked.hospitals if set(asked.chosen) - {"B10", "thousand"} else ():
         with service(hospitals=hospitals + 1) as standing:
             taken = 0
             for times in asked.times:
@@ -45,9 +51,11 @@ def main() -> None:
                 show(done)
                 # What was measured is kept, also when a later size is cut off.
                 keep(rounds)
-    if "B10" in asked.chosen:
+    wanted = Wanted(asked.fleet, asked.keycloak, asked.minio, asked.doors)
+    fleets = {"B10": lambda: fleet(asked.fleet), "thousand": lambda: thousand(wanted)}
+    for name in fleets.keys() & set(asked.chosen):
         begun = time.monotonic()
-        done = Round(Scale(1, asked.fleet), fleet(asked.fleet), time.monotonic() - begun)
+        done = Round(Scale(1, asked.fleet), fleets[name](), time.monotonic() - begun)
         show(done)
         keep([*rounds, done])
     if len(rounds) > 1:

@@ -8,7 +8,6 @@ code, run by that copy's own `emr migrate`.
 import asyncio
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -30,27 +29,13 @@ from emr.tenancy.definition import HospitalFile
 from emr.tenancy.registry import read_tenants
 from emr_demo.onboarding import make_logins
 from emr_demo.postgres import Cluster, Tuning
+from tests.benchmarks.builds import THIS, command_of, next_build
 from tests.benchmarks.load import Result
-from tests.benchmarks.machine import description, measured
+from tests.benchmarks.machine import description, largest_backend_mib, measured
 from tests.house import ROOT, _key
 
 _AT_ONCE = 8
 _SECONDS = 6.0
-_SCRIPT = '''"""One column and one index more, for a measurement."""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "{name}"
-down_revision = "{before}"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    op.add_column("grants", sa.Column("measured", sa.Text(), nullable=True))
-    op.create_index("grants_measured", "grants", ["measured"])
-'''
 _READ = """
 SELECT (SELECT count(*) FROM resources WHERE type = 'Patient' AND id = 'x'), (SELECT count(*) FROM tokens WHERE key = 1),
   (SELECT count(*) FROM dates WHERE key = 1), (SELECT count(*) FROM strings WHERE key = 1),
@@ -139,17 +124,12 @@ async def _registry(settings: Settings) -> float:
 def _migrations(settings: Settings, folder: Path) -> dict[str, Any]:
     """`emr migrate` as a process: with nothing to do, then a real change from a copy of the code with a script more."""
     began = time.monotonic()
-    assert _emr(settings, ROOT / "platform") == []
+    assert _emr(settings, THIS) == []
     nothing = time.monotonic() - began
     began = time.monotonic()
     assert migration.migrate(settings.database) == []
     alone = time.monotonic() - began
-    copy = folder / "next"
-    shutil.copytree(ROOT / "platform" / "emr", copy / "emr")
-    scripts = copy / "emr" / "db" / "migrations" / "tenant"
-    newest = max(path.stem for path in scripts.glob("tenant_*.py"))
-    name = f"tenant_{int(newest[-4:]) + 1:04}"
-    (scripts / f"{name}.py").write_text(_SCRIPT.format(name=name, before=newest), "utf-8")
+    copy, name = next_build(folder)
     with measured([]) as spent:
         steps = _emr(settings, copy)
     assert all(step["outcome"] == "moved" and step["to"] == name for step in steps), steps[:3]
@@ -170,10 +150,10 @@ def _emr(settings: Settings, code: Path) -> list[dict[str, Any]]:
         "EMR_DATABASE__OWNER_URL": settings.database.owner_url,
         "PYTHONPATH": str(code),
     }
-    command = [sys.executable, "-c", "from emr.cli import main; main()", "migrate", "--json"]
     done = subprocess.run(
-        command, env=os.environ | environment, cwd=code, capture_output=True, text=True, check=False, timeout=1200
-    )
+        command_of("migrate", "--json"), env=os.environ | environment, cwd=code, capture_output=True, text=True,
+        check=False, timeout=1200,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
@@ -190,10 +170,10 @@ async def _transactions(settings: Settings, postgres: int) -> dict[str, Any]:
         many = await _read_for(pools, tenants, postgres)
         for _ in range(2):
             await _touch(pools, tenants)
-        first = _largest(postgres)
+        first = largest_backend_mib(postgres)
         for _ in range(2):
             await _touch(pools, tenants)
-        second = _largest(postgres)
+        second = largest_backend_mib(postgres)
     finally:
         await pools.close()
     return {
@@ -231,21 +211,6 @@ async def _touch(pools: Any, tenants: list[Any]) -> None:
                 await connection.fetchrow(_READ)
 
     await asyncio.gather(*(ask() for _ in range(_AT_ONCE)))
-
-
-def _largest(postgres: int) -> float:
-    """MiB that the largest backend holds for itself alone."""
-    found = 0.0
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            lines = dict(
-                line.split(":", 1) for line in status.read_text("ascii", "replace").splitlines() if ":" in line
-            )
-            if int(lines["PPid"]) == postgres:
-                found = max(found, int(lines["RssAnon"].split()[0]) / 1024)
-        except (OSError, KeyError):
-            continue
-    return round(found, 1)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,20 @@ def memory_mib(root: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def private_mib(process: int) -> float:
+    """Memory that a process shares with nobody, in MiB; 0 for one that is gone."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text("ascii").splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
+def largest_backend_mib(postgres: int) -> float:
+    """What the largest backend of a server holds for itself alone, in MiB."""
+    return round(max((private_mib(pid) for pid in children(postgres)), default=0.0), 1)
+
+
 def children(root: int) -> list[int]:
     """Processes whose parent is this one."""
     return [pid for pid, parent, _ in _processes() if parent == root]
