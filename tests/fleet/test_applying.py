@@ -3,14 +3,19 @@
 import json
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 
+from emr.db.migrate import owner_engine
 from emr.fleet.applying import Manner, apply
 from emr.fleet.differences import OBJECTS_READY, plan
+from emr.fleet.files import read_hospitals
+from emr.fleet.onboarding import make_hospital
 from emr.fleet.organizations import organizations_of
 from emr.kernel.errors import Unavailable
 from emr.settings import Identity, Settings, Storage
@@ -124,6 +129,37 @@ class TestSeveral:
         outcomes = {each.slug: each for each in apply(folder.settings, some) if each.slug in (good, bad, better)}
         assert (outcomes[good].error, outcomes[better].error) == (None, None)
         assert str(outcomes[bad].error).startswith("organization: ")
+
+
+class TestHeldUp:
+    def test_two_are_made_beside_each_other(self, folder: Folder) -> None:
+        """Whoever is in the middle of making one keeps nobody else waiting."""
+        first, second = new(folder, 2)
+        by_slug = {each.slug: each for each in read_hospitals(folder.path)}
+        settings = folder.settings
+
+        def reached(point: str) -> None:
+            if point == "apply-role-made":
+                with owner_engine(settings.database.owner_url).begin() as beside:
+                    make_hospital(beside, settings, by_slug[second])
+
+        with owner_engine(settings.database.owner_url).begin() as connection:
+            make_hospital(connection, settings, by_slug[first], reached=reached)
+        assert {each.kind for each in plan(settings) if each.slug in (first, second)} == {"objects"}
+
+    def test_a_step_that_a_lock_was_in_the_way_of_is_tried_again(self, folder: Folder) -> None:
+        [slug] = new(folder)
+        name = f"emr tenants apply:{slug}"
+        with psycopg.connect(folder.settings.database.owner_url, autocommit=True) as other:
+            other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+            release = threading.Timer(
+                4.5, lambda: other.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
+            )
+            release.start()
+            [outcome] = [each for each in apply(folder.settings, nobody) if each.slug == slug]
+            release.join()
+        assert (outcome.kind, outcome.error) == ("create", None)
+        assert outcome.seconds > 4
 
 
 class TestProviderDown:

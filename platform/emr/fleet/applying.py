@@ -18,7 +18,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from emr.db.migrate import owner_address
-from emr.fleet.campaign import reason_of
+from emr.fleet.campaign import is_lock, reason_of
 from emr.fleet.differences import Difference, compare, look, of_one
 from emr.fleet.joining_steps import STEPS, Site
 from emr.fleet.onboarding import MakeOrganization
@@ -30,6 +30,8 @@ from emr.work.faults import kill_points
 
 _RECYCLE_SECONDS: Final = 20
 """A backend that has seen many schemas never gives the memory back: a connection is used so long and not longer."""
+_ATTEMPTS: Final = 3
+"""At a step that another transaction's lock held up: on a busy server four hospitals beside each other do that."""
 _AGAIN: Final = "run emr tenants apply again; it goes on from here"
 _MENDED_ELSEWHERE: Final = ("tables", "key", "revision", "unasked")
 
@@ -180,12 +182,17 @@ async def _take_steps(
 
 
 async def _take(site: Site, hospital: HospitalFile, name: str, difference: Difference) -> _Taken:
-    try:
-        return _Taken(name, note=await STEPS[name].take(site, hospital, difference))
-    except Refusal as refusal:
-        return _Taken(name, refusal.message)
-    except (SQLAlchemyError, psycopg.Error) as error:
-        return _Taken(name, reason_of(error))
+    """One step; what somebody's lock held up is tried again."""
+    left = _ATTEMPTS
+    while True:
+        left -= 1
+        try:
+            return _Taken(name, note=await STEPS[name].take(site, hospital, difference))
+        except Refusal as refusal:
+            return _Taken(name, refusal.message)
+        except (SQLAlchemyError, psycopg.Error) as error:
+            if not (left and is_lock(error)):
+                return _Taken(name, reason_of(error))
 
 
 def _outcome(hospital: HospitalFile, kind: str, taken: Sequence[_Taken], again: str, seconds: float) -> Outcome:

@@ -201,7 +201,7 @@ def _move(url: str, hospital: Hospital) -> _Moved:
         step = Step(
             hospital.slug, History.TENANT.value, before, head(History.TENANT), reason, "failed", seconds, tried.tried
         )
-        return _Moved(tried, step, held_up=_is_lock(error))
+        return _Moved(tried, step, held_up=is_lock(error))
     seconds = time.monotonic() - began
     step = Step(hospital.slug, History.TENANT.value, before, after, seconds=seconds, attempts=tried.tried)
     return _Moved(tried, step)
@@ -237,7 +237,8 @@ def _engine(url: str) -> Engine:
     )
 
 
-def _is_lock(error: Exception) -> bool:
+def is_lock(error: Exception) -> bool:
+    """Whether somebody else's lock was in the way."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return isinstance(cause, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected)
 

@@ -41,7 +41,7 @@ _SCHEMA: Final = text(
     "SELECT id, schema, cell, definition ->> 'tier' AS tier FROM directory.tenants WHERE slug = :slug"
 )
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('emr.cell.' || :cell, 0))")
-_HELD: Final = text("SELECT count(*) FROM directory.tenants WHERE cell = :cell")
+_HELD: Final = text("SELECT count(*) FROM directory.tenants WHERE cell = :cell AND id <> :but")
 _EVENT: Final = text(
     "INSERT INTO directory.tenant_events (tenant_id, actor, event, detail)"
     " VALUES (:tenant, 'emr tenants apply', :event, CAST(:detail AS jsonb))"
@@ -75,7 +75,7 @@ def make_hospital(
     """
     named = named or Named.anew()
     schema = named.schema
-    demand_room(connection, settings.database, hospital.cell)
+    _refuse_full(connection, settings.database, hospital.cell, named.id)
     _write_down(connection, settings, hospital, named)
     reached("apply-row-written")
     with in_cell(connection, settings.database, hospital.cell) as cell:
@@ -85,15 +85,21 @@ def make_hospital(
         reached("apply-role-made")
         stand(connection, schema, fill_hospital(cell, schema))
         note_event(connection, named.id, "hospital.created", {"slug": hospital.slug})
+        # Last in the transaction, as what follows: until its end no other hospital of the cell comes so far.
+        demand_room(connection, settings.database, hospital.cell, named.id)
         roles.join_hospitals(cell, schema)
         reached("apply-tables-made")
     return schema
 
 
-def demand_room(directory: Connection, settings: Database, cell: str) -> None:
-    """Raise `Conflict` where a cell has as many hospitals as it takes; till the caller's end none comes beside."""
+def demand_room(directory: Connection, settings: Database, cell: str, hospital_id: str) -> None:
+    """Raise `Conflict` where a cell has as many others as it takes; till the caller's end none comes beside."""
     directory.execute(_ONE_AT_A_TIME, {"cell": cell})
-    if directory.execute(_HELD, {"cell": cell}).scalar_one() >= settings.cell_hospitals:
+    _refuse_full(directory, settings, cell, hospital_id)
+
+
+def _refuse_full(directory: Connection, settings: Database, cell: str, hospital_id: str) -> None:
+    if directory.execute(_HELD, {"cell": cell, "but": hospital_id}).scalar_one() >= settings.cell_hospitals:
         rule = f"The cell {cell} has {settings.cell_hospitals} hospitals, and takes no more."
         raise Conflict("cell-full", rule, location="cell")
 

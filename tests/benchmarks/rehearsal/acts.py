@@ -21,6 +21,7 @@ KEEPER = "Trung tâm Lưu trữ thành phố, biên bản 12/2026"
 
 def onboard(city: City) -> None:
     """All hospitals from their files; then again, with nothing to do."""
+    city.emr("migrate", "--json")
     city.write_files()
     planned = city.emr("tenants", "plan", "--json", at="plan_new")
     assert sum(each["difference"] == "create" for each in planned) == len(city.slugs), planned[:3]

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from urllib.parse import quote
 
 import psycopg
 
 from emr.border.knocking import Answer, Knock, Knocker, knocker
+from emr.db.cells import DEFAULT_CELL
 from emr.db.pools import databases
 from emr.identity.sessions import session_cookie
 from emr.identity.visits import Guest, Visit, Visits
@@ -19,7 +21,7 @@ from emr.settings import Settings
 from emr.tenancy.registry import read_tenants
 
 _FHIR = {"Content-Type": "application/fhir+json"}
-_NOWHERE = "khong-co-benh-vien"
+_NEVER = "chua-bao-gio-co"
 _AT_ONCE = 4
 
 
@@ -56,9 +58,8 @@ async def probe(settings: Settings, slugs: Sequence[str]) -> Probes:
         async with knocker(settings.http.base_url, session_cookie(settings), 5_000) as client:
             asking = _Asking(client, visits, found)
             await _all([partial(asking.plant, each) for each in tenants])
-            nowhere = await client.ask(Knock("GET", f"/h/{_NOWHERE}/fhir/Patient"), None)
             pairs = zip(tenants, [*tenants[1:], tenants[0]], strict=True)
-            await _all([partial(asking.knock, one, other, nowhere) for one, other in pairs])
+            await _all([partial(asking.knock, one, other) for one, other in pairs])
     finally:
         await pools.directory.close()
     await asyncio.to_thread(_in_database, settings.database.url, tenants, found)
@@ -94,7 +95,7 @@ class _Asking:
             own = await self._ask(tenant, f"Patient?name={quote(planted.word)}", doctor)
             self._found.note(f"{tenant.slug} finds its own", right=planted.id in own.text)
 
-    async def knock(self, tenant: Tenant, other: Tenant, nowhere: Answer) -> None:
+    async def knock(self, tenant: Tenant, other: Tenant) -> None:
         """As a doctor of `tenant`: what is `other`'s, at home and at its door; and as nobody."""
         planted, note = self._planted[other.slug], self._found.note
         async with self._visits.during(Guest("doctor"), tenant) as doctor:
@@ -104,18 +105,20 @@ class _Asking:
             one = await self._ask(tenant, f"Patient/{planted.id}", doctor)
             note(f"{tenant.slug} has no patient of {other.slug}", right=one.status == 404)
             door = await self._ask(other, f"Patient/{planted.id}", doctor)
-            empty = await self._client.ask(Knock("GET", f"/h/{_NOWHERE}/fhir/Patient/{planted.id}"), doctor)
-            note(f"{tenant.slug} is shut out at {other.slug}", right=(door.status, empty.status) == (403, 403))
+            empty = await self._ask(other, f"Patient/{_NEVER}", doctor)
+            said = f"{door.status}, behind an empty door {empty.status}"
+            note(f"{tenant.slug} is shut out at {other.slug} ({said})", right=(door.status, empty.status) == (403, 403))
         stranger = await self._ask(other, "Patient", None)
-        note(f"nobody is shut out at {other.slug}", right=stranger.status == nowhere.status == 401)
+        note(f"nobody is shut out at {other.slug} ({stranger.status})", right=stranger.status == 401)
 
     async def _ask(self, tenant: Tenant, path: str, visit: Visit | None) -> Answer:
         return await self._client.ask(Knock("GET", f"/h/{tenant.slug}/fhir/{path}"), visit)
 
 
 def _in_database(url: str, tenants: Sequence[Tenant], found: Probes) -> None:
-    """With the service's own login: as one hospital, the table of another."""
-    pairs = zip(tenants, [*tenants[1:], tenants[0]], strict=True)
+    """With the service's own login: as one hospital, the table of another in the same cell."""
+    here = [each for each in tenants if each.cell == DEFAULT_CELL]
+    pairs = pairwise(here)
     with psycopg.connect(url) as connection:
         for one, other in pairs:
             connection.execute(f"SET LOCAL ROLE {one.schema}")

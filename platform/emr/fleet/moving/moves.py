@@ -137,7 +137,7 @@ def demand_possible(connection: Connection, settings: Database, of: Hospital, ta
     if theirs < ours:
         rule = f"The cell {target} is PostgreSQL {theirs}, older than {ours}, from which it would come."
         raise Conflict("cell-older", rule, location="to")
-    demand_room(connection, settings, target)
+    demand_room(connection, settings, target, of.id)
 
 
 def begin(connection: Connection, of: Hospital, target: str, by: str) -> Move:
