@@ -197,6 +197,20 @@ class TestWatchers:
         assert knocks
         assert all("người ngoài bệnh viện" in row[3] and row[1] != "Người không đăng nhập" for row in knocks)
 
+    def test_a_refusal_says_for_what_reason(
+        self, live: House, home: str, officer: httpx.Client, doctor: httpx.Client, person: str, seal: Seal
+    ) -> None:
+        with live.client("cashier") as cashier:
+            assert cashier.get(f"{live.fhir(HOA_SEN)}/Observation").status_code == 403
+        assert doctor.get(f"{live.fhir(HOA_SEN)}/Patient/{mark()}").status_code == 404
+        seal()
+        found = {(row[2], row[4]) for row in rows(officer.post(home, data={"kind": "refused"}))}
+        assert {
+            ("Thu ngân", "vai trò không được xem loại hồ sơ này"),
+            ("Bác sĩ", "không có, hoặc không được thấy"),
+            ("", "không thuộc bệnh viện này"),
+        } <= found
+
     def test_a_member_is_no_watcher(self, home: str, officer: httpx.Client, person: str) -> None:
         window = rows(officer.get(f"{home}/watchers"))
         assert not any("mở bệnh án" in row[3] and row[2] == "Bác sĩ" for row in window if len(row) == 6)

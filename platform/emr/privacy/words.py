@@ -107,6 +107,26 @@ _WHY: Final = {
     "ETREAT": mark("điều trị cấp cứu"),
     "HSYSADMIN": mark("hỗ trợ, bằng quyền tạm thời"),
 }
+_REFUSED: Final = {
+    "not-a-member": mark("không thuộc bệnh viện này"),
+    "role-may-not": mark("vai trò không được làm việc này"),
+    "role-may-not-see": mark("vai trò không được xem loại hồ sơ này"),
+    "role-may-not-change": mark("vai trò không được sửa loại hồ sơ này"),
+    "scope-may-not": mark("phần mềm không được cấp quyền này"),
+    "outside-hours": mark("ngoài giờ cho phép"),
+    "second-factor-needed": mark("thiếu bước xác thực thứ hai"),
+    "recent-sign-in-needed": mark("phải đăng nhập lại"),
+    "session-locked": mark("phiên đang khóa"),
+}
+_REFUSED_AS: Final = (
+    (("Unauthenticated", "NotSignedIn", "TokenRefused"), mark("chưa đăng nhập")),
+    (("Forbidden", "Form", "Needed", "Missing"), mark("không được phép")),
+    (("NotFound", "Gone"), mark("không có, hoặc không được thấy")),
+    (("Conflict", "Taken", "Held", "Elsewhere"), mark("trùng với một thay đổi khác")),
+    (("Unavailable", "Suspended", "Moving", "Busy", "Requests"), mark("hệ thống tạm thời không phục vụ")),
+    (("",), mark("nội dung gửi lên không hợp lệ")),
+)
+"""What a kind of refusal ends with, and what it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +205,20 @@ def _line(entry: Entry, zone: ZoneInfo, facts: Facts) -> Line:
         role=ROLE_NAMES.get(role, role),
         what=_what(entry),
         code=str(text["action"]),
-        why=_WHY.get(str(detail.get("purpose", "")), ""),
+        why=_why(detail),
         patients=tuple(text["patients"]),
         refused=text["outcome"] != "success",
         hints=tuple(HINTS[each] for each in hints),
     )
+
+
+def _why(detail: Mapping[str, Any]) -> str:
+    """The purpose of use, or for what reason it was refused."""
+    purpose, kind = _WHY.get(str(detail.get("purpose", "")), ""), str(detail.get("kind", ""))
+    if purpose or not detail.get("codes"):
+        return purpose
+    refused = [_REFUSED[code] for code in detail["codes"] if code in _REFUSED]
+    return refused[0] if refused else next(words for endings, words in _REFUSED_AS if kind.endswith(endings))
 
 
 def _what(entry: Entry) -> str:
