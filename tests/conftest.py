@@ -1,5 +1,6 @@
 """What every test may ask for. Servers start when first asked for, once in a run."""
 
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
@@ -84,6 +85,12 @@ def seal(live: House) -> Callable[[], None]:
         await parts.close()
 
     return lambda: in_a_loop(turn, live.settings)
+
+
+def pytest_collection_finish() -> None:
+    """The thousands of tests stay: the garbage collector need not look through them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

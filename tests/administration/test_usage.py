@@ -87,7 +87,7 @@ class TestPages:
                 (int((most << 30) * 0.85), "Hãy báo đơn vị vận hành trước"),
             ):
                 live.sql(plant, size)
-                deadline = time.monotonic() + 10
+                deadline = time.monotonic() + 30
                 try:
                     while says not in client.get(address, headers={"Accept": "text/html"}).text:
                         assert time.monotonic() < deadline

@@ -80,7 +80,7 @@ def strict(live: House) -> str:
     """A hospital that shows patients to none but who treats them."""
     slug = f"strict-{mark()[:8]}"
     live.new_hospital(slug, access=STRICT)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while httpx.get(f"{live.fhir(slug)}/metadata", trust_env=False).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)

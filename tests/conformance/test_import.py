@@ -136,7 +136,7 @@ def reader(brought: Brought, live: House) -> Iterator[httpx.Client]:
     live.sql(f"{members} FROM directory.memberships WHERE tenant_id = %s", ours, theirs)
     headers = {"Authorization": f"Bearer {live.token('warehouse')}"}
     with httpx.Client(base_url=live.fhir(brought.slug), headers=headers, timeout=60, trust_env=False) as client:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while client.get("/Patient?_count=1").status_code != 200:
             assert time.monotonic() < deadline, client.get("/Patient?_count=1").text
             time.sleep(0.1)

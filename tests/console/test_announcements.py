@@ -41,7 +41,7 @@ def fields(**more: str) -> dict[str, str]:
 
 def shown(live: House, who: Browser, slug: str, text: str, *, there: bool = True) -> bool:
     """Whether the hospital's first page says it within a few seconds, or stops saying it."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while (text in who.get(f"{live.url}/h/{slug}/", headers=HTML).text) != there:
         if time.monotonic() > deadline:
             return not there

@@ -341,8 +341,8 @@ _OPEN = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transac
 
 
 def settles_at(look: Callable[[], int], wanted: int) -> bool:
-    """Whether it comes to that within a few seconds; others may be at work for a moment."""
-    deadline = time.monotonic() + 5
+    """Whether it comes to that within half a minute; others may be at work for a moment."""
+    deadline = time.monotonic() + 30
     while look() != wanted and time.monotonic() < deadline:
         time.sleep(0.05)
     return look() == wanted

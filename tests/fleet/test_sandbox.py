@@ -231,7 +231,7 @@ def as_admin(house: House, tenant: Tenant) -> Iterator[httpx.Client]:
         tenant.id, house.tenants[HOA_SEN].id,
     )  # fmt: skip
     with house.client("admin", HOA_SEN) as client:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while client.get(f"{house.url}/h/{tenant.slug}/admin/sandbox").status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -222,7 +222,7 @@ def in_state(live: House) -> Iterator[Callable[[str], None]]:
     def change(state: str) -> None:
         live.sql(tell, state, REASON, CAU_VONG)
         with live.client("doctor", CAU_VONG) as client:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while not shows(client.get(home, headers={"Accept": "text/html"}).text, state):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
