@@ -97,10 +97,10 @@ class TestChange:
 
     def test_of_what_is_fixed_is_refused_alone(self, folder: Folder, slug: str) -> None:
         settled(folder, slug)
-        folder.change(slug, 'facility_code: "', 'tier: dedicated\nfacility_code: "')
+        folder.change(slug, 'facility_code: "', 'cell: north\ntier: dedicated\nfacility_code: "')
         [(kind, error)] = settled(folder, slug)
         assert kind == "change"
-        assert "tier" in str(error)
+        assert "cell cannot be changed by a file" in str(error)
 
     def test_of_the_first_state_is_no_change(self, folder: Folder, slug: str) -> None:
         settled(folder, slug)

@@ -23,6 +23,13 @@ FROM unnest(CAST(:names AS text[]), CAST(:hospitals AS bool[])) AS h (name, hosp
 LEFT JOIN pg_roles r ON r.rolname = h.name
 """)
 """Not `pg_has_role`: it makes the list of all that a login may become anew for each question, and that is everybody."""
+_SURPLUS: Final = text("""
+SELECT DISTINCT h.schema, CAST(l.rolname AS text) AS login
+FROM unnest(CAST(:names AS text[]), CAST(:schemas AS text[]), CAST(:logins AS text[])) AS h (name, schema, login)
+JOIN pg_roles r ON r.rolname = h.name JOIN pg_auth_members m ON m.roleid = r.oid JOIN pg_roles l ON l.oid = m.member
+WHERE l.rolcanlogin AND NOT l.rolsuper AND l.rolname <> current_user AND l.rolname <> h.login
+ORDER BY 1, 2
+""")
 _TABLES: Final = text("""
 SELECT h.name, w."table", w."right"
 FROM unnest(CAST(:names AS text[])) AS h (name)
@@ -42,6 +49,21 @@ WHERE a.grantee = g.oid
 def absent_schemas(connection: Connection, schemas: Sequence[str]) -> set[str]:
     """Those of these hospitals' schemas that are not there."""
     return {row.name for row in connection.execute(_SCHEMAS, {"names": list(schemas)})}
+
+
+def surplus_logins(connection: Connection, logins: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """By schema, the logins that can become the hospital and are not its own; such a schema alone is in it.
+
+    logins: by schema, the login that the hospital works with.
+    """
+    named = [(name, schema, login) for schema, login in logins.items() for name in (schema, seen_of(schema))]
+    surplus: dict[str, list[str]] = defaultdict(list)
+    if named:
+        names, schemas, own = zip(*named, strict=True)
+        asked = {"names": list(names), "schemas": list(schemas), "logins": list(own)}
+        for row in connection.execute(_SURPLUS, asked):
+            surplus[row.schema].append(row.login)
+    return surplus
 
 
 def missing_rights(connection: Connection, schemas: Sequence[str], login: str) -> Mapping[str, Sequence[str]]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from emr.db import seen
 from emr.db.owning import make_role, run, run_all
 from emr.db.tables import tenant as tenant_tables
+from emr.kernel.errors import Conflict
 
 PLATFORM_ROLES: Final = ("emr_directory", "emr_cell", "emr_audit", "emr_archive", "emr_hospital")
 _APPEND_ONLY: Final = tenant_tables.IMMUTABLE
@@ -125,6 +126,28 @@ def make_hospital_role(connection: Connection, schema: str, login: str, *, dedic
     run(connection, "GRANT {role} TO {login}", role=schema, login=login)
     if dedicated:
         run(connection, "GRANT emr_audit TO {login}", login=login)
+
+
+def leave_hospital(connection: Connection, schema: str, login: str, *, dedicated: bool = False) -> None:
+    """Another login than the hospital's can become it no more. dedicated: it was the hospital's own, and seals nothing
+    any more. A transaction that has become the hospital already goes on to its end.
+    """
+    names = {"login": login, "schema": schema, "seen": seen.seen_of(schema)}
+    run_all(connection, [("REVOKE {schema} FROM {login}", names), ("REVOKE {seen} FROM {login}", names)])
+    if dedicated:
+        run(connection, "REVOKE emr_audit FROM {login}", login=login)
+
+
+def demand_login(url: str, schema: str) -> None:
+    """Raise `Conflict` unless whoever signs in at this address can become the hospital and seal its trail."""
+    try:
+        # Within a transaction alone: a pooler may give the connection to anybody afterwards.
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            for role in (schema, seen.seen_of(schema), "emr_audit"):
+                connection.execute("SELECT set_config('role', %s, true)", (role,))
+    except psycopg.Error as error:
+        rule = "The login that the hospital would work with does not answer, or cannot become the hospital."
+        raise Conflict("login-refused", rule, location="tier") from error
 
 
 def join_hospitals(connection: Connection, schema: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from emr.db.cells import DEFAULT_CELL, login_url
 from emr.db.migrate import History, head, owner_engine
-from emr.db.rights import absent_schemas, missing_rights
+from emr.db.rights import absent_schemas, missing_rights, surplus_logins
 from emr.fleet.files import FilesBroken, Read, read_files
 from emr.fleet.migration import login_of
 from emr.identity.provisioning import Listing, Organization, Organizations
@@ -24,7 +24,7 @@ SANDBOX_FILLED: Final = "hospital.sandbox-filled"
 DOES: Final = {
     "create": "apply makes it",
     "change": "apply changes it",
-    "rights": "apply gives them back",
+    "rights": "apply makes them so",
     "organization": "apply makes it so at the identity provider",
     "objects": "apply tries the object store with the hospital's key",
     "administrator": "apply invites them",
@@ -65,11 +65,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What stands: the directory's rows by slug, what schemas lack, and the provider's organizations if they count."""
+    """What stands: the directory's rows by slug, what schemas lack, which logins can become one and should not, and the
+    provider's organizations if they count.
+    """
 
     rows: Mapping[str, Any]
     absent: frozenset[str]
     missing: Mapping[str, Sequence[str]]
+    surplus: Mapping[str, Sequence[str]]
     organizations: Listing | None
     unasked: str = ""
 
@@ -99,9 +102,11 @@ def look(settings: Settings, slug: str = "") -> World:
         schemas = [row.schema for row in rows.values() if row.cell == DEFAULT_CELL and slug in ("", row.slug)]
         absent = absent_schemas(connection, schemas)
         there = [schema for schema in schemas if schema not in absent]
-        missing = _missing(connection, there, _logins(settings.database, rows.values()))
+        logins = _logins(settings.database, rows.values())
+        missing = _missing(connection, there, logins)
+        surplus = surplus_logins(connection, {schema: logins[schema] for schema in there if schema in logins})
     organizations, unasked = _organizations(settings)
-    return World(rows, frozenset(absent), missing, organizations, unasked)
+    return World(rows, frozenset(absent), missing, surplus, organizations, unasked)
 
 
 def demand_free(files: Sequence[Read], rows: Mapping[str, Any]) -> None:
@@ -182,8 +187,8 @@ def _of_hospital(hospital: HospitalFile, row: Any, world: World) -> Iterator[Dif
         yield Difference(slug, "change", fields)
     if row.schema in world.absent:
         yield Difference(slug, "tables", {row.schema: (None, "schema")})
-    elif row.schema in world.missing:
-        yield Difference(slug, "rights", {word: (None, word) for word in world.missing[row.schema]})
+    elif row.schema in world.missing or row.schema in world.surplus:
+        yield Difference(slug, "rights", _rights(row.schema, world))
     elif row.revision != head(History.TENANT):
         yield Difference(slug, "revision", {"revision": (row.revision, head(History.TENANT))})
     if not row.keyed:
@@ -198,6 +203,12 @@ def _of_hospital(hospital: HospitalFile, row: Any, world: World) -> Iterator[Dif
         yield Difference(slug, "administrator", {"identity.administrator": (None, person.email)})
     if hospital.sandbox and SANDBOX_FILLED not in row.done:
         yield Difference(slug, "sandbox", {"sandbox": (None, "made-up patients")})
+
+
+def _rights(schema: str, world: World) -> Fields:
+    missing: Fields = {word: (None, word) for word in world.missing.get(schema, ())}
+    surplus = [f"membership of {login}" for login in world.surplus.get(schema, ())]
+    return {**missing, **{word: (word, None) for word in surplus}}
 
 
 def _organization(hospital: HospitalFile, stored_id: str | None, world: World) -> Fields:

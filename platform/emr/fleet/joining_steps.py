@@ -12,10 +12,19 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
+from emr.db.roles import demand_login
 from emr.fleet.differences import OBJECTS_READY, Difference
 from emr.fleet.inviting import invite_first
-from emr.fleet.onboarding import MakeOrganization, change_hospital, make_hospital, note_event, restore_rights
+from emr.fleet.onboarding import (
+    MakeOrganization,
+    change_hospital,
+    demand_changeable,
+    make_hospital,
+    note_event,
+    restore_rights,
+)
 from emr.fleet.sandbox.resetting import reset
+from emr.fleet.tiers import HEARD_SECONDS, let_in
 from emr.identity.people import People
 from emr.identity.realm import Realm
 from emr.kernel.errors import Unavailable
@@ -134,7 +143,17 @@ async def _make(site: Site, hospital: HospitalFile, difference: Difference) -> s
 
 
 async def _change(site: Site, hospital: HospitalFile, difference: Difference) -> str:
-    await site.in_database(lambda connection: change_hospital(connection, hospital, difference.fields))
+    fields, database = difference.fields, site.settings.database
+    demand_changeable(fields)
+    if "tier" in fields:
+        url, schema = await site.in_database(lambda connection: let_in(connection, database, hospital))
+        await asyncio.get_running_loop().run_in_executor(site.threads, demand_login, url, schema)
+        site.reached("apply-login-let-in")
+    await site.in_database(lambda connection: change_hospital(connection, hospital, fields))
+    if "tier" in fields:
+        site.reached("apply-tier-changed")
+        await asyncio.sleep(HEARD_SECONDS)
+        await site.in_database(lambda connection: restore_rights(connection, site.settings, hospital.slug, fields))
     return ""
 
 

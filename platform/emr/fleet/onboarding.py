@@ -9,7 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from emr.db import roles, seen
-from emr.db.cells import login_url
+from emr.db.cells import login_url, login_urls
+from emr.db.rights import surplus_logins
 from emr.fleet.campaign import fill_hospital, stand
 from emr.fleet.migration import login_of
 from emr.fleet.owned import in_cell
@@ -24,7 +25,7 @@ from emr.work.faults import Reached, nowhere
 MakeOrganization = Callable[[HospitalFile, str | None], str | None]
 """Makes a hospital's organization at the identity provider, or finds the one with the id known so far; gives its id."""
 
-FIXED: Final = ("cell", "sandbox", "tier")
+FIXED: Final = ("cell", "sandbox")
 """What a file says once; moving a hospital, or making another thing of it, has its own command or none."""
 _INSERT: Final = text(
     "INSERT INTO directory.tenants (id, slug, schema, cell, state, definition, managed_by, index_key)"
@@ -125,27 +126,37 @@ def _write_down(connection: Connection, settings: Settings, hospital: HospitalFi
     )
 
 
-def change_hospital(connection: Connection, hospital: HospitalFile, fields: Mapping[str, Any]) -> None:
-    """Another definition. fields: names of those that differ. Raises `Conflict` for what no file can change."""
+def demand_changeable(fields: Mapping[str, Any]) -> None:
+    """Raise `Conflict` for what no file can change. fields: names of those that differ."""
     fixed = [name for name in fields if name in FIXED]
     if fixed:
         rule = f"{', '.join(fixed)} cannot be changed by a file; `emr tenants move` brings a hospital to another cell"
         raise Conflict("hospital-fixed", rule, location=fixed[0])
+
+
+def change_hospital(connection: Connection, hospital: HospitalFile, fields: Mapping[str, Any]) -> None:
+    """Another definition. fields: names of those that differ. Raises `Conflict` for what no file can change."""
+    demand_changeable(fields)
     row = {"definition": json.dumps(hospital.as_json()), "slug": hospital.slug}
     tenant_id = connection.scalar(_CHANGE, row)
     note_event(connection, tenant_id, "hospital.changed", {"fields": sorted(fields)})
 
 
-def restore_rights(connection: Connection, settings: Settings, slug: str, missing: Mapping[str, Any]) -> None:
-    """Roles, memberships, rights and views of a hospital whose tables stand, as they were when it was made."""
+def restore_rights(connection: Connection, settings: Settings, slug: str, differing: Mapping[str, Any]) -> None:
+    """Roles, memberships, rights and views of a hospital whose tables stand, as they were when it was made, and no
+    login but its own that can become it.
+    """
     row = connection.execute(_SCHEMA, {"slug": slug}).one()
-    url = login_url(settings.database, row.cell, slug, row.tier)
+    login = login_of(login_url(settings.database, row.cell, slug, row.tier))
+    common = login_of(login_urls(settings.database)[row.cell])
     with in_cell(connection, settings.database, row.cell) as cell:
-        roles.make_hospital_role(cell, row.schema, login_of(url), dedicated=row.tier == DEDICATED)
+        roles.make_hospital_role(cell, row.schema, login, dedicated=row.tier == DEDICATED)
         roles.grant_hospital(cell, row.schema)
         seen.establish(cell, row.schema)
         roles.join_hospitals(cell, row.schema)
-    note_event(connection, row.id, "hospital.rights-restored", {"missing": sorted(missing)})
+        for other in surplus_logins(cell, {row.schema: login}).get(row.schema, ()):
+            roles.leave_hospital(cell, row.schema, other, dedicated=other != common)
+    note_event(connection, row.id, "hospital.rights-restored", {"missing": sorted(differing)})
 
 
 def note_event(connection: Connection, tenant_id: str, event: str, detail: Mapping[str, Any]) -> None:
