@@ -1,4 +1,4 @@
-"""The service's image, really built from `platform/Dockerfile` with buildah, and containers of it on this machine's loopback.
+"""The service's image and that for backups, really built with buildah, and containers of them on this machine's loopback.
 
 No container engine and no image registry is needed: the base is a Debian root that `ops/tools/image-base` makes once,
 and processes run under chroot isolation. Layers are kept in the cache, so a second build only copies the service.
@@ -67,10 +67,7 @@ class Container:
 @functools.cache
 def build() -> Image:
     """Build the image from the work tree, once; skips where the base or buildah is missing, fails in CI."""
-    base = cache() / "image" / "debian-bookworm.tar"
-    tool("buildah")
-    if not base.exists():
-        missing("the image's base is missing: run ops/tools/image-base")
+    base = _base()
     if not (_ROOT / "platform/emr/web/static/manifest.json").exists():
         missing("the browser code is not built: run ops/web-build")
     with (cache() / "image" / "lock").open("w") as lock:
@@ -82,6 +79,29 @@ def build() -> Image:
             "--file=platform/Dockerfile", "--tag=localhost/emr:test", ".",
         )  # fmt: skip
     return Image("localhost/emr:test")
+
+
+@functools.cache
+def build_backup() -> Image:
+    """What `ops/backup/Dockerfile` adds, on the base alone: Debian's packages are fetched once and kept, whatever of the
+    service changes.
+    """
+    with (cache() / "image" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _buildah(
+            "bud", "--isolation=chroot", "--layers", "--quiet", f"--build-arg=EMR={_imported(_base())}",
+            "--file=ops/backup/Dockerfile", "--tag=localhost/emr-backup:test", "ops/backup",
+        )  # fmt: skip
+    return Image("localhost/emr-backup:test")
+
+
+def _base() -> Path:
+    """The archive of the base; skips where it or buildah is missing, fails in CI."""
+    base = cache() / "image" / "debian-bookworm.tar"
+    tool("buildah")
+    if not base.exists():
+        missing("the image's base is missing: run ops/tools/image-base")
+    return base
 
 
 def _forget_old_layers() -> None:
