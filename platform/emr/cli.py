@@ -31,6 +31,7 @@ class _Emr(Rooms):
         "subscriptions": "emr.subscriptions.cli:subscriptions",
         "warehouse": "emr.warehouse.cli:warehouse",
         "apps": "emr.smart.cli:apps",
+        "realm": "emr.fleet.realm:realm",
         "settings": "emr.fleet.cli:settings",
     }
 

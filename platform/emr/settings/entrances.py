@@ -41,6 +41,12 @@ class Identity(BaseModel):
         description="Service account that administers the realm; its four roles: docs/identity-administration.md.",
     )
     admin_client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
+    upkeep_realm: str = Field("", description="The realm of the account of `emr realm`; empty: the realm itself.")
+    upkeep_client_id: str = Field(
+        "emr-upkeep",
+        description="Service account that may change the realm's clients (manage-clients); `emr realm` alone is given it.",
+    )
+    upkeep_client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
     session_idle_minutes: int = Field(
         240, ge=1, description="A session that nobody used for this long is over; its hospital locks it much earlier."
     )
