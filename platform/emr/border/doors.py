@@ -46,6 +46,7 @@ _FIXED: Final = {
     "code": "8867-4", "operation": "meta", "member": "Observation",
     "session": "0", "subject": "nobody", "review": "nobody", "app": "nobody", "grant": "nobody",
     "proposal": "nobody", "announcement": "nobody", "past": "nobody", "order": "nobody",
+    "job": "nobody", "name": "nobody",
 }  # fmt: skip
 _PLANTED: Final = frozenset({"id", "patient", "encounter", "note", "binary", "document", "study", "series", "instance"})
 _CONSOLE: Final = "/ops/"
