@@ -379,6 +379,73 @@ class TestAcquaintance:
         await pool.close()
 
     @in_loop
+    async def test_whose_connection_is_lent_waits_for_it_a_moment(self, url: str) -> None:
+        pool = await self.knowing(url, 2, 2)
+        first, second = await pool.lend("a"), await pool.lend("b")
+        await pool.take_back(second)
+        again = asyncio.create_task(pool.lend("a"))
+        await asyncio.sleep(0)
+        await pool.take_back(first)
+        assert await again is first
+        assert not pool._known.knows(second, "a")
+        await pool.take_back(first)
+        assert (pool._held, pool._lent, pool._hopes._hoping) == ({}, {}, {})
+        await pool.close()
+
+    @in_loop
+    async def test_who_waits_in_vain_gets_one_that_has_to_learn(self, url: str) -> None:
+        pool = await self.knowing(url, 2, 2)
+        first, second = await pool.lend("a"), await pool.lend("b")
+        await pool.take_back(second)
+        assert await asyncio.wait_for(pool.lend("a"), 5) is second
+        for driver in (first, second):
+            await pool.take_back(driver)
+        assert (pool._held, pool._lent, pool._hopes._hoping) == ({}, {}, {})
+        await pool.close()
+
+    @in_loop
+    async def test_who_gives_up_while_hoping_loses_nothing_for_others(self, url: str) -> None:
+        pool = await self.knowing(url, 2, 2)
+        first, second = await pool.lend("a"), await pool.lend("b")
+        await pool.take_back(second)
+        early, late = asyncio.create_task(pool.lend("a")), asyncio.create_task(pool.lend("a"))
+        await asyncio.sleep(0)
+        early.cancel()
+        await pool.take_back(first)
+        late.cancel()
+        await asyncio.gather(early, late, return_exceptions=True)
+        assert (pool.idle_connections(), pool._held, pool._hopes._hoping) == (2, {}, {})
+        assert await pool.lend("a") is first
+        await pool.take_back(first)
+        await pool.close()
+
+    @in_loop
+    async def test_where_there_is_room_nobody_waits(self, url: str) -> None:
+        pool = await self.knowing(url, 2, 10)
+        first = await pool.lend("a")
+        second = await asyncio.wait_for(pool.lend("a"), 5)
+        assert (first is second, pool.open_connections()) == (False, 2)
+        for driver in (first, second):
+            await pool.take_back(driver)
+        await pool.close()
+
+    @in_loop
+    async def test_hoping_never_keeps_who_takes_any_from_a_turn(self, url: str) -> None:
+        pool = await self.knowing(url, 1, 3)
+        served: list[str] = []
+
+        async def turn(owner: str) -> None:
+            driver = await pool.lend(owner)
+            served.append(owner)
+            await asyncio.sleep(0)
+            await pool.take_back(driver)
+
+        await asyncio.gather(*(turn(owner) for owner in "abab"))
+        await asyncio.gather(*(turn(owner) for owner in ["a"] * 20 + ["c"]))
+        assert served.index("c") < len(served) - 1
+        await pool.close()
+
+    @in_loop
     async def test_without_a_limit_nothing_is_retired(self, url: str) -> None:
         pool = await opened(url)
         for number in range(50):

@@ -5,17 +5,19 @@ for each. So a hospital is given a connection that knows it already, if one is f
 know somebody; and a connection knows no more than so many.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import asyncpg
 
 
 class Acquaintance:
-    """What the connections of one pool know. limit: of hospitals for each connection; 0: none."""
+    """What the connections of one pool know. limit: of hospitals for each connection; 0: none. size: of the pool."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, size: int) -> None:
+        self._limit, self._size = limit, size
         self._known: dict[asyncpg.Connection, set[str]] = {}
+        self._knowing: Counter[str] = Counter()
 
     def choose(self, free: Sequence[asyncpg.Connection], owner: str) -> int | None:
         """The place of the connection to lend: of those that know the owner, else of those that may learn, the one that
@@ -32,8 +34,23 @@ class Acquaintance:
 
     def meet(self, driver: asyncpg.Connection, owner: str) -> None:
         """This connection serves that hospital."""
-        if owner:
-            self._known.setdefault(driver, set()).add(owner)
+        known = self._known.setdefault(driver, set())
+        if owner and owner not in known:
+            known.add(owner)
+            self._knowing[owner] += 1
+
+    def knows(self, driver: asyncpg.Connection, owner: str) -> bool:
+        """Whether this connection has served that hospital."""
+        return owner in self._known.get(driver, ())
+
+    def known_enough(self, owner: str) -> bool:
+        """Whether so many connections know a hospital as there is room for, if each is to have as many and half of the
+        room stays for those who need more.
+        """
+        if not self._limit or owner not in self._knowing:
+            return False
+        room = self._size * self._limit // (2 * len(self._knowing))
+        return self._knowing[owner] >= max(1, room)
 
     def knows_too_many(self, driver: asyncpg.Connection) -> bool:
         """Whether it was given to more than it may know, which happens to those who waited."""
@@ -41,7 +58,10 @@ class Acquaintance:
 
     def forget(self, driver: asyncpg.Connection) -> None:
         """The connection is closed."""
-        self._known.pop(driver, None)
+        for owner in self._known.pop(driver, ()):
+            self._knowing[owner] -= 1
+            if not self._knowing[owner]:
+                del self._knowing[owner]
 
     def most(self) -> int:
         """How many hospitals the connection knows that knows the most."""

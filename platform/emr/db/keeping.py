@@ -16,6 +16,7 @@ import asyncpg
 
 from emr.db.acquaintance import Acquaintance
 from emr.db.connection import USELESS
+from emr.db.hoping import Hopes
 from emr.kernel.errors import Unavailable
 
 _WAIT_SECONDS: Final = 10.0
@@ -76,7 +77,9 @@ class Pool:
         self.local = tuple("SET LOCAL " + name + " TO " + value for name, value in wanted.items()) if pooled else ()
         """The parameters as statements; empty where each connection has them."""
         self._free: list[_Free] = []
-        self._known = Acquaintance(0 if pooled else knows)
+        self._known = Acquaintance(0 if pooled else knows, size)
+        self._hopes = Hopes(self._keep)
+        self._hopers_first = False
         self._retired = 0
         self._lent: dict[asyncpg.Connection, str] = {}
         self._held: dict[str, int] = {}
@@ -94,6 +97,7 @@ class Pool:
         """Close what is free, and what is lent when it comes back."""
         self._closed = True
         free, self._free = self._free, []
+        self._hopes.disappoint_all()
         for each in free:
             await each.driver.close()
         queues, self._waiting = self._waiting, {}
@@ -124,6 +128,11 @@ class Pool:
         """
         if self._closed:
             raise RuntimeError("the pool is not open")
+        driver = await self._hopes.wait(owner) if self._hopes_for_more(owner) else None
+        if driver is not None:
+            return driver
+        if self._closed:
+            raise Unavailable("database-unavailable", "The service is stopping.")
         driver = self._known_one(owner)
         if driver is not None:
             return driver
@@ -147,6 +156,12 @@ class Pool:
                 return driver
             self._known.forget(driver)
         return None
+
+    def _hopes_for_more(self, owner: str) -> bool:
+        """Whether the connections that know this owner are enough, and all of them lent."""
+        if not self._known.known_enough(owner) or self._held.get(owner, 0) >= self._share:
+            return False
+        return not any(self._known.knows(each.driver, owner) for each in self._free)
 
     def _retire(self, driver: asyncpg.Connection) -> None:
         """It has served as many as it may."""
@@ -217,9 +232,23 @@ class Pool:
         elif self._known.knows_too_many(driver):
             self._retire(driver)
             self._wake(None)
-        elif not self._wake(driver):
+        elif not self._pass(driver):
             self._free.append(_Free(driver, time.monotonic(), left))
             self._close_old()
+
+    def _pass(self, driver: asyncpg.Connection) -> bool:
+        """Give it to who hopes for it or to who takes any: in turns, so that neither waits for the other."""
+        self._hopers_first = not self._hopers_first
+        first, then = (self._fulfil, self._wake) if self._hopers_first else (self._wake, self._fulfil)
+        return first(driver) or then(driver)
+
+    def _fulfil(self, driver: asyncpg.Connection) -> bool:
+        owner = self._hopes.fulfil(
+            driver, lambda owner: self._known.knows(driver, owner) and self._held.get(owner, 0) < self._share
+        )
+        if owner is not None:
+            self._give(driver, owner)
+        return owner is not None
 
     def _end_open(self) -> None:
         """End what has been left open for too long, and look again while anything is open."""
