@@ -13,6 +13,7 @@ import uvicorn.protocols.websockets.auto
 import tests.administration.test_onboarding
 import tests.fleet.cells.test_move
 import tests.fleet.test_applying
+import tests.fleet.test_requests
 import tests.warehouse.world
 
 gc.collect()

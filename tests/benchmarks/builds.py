@@ -8,7 +8,7 @@ from tests.house import ROOT
 
 THIS = ROOT / "platform"
 """The folder of the build that is tested."""
-_SCRIPT = '''"""One column and one index more, for a measurement."""
+_SCRIPT = '''"""One change more, for a measurement or a test."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,25 +17,34 @@ revision = "{name}"
 down_revision = "{before}"
 branch_labels = None
 depends_on = None
+served_from = "{before}"
 
 
 def upgrade() -> None:
-    op.add_column("grants", sa.Column("measured", sa.Text(), nullable=True))
-    op.create_index("grants_measured", "grants", ["measured"])
+    {change}
 '''
+EXPAND = """op.add_column("grants", sa.Column("measured", sa.Text(), nullable=True))
+    op.create_index("grants_measured", "grants", ["measured"])"""
+"""What no older build sees."""
+CONTRACT = """op.drop_index("grants_measured", "grants")
+    op.drop_column("grants", "measured")"""
+"""What the build before does not use any more."""
 
 
-def next_build(folder: Path) -> tuple[Path, str]:
-    """Make it in a folder; gives where it is, and the revision that its hospitals stand at."""
-    copy = folder / "next"
-    shutil.copytree(THIS / "emr", copy / "emr")
-    scripts = copy / "emr" / "db" / "migrations" / "tenant"
-    newest = max(path.stem for path in scripts.glob("tenant_*.py"))
+def next_build(folder: Path, *, after: Path = THIS, change: str = EXPAND) -> tuple[Path, str]:
+    """Make the one after another; gives where it is in the folder, and the revision that its hospitals stand at."""
+    newest = max(path.stem for path in (after / _SCRIPTS).glob("tenant_*.py"))
     name = f"tenant_{int(newest[-4:]) + 1:04}"
-    (scripts / f"{name}.py").write_text(_SCRIPT.format(name=name, before=newest), "utf-8")
+    copy = folder / name
+    shutil.copytree(after / "emr", copy / "emr")
+    text = _SCRIPT.format(name=name, before=newest, change=change)
+    (copy / _SCRIPTS / f"{name}.py").write_text(text, "utf-8")
     return copy, name
 
 
 def command_of(*arguments: str | Path) -> list[str | Path]:
     """`emr …` by the build that PYTHONPATH names first."""
     return [sys.executable, "-c", "from emr.cli import main; main()", *arguments]
+
+
+_SCRIPTS = Path("emr", "db", "migrations", "tenant")

@@ -1,10 +1,8 @@
 """A hospital that was asked for in a page: cut off and gone on with, and rows that say what no page would."""
 
 import json
-import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +12,9 @@ from emr.fleet.requests import acts_of, carry_out
 from emr.settings import Settings
 from emr.work.faults import POINT
 from tests.fhir.samples import mark
+from tests.forks import forked
 from tests.house import HOA_SEN, House
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["emr.fleet.requests"])
 POINTS = ("apply-tables-made", "apply-objects-tried")
 """Inside the transaction that makes a hospital, and in a later step; the others are those of `apply`."""
 
@@ -63,10 +60,7 @@ class TestKilled:
     def test_at_a_step_it_stays_under_way_and_the_next_run_goes_on(self, standing: House, slug: str) -> None:
         write(standing, "onboard", slug, definition(slug))
         for point in POINTS:
-            with pytest.MonkeyPatch.context() as environment:
-                environment.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-                process = _FORKS.Process(target=carry_out_in_a_process, args=(standing.settings, point))
-                process.start()
+            process = forked(carry_out_in_a_process, standing.settings, point)
             process.join(60)
             assert process.exitcode == -signal.SIGKILL, f"{point}: ended with {process.exitcode}"
             state, progress = row(standing, slug)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,10 +17,18 @@ from emr.telemetry.metrics import exposition
 from emr.work.leases import Leases
 from emr.work.loop import Loop
 from emr.work.runtime import runtime
+from emr_demo.postgres import temporary
 from tests.fleet.world import environment
-from tests.house import House
+from tests.house import House, house, served
 
 DRAIN = 25.0
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Two hospitals of their own, which hold nothing that other tests have left: each is tried in a moment."""
+    with temporary() as own, house(own, tmp_path_factory.mktemp("nightly")) as made, served(made) as listening:
+        yield listening
 
 
 @dataclass
@@ -79,10 +87,10 @@ async def working(house: House, monkeypatch: pytest.MonkeyPatch, **more: str) ->
 
 class TestBorderJobs:
     def test_hospitals_are_tried_one_after_the_other_and_it_stops_in_the_midst_of_it(
-        self, live: House, monkeypatch: pytest.MonkeyPatch
+        self, small: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def scenario() -> None:
-            async with working(live, monkeypatch) as running:
+            async with working(small, monkeypatch) as running:
                 before = len(running.tried())
                 await running.until(lambda: len(running.tried()) > before)
                 await running.until(lambda: running.visitors() == 0)
@@ -96,10 +104,10 @@ class TestBorderJobs:
         assert b"emr_border_age_seconds{" in exposition()
 
     def test_one_that_cannot_be_tried_keeps_no_other_from_it(
-        self, live: House, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+        self, small: House, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         async def scenario() -> None:
-            async with working(live, monkeypatch, EMR_BORDER__URL="http://127.0.0.1:1") as running:
+            async with working(small, monkeypatch, EMR_BORDER__URL="http://127.0.0.1:1") as running:
                 told = ""
 
                 def two() -> bool:

@@ -164,7 +164,7 @@ def _hospital(runtime: Runtime, tenant: Tenant, cell: Cell, known: _Known) -> Ho
     last = standing.last if standing else None
     return Hospital(
         tenant=tenant,
-        served=tenant.revision in runtime.revisions,
+        served=runtime.knows(tenant),
         answered=cell.answered,
         requests=known.traffic.get(tenant.id, Requests()),
         lag=cell.outbox.get(tenant.schema, Lag()) if cell.answered else None,

@@ -72,6 +72,15 @@ def head(history: History) -> str:
     return revision
 
 
+def served_from(history: History) -> str:
+    """The oldest build, by the newest revision that it knows, which serves a schema at the newest revision of this one.
+
+    A script that only adds what older builds do not see names it in `served_from`; else it is a build of its own kind.
+    """
+    newest = head(history)
+    return str(getattr(_scripts(history).get_revision(newest).module, "served_from", newest))
+
+
 def current(connection: Connection, target: Target) -> str | None:
     """The revision that a schema stands at, or None before its first."""
     return _context(connection, target).get_current_revision()

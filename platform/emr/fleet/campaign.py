@@ -20,11 +20,13 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from emr.db import roles, seen
-from emr.db.migrate import History, Target, current, head, owner_address, upgrade
+from emr.db.migrate import History, Target, current, head, owner_address, served_from, upgrade
 from emr.db.script import Script
 from emr.kernel.errors import Invalid
 
-_STAND: Final = text("UPDATE directory.tenants SET revision = :revision, updated_at = now() WHERE schema = :schema")
+_STAND: Final = text("""
+UPDATE directory.tenants SET revision = :revision, served_from = :served_from, updated_at = now() WHERE schema = :schema
+""")
 _STATUS: Final = text("""
 INSERT INTO cell.migrations_status (schema, revision, revision_from, error, attempts, seconds)
 VALUES (:schema, :revision, :before, :error, :attempts, :seconds)
@@ -124,8 +126,9 @@ def fill_hospital(connection: Connection, schema: str) -> str:
 
 
 def stand(directory: Connection, schema: str, revision: str) -> None:
-    """Write down in the directory at which revision a hospital's schema stands."""
-    directory.execute(_STAND, {"revision": revision, "schema": schema})
+    """Write down in the directory at which revision a hospital's schema stands, and which builds serve it there."""
+    facts = {"revision": revision, "served_from": served_from(History.TENANT), "schema": schema}
+    directory.execute(_STAND, facts)
 
 
 class _Run:

@@ -14,7 +14,7 @@ from emr.db.migrate import History, Target, current, head, owner_engine, upgrade
 from emr.fleet.campaign import Hospital, Rules, Step, Told, move_all, reason_of
 from emr.settings import Database
 
-_STALE: Final = text("SELECT schema, slug, cell, revision FROM directory.tenants WHERE revision <> :head ORDER BY slug")
+_STALE: Final = text("SELECT schema, slug, cell, revision FROM directory.tenants WHERE revision < :head ORDER BY slug")
 
 
 def plan(settings: Database) -> list[Step]:
@@ -28,7 +28,7 @@ def plan(settings: Database) -> list[Step]:
     for history, name, url in shared:
         with owner_engine(url).connect() as connection:
             stands = _stands(connection, Target(history, history.value))
-        if stands != head(history):
+        if _is_behind(stands, history):
             steps.append(Step(name, history.value, stands, head(history), outcome="planned"))
     with owner_engine(settings.owner_url).connect() as connection:
         if _exists(connection, "directory"):
@@ -102,7 +102,7 @@ def _shared(url: str, login: str, history: History, name: str) -> Sequence[Step]
     try:
         with engine.connect() as connection:
             stands = _stands(connection, target)
-        if stands == head(history):
+        if not _is_behind(stands, history):
             return ()
         with engine.begin() as connection:
             roles.make_platform_roles(connection, login)
@@ -116,6 +116,11 @@ def _shared(url: str, login: str, history: History, name: str) -> Sequence[Step]
 
 def _stands(connection: Connection, target: Target) -> str | None:
     return current(connection, target) if _exists(connection, target.schema) else None
+
+
+def _is_behind(stands: str | None, history: History) -> bool:
+    """Whether there is something to do: what a newer build has brought further is left as it is."""
+    return stands is None or stands < head(history)
 
 
 def _exists(connection: Connection, schema: str) -> bool:

@@ -172,6 +172,8 @@ class Tenant:
     access: Access = OPEN
     revision: str = ""
     """The migration that the hospital's schema stands at."""
+    served_from: str = ""
+    """The oldest build, by its newest migration, that serves the schema as it stands; "": the one of that migration."""
     state_reason: str = ""
     """Why it is in its state, for everybody to read; "" when nobody has said."""
     state_since: datetime | None = None

@@ -17,7 +17,7 @@ REFRESH_SECONDS: Final = 1.0
 
 _ALL: Final = """
 SELECT id, slug, schema, cell, state, state_reason, state_since, definition, organization_id, index_key, revision,
-  moving_since IS NOT NULL AS moving, xmin::text AS stamp
+  served_from, moving_since IS NOT NULL AS moving, xmin::text AS stamp
 FROM directory.tenants
 """
 _THESE: Final = _ALL + " WHERE id = ANY ($1)"
@@ -136,6 +136,7 @@ def _tenant(row: Row) -> Tenant:
         profiles=tuple((name, tuple(urls)) for name, urls in (definition.get("profiles") or {}).items()),
         access=access_of(definition.get("access")),
         revision=row["revision"],
+        served_from=row["served_from"],
         state_reason=row["state_reason"],
         state_since=row["state_since"],
         moving=row["moving"],

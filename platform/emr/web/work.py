@@ -22,6 +22,7 @@ from emr.web.body import Share, read_body, share_of
 from emr.web.direct import plain
 from emr.web.past import past_meant
 from emr.web.sign_in import principal_of, runtime_of
+from emr.work.runtime import Runtime
 from emr.work.unit import Request as Asked
 from emr.work.unit import UnitOfWork, refused, unit_of_work
 from emr.work.visit import Visit
@@ -45,10 +46,10 @@ async def hospital_of(request: Request) -> Tenant:
         raise
     note_hospital(tenant.slug)
     try:
-        refuse_closed(tenant, runtime.revisions)
+        refuse_closed(tenant, runtime)
         if (past := past_meant(request)) is not None:
             tenant = await in_past(runtime.databases.directory, tenant, past, runtime.clock())
-            refuse_closed(tenant, runtime.revisions)
+            refuse_closed(tenant, runtime)
     except (NotFound, Unavailable) as refusal:
         await runtime.audit.record(tenant.cell, [_row(request, tenant, None, refusal)])
         raise
@@ -62,11 +63,11 @@ def refuse_tenant_headers(request: Request) -> None:
             raise Malformed("tenant-header", "Only the address says which hospital; no header may.", location=name[:64])
 
 
-def refuse_closed(tenant: Tenant, revisions: frozenset[str]) -> None:
+def refuse_closed(tenant: Tenant, runtime: Runtime) -> None:
     """Raise `Unavailable` for a hospital that is suspended or at a schema revision that this build does not serve."""
     if not tenant.open:
         raise HospitalSuspended(tenant.state_reason)
-    if tenant.revision not in revisions:
+    if not runtime.knows(tenant):
         raise Unavailable("hospital-being-upgraded", "This hospital's data is being upgraded.")
 
 

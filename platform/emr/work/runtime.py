@@ -93,8 +93,8 @@ class Runtime:
     keyrings: Keyrings
     audit: AuditWriter
     signing_key: bytes = field(repr=False)
-    revisions: frozenset[str]
-    """The revisions of a hospital's schema that this build can serve."""
+    revision: str
+    """The newest revision of a hospital's schema that this build knows."""
     clock: Clock = utc_now
     guards: dict[str, Callable[[Any, Any], Awaitable[None]]] = field(default_factory=dict)
     """What a room above the record adds to storing a type: called with unit of work and draft, before each version."""
@@ -121,7 +121,13 @@ class Runtime:
         """Whether jobs of this hospital run here: it is not suspended or on its way to another cell, and at a revision
         that this build knows.
         """
-        return tenant.open and not tenant.moving and tenant.revision in self.revisions
+        return tenant.open and not tenant.moving and self.knows(tenant)
+
+    def knows(self, tenant: Tenant) -> bool:
+        """Whether this build can work with the hospital's schema: it stands at the build's own revision, or at a newer
+        one that only added to what the build knows.
+        """
+        return tenant.revision == self.revision or "" < tenant.served_from <= self.revision < tenant.revision
 
     async def database_reason(self) -> str | None:
         """Why the database cannot be used, or None."""
@@ -157,6 +163,6 @@ def runtime(settings: Settings) -> Runtime:
         stores=stores,
         keyrings=Keyrings(pools, stores),
         audit=AuditWriter(pools),
-        revisions=frozenset({newest_hospital_revision()}),
+        revision=newest_hospital_revision(),
         signing_key=base64.b64decode(settings.keys.signing.get_secret_value()),
     )

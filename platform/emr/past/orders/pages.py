@@ -123,7 +123,7 @@ async def _both(visit: Visit, past_id: str) -> AsyncIterator[tuple[UnitOfWork, U
     """Work of today, and of the moment beside it. Raises `Forbidden`, `NotFound`."""
     async with visit.begin() as work:
         then = await past_of(work, past_id)
-        refuse_closed(then, work.runtime.revisions)
+        refuse_closed(then, work.runtime)
         async with visit.beside(then) as past:
             yield work, past
 

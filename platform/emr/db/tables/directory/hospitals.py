@@ -31,6 +31,13 @@ tenants = Table(
     Column("organization_id", Text, comment="the identity provider's own id of the organization"),
     Column("index_key", LargeBinary, nullable=False, comment="16 bytes that key the hashes of the search index"),
     Column("revision", Text, nullable=False, server_default="", comment="migration that the schema stands at"),
+    Column(
+        "served_from",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="the oldest build, by its newest migration, that serves the schema as it stands",
+    ),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=now),
     Column("moving_since", DateTime(timezone=True), comment="on its way to another cell: nothing is written meanwhile"),
