@@ -30,7 +30,8 @@ class _Together(LoadFileScheduling):
         folder = nodeid.partition("::")[0].rpartition("/")[0]
         if folder in {"tests/administration", "tests/image"}:
             return folder
-        return "Keycloak" if "[keycloak" in nodeid else super()._split_scope(nodeid)
+        at_keycloak = "[keycloak" in nodeid or "::TestKeycloak::" in nodeid
+        return "Keycloak" if at_keycloak else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:
