@@ -74,8 +74,7 @@ class TestUnavailable:
         for _ in range(20):
             with pytest.raises(StoreUnavailable):
                 await store.put(new_key(), stream(b"x"))
-        # Twenty that wait would take six seconds.
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 0.2
         client.close()
         silent.close()
 

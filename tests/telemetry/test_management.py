@@ -65,7 +65,7 @@ class TestReadyz:
         began = time.monotonic()
         answer = asked("/readyz", {"database": slow})
         assert answer.json()["checks"] == {"database": "No answer within 2 s."}
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 4
 
     def test_a_stopping_process_is_not_ready(self) -> None:
         answer = asked("/readyz", {"database": well}, Readiness.drain)

@@ -175,4 +175,4 @@ class TestTheLoop:
 
         began = time.monotonic()
         assert asyncio.run(scenario()) is False
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 2
