@@ -51,6 +51,8 @@ class TestRead:
             ("slug: [", 1, "is not YAML"), ("slug: a\nslug: b\n", 2, "is not YAML"), ("- slug\n", 1, "not a mapping"),
             ("", 1, "not a mapping"), ("slug: \x07\n", 1, "is not YAML"), ("[" * 3000, 1, "nested too deeply"),
             ("a: &a [x, x]\nb: &b [*a, *a]\n", 2, "alias"), ("x" * 70_000, 1, "64 KiB"),
+            ("slug: a\nname: !!python/name:os.system\n", 2, "tag"), ("slug: a\n---\nslug: b\n", 2, "more than one document"),
+            ("? [slug]\n: a\n", 1, "a word"),
         ],
     )  # fmt: skip
     def test_what_is_no_such_file(self, folder: Folder, text: str, line: int, rule: str) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from tests.servers.tools import tool
 
@@ -58,7 +58,7 @@ def render(values: dict[str, Any] | None = None) -> list[Manifest]:
 
 @cache
 def _render(values: str) -> list[Manifest]:
-    return [manifest for manifest in YAML(typ="safe").load_all(text(json.loads(values))) if manifest]
+    return [manifest for manifest in yaml.load_all(text(json.loads(values)), Loader=yaml.CSafeLoader) if manifest]
 
 
 def one(kind: str, name: str, values: dict[str, Any] | None = None) -> Manifest:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from tests.helm.chart import EVERYTHING, ROOT, environment, one, render
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.server
 
 def hospitals_of_the_repository() -> dict[str, Any]:
     """The files of tenants/ as the chart's value."""
-    return {path.stem: YAML(typ="safe").load(path) for path in sorted((ROOT / "tenants").glob("*.yaml"))}
+    return {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in sorted((ROOT / "tenants").glob("*.yaml"))}
 
 
 class TestJob:
@@ -72,7 +72,7 @@ class TestHospitals:
         files = hospitals_of_the_repository()
         assert len(files) >= 2
         data = one("ConfigMap", "emr-hospitals", {"hospitals": files})["data"]
-        assert {name: YAML(typ="safe").load(text) for name, text in data.items()} == {
+        assert {name: yaml.safe_load(text) for name, text in data.items()} == {
             f"{slug}.yaml": hospital for slug, hospital in files.items()
         }
 

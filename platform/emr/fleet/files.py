@@ -2,23 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-from ruamel.yaml.parser import RoundTripParser
 
+from emr.fleet import marked
+from emr.fleet.marked import Marked, Unreadable
 from emr.kernel.errors import Invalid, Issue
 from emr.tenancy.claims import claims
 from emr.tenancy.definition import HospitalFile
 
 _LARGEST: Final = 64 * 1024
-_DEEPEST: Final = 10
 _RULES: Final = {
     "extra_forbidden": "there is no such field",
     "missing": "is required",
@@ -55,35 +50,11 @@ class Read:
 
     hospital: HospitalFile
     file: str
-    tree: CommentedMap
+    text: Marked
 
     def fault(self, field: str, rule: str) -> FileFault:
         """A broken rule at a field (dotted path) of this file."""
-        return _fault(self.file, self.tree, (field, rule))
-
-
-class _Forbidden(Exception):
-    """YAML that has no place in a hospital's file: on which line, and the rule."""
-
-    def __init__(self, line: int, rule: str) -> None:
-        super().__init__(rule)
-        self.line, self.rule = line, rule
-
-
-class _BoundedParser(RoundTripParser):
-    """Refuses while it reads: a few lines with aliases can stand for gigabytes, and deep nesting ends the process."""
-
-    _depth = 0
-
-    def get_event(self) -> Any:
-        """The next event. Raises `_Forbidden`."""
-        event = super().get_event()
-        self._depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if isinstance(event, AliasEvent):
-            raise _Forbidden(event.start_mark.line + 1, "an alias has no place here")
-        if self._depth > _DEEPEST:
-            raise _Forbidden(event.start_mark.line + 1, "is nested too deeply")
-        return event
+        return FileFault(self.file, self.text.line(field), field, rule)
 
 
 def read_hospitals(folder: Path) -> list[HospitalFile]:
@@ -128,58 +99,34 @@ def definition_of(said: Mapping[str, Any]) -> HospitalFile:
 
 def as_file(hospital: HospitalFile) -> str:
     """The text of a hospital's file; what it does not say has its default."""
-    text = StringIO()
-    yaml = YAML(pure=True)
-    yaml.width = 120
-    yaml.dump(hospital.model_dump(mode="json", exclude_defaults=True), text)
-    return text.getvalue()
+    return marked.written(hospital.model_dump(mode="json", exclude_defaults=True))
 
 
 def _read(path: Path) -> Read:
-    tree = _parsed(path)
+    text = _text(path)
     try:
-        hospital = HospitalFile.model_validate(_plain(tree))
+        hospital = HospitalFile.model_validate(text.value)
     except ValidationError as error:
-        raise FilesBroken([_fault(path.name, tree, each) for each in broken_rules(error)]) from error
-    read = Read(hospital, path.name, tree)
+        faults = [FileFault(path.name, text.line(field), field, rule) for field, rule in broken_rules(error)]
+        raise FilesBroken(faults) from error
+    read = Read(hospital, path.name, text)
     if hospital.slug != path.stem:
         raise FilesBroken([read.fault("slug", f"must be {path.stem}, the name of the file")])
     return read
 
 
-def _parsed(path: Path) -> CommentedMap:
+def _text(path: Path) -> Marked:
     if path.stat().st_size > _LARGEST:
         raise FilesBroken([FileFault(path.name, 1, "", f"a hospital's file has at most {_LARGEST // 1024} KiB")])
     try:
-        text = path.read_text("utf-8")
-        reader = YAML(typ="rt", pure=True)
-        reader.Parser = _BoundedParser
-        tree = reader.load(text)
-    except _Forbidden as error:
+        text = marked.read(path.read_text("utf-8"))
+    except Unreadable as error:
         raise FilesBroken([FileFault(path.name, error.line, "", error.rule)]) from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise FilesBroken([FileFault(path.name, line, "", f"is not YAML: {error.problem}")]) from error
     except UnicodeDecodeError as error:
         raise FilesBroken([FileFault(path.name, 1, "", "is not UTF-8")]) from error
-    except YAMLError as error:
-        raise FilesBroken([FileFault(path.name, 1, "", "is not YAML: it holds a control character")]) from error
-    if not isinstance(tree, CommentedMap):
+    if not isinstance(text.value, dict):
         raise FilesBroken([FileFault(path.name, 1, "", "is not a mapping of fields")])
-    return tree
-
-
-def _plain(value: Any) -> Any:
-    """Lists and dicts of plain values: the reader's own types would not pass strict checks."""
-    if isinstance(value, CommentedMap):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, CommentedSeq):
-        return [_plain(item) for item in value]
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bool) or value is None:
-        return value
-    return int(value) if isinstance(value, int) else value
+    return text
 
 
 def broken_rules(error: ValidationError) -> Iterator[tuple[str, str]]:
@@ -187,24 +134,6 @@ def broken_rules(error: ValidationError) -> Iterator[tuple[str, str]]:
     for each in error.errors():
         rule = _RULES.get(each["type"], each["msg"][:1].lower() + each["msg"][1:])
         yield ".".join(str(part) for part in each["loc"]), rule
-
-
-def _fault(file: str, tree: CommentedMap, broken: tuple[str, str]) -> FileFault:
-    field, rule = broken
-    path = tuple(int(part) if part.isdecimal() else part for part in field.split("."))
-    return FileFault(file, _line(tree, path), field, rule)
-
-
-def _line(tree: Any, path: tuple[Any, ...]) -> int:
-    """The line of a field, or of the nearest thing above it that is there."""
-    line = tree.lc.line
-    for part in path:
-        try:
-            line = tree.lc.key(part)[0] if isinstance(tree, CommentedMap) else tree.lc.item(part)[0]
-            tree = tree[part]
-        except (KeyError, IndexError, AttributeError, TypeError):
-            break
-    return int(line) + 1
 
 
 def _clashes(found: Sequence[Read]) -> list[FileFault]:
