@@ -1,5 +1,6 @@
 """One hospital's page: figures, charts, what became of it."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -46,6 +47,27 @@ class TestPage:
     def test_looking_leaves_a_row_with_the_hospital(self, live: House, operator: Browser, hospital: Tenant) -> None:
         operator.get(f"{live.url}/ops/hospitals/{hospital.slug}")
         assert rows_of(live, "hospital.shown-to-department")[-1]["detail"] == {"hospital": hospital.slug}
+
+
+class TestPilot:
+    def test_none_is_told_where_every_department_is_in(self, live: House, operator: Browser, hospital: Tenant) -> None:
+        assert "Khoa thí điểm" not in operator.get(f"{live.url}/ops/hospitals/{hospital.slug}").text
+        assert operator.get(f"{live.url}/ops/api/hospitals/{hospital.slug}").json()["pilot"] is None
+
+    def test_departments_and_what_is_on_there(self, live: House, operator: Browser, hospital: Tenant) -> None:
+        part = {"departments": {"noi": "Khoa Nội", "cdha": "Khoa CĐHA"}, "chart": ["noi"], "imaging": ["cdha", "noi"]}
+        live.sql(
+            "UPDATE directory.tenants SET definition = jsonb_set(definition, '{pilot}', %s::jsonb) WHERE slug = %s",
+            json.dumps(part), hospital.slug,
+        )  # fmt: skip
+        page = operator.get(f"{live.url}/ops/hospitals/{hospital.slug}").text
+        assert "Khoa thí điểm" in page
+        assert "Ghi bệnh án" in page
+        assert "Tải tài liệu lên" not in page
+        assert operator.get(f"{live.url}/ops/api/hospitals/{hospital.slug}").json()["pilot"] == [
+            {"ward": "cdha", "name": "Khoa CĐHA", "features": ["imaging"]},
+            {"ward": "noi", "name": "Khoa Nội", "features": ["chart", "imaging"]},
+        ]
 
 
 class TestApi:

@@ -34,6 +34,7 @@ class TestRead:
             ("[outpatient]", "[outpatient]\ngo_live: {state: suspended}", 6, "go_live.state", "trial"),
             ("[outpatient]", "[outpatient]\ndicom:\n  ae_title: X\n  peers:\n    - {ae_title: Y, cidr: 10.0.0.0/99}", 9,
              "dicom.peers.0.cidr", "10.0.0.0/99"),
+            ("[outpatient]", "[outpatient]\npilot:\n  departments: {noi: Khoa Nội}\n  chart: [ngoai]", 6, "pilot", "names ngoai, which is not"),
             ("[outpatient]", "[outpatient]\nmanaged_by: nobody", 6, "managed_by", "file"),
         ],
     )  # fmt: skip

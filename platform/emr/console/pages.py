@@ -2,10 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
+from emr.administration.golive.pilot import departments_of
 from emr.console import charts, service, views
 from emr.console.answers import ZONE, Office, parameters, show
 from emr.console.asking import PARAMETERS, Line, asked_of, listed
 from emr.console.policy import cell_signs, fleet_signs, signs
+from emr.web.answers import FEATURE_NAMES
 
 router = APIRouter(prefix="/ops", include_in_schema=False)
 
@@ -38,4 +40,5 @@ async def hospital(request: Request, work: Office, slug: str) -> Response:
         requests=charts.requests_chart(course.requests, now, ZONE),
         p95=charts.p95_chart(course.requests, now, ZONE),
         storage=charts.storage_chart(course.usage, found.storage, now.date(), days), box=charts,
+        pilot=found.tenant.pilot and departments_of(found.tenant.pilot), features=FEATURE_NAMES,
     )  # fmt: skip

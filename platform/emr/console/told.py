@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from emr.administration.golive.pilot import departments_of
 from emr.console.asking import Line
 from emr.console.figures import Cell, Fleet
 from emr.console.policy import Sign, cell_signs, signs
 from emr.console.service import Course
 from emr.console.views import told
+from emr.kernel.tenant import Pilot
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,22 @@ class EventTold:
 
 
 @dataclass(frozen=True, slots=True)
+class DepartmentTold:
+    """A department that is in a hospital's pilot, by the id of its Location. features: that are on there."""
+
+    ward: str
+    name: str
+    features: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class CourseTold:
-    """One hospital with its last 24 hours, its last 90 days and its history, newest first."""
+    """One hospital with its last 24 hours, its last 90 days and its history, newest first. pilot: the departments that
+    it begins with, null where all are in.
+    """
 
     hospital: HospitalTold
+    pilot: Sequence[DepartmentTold] | None
     requests: Sequence[SpanTold]
     usage: Sequence[DayTold]
     history: Sequence[EventTold]
@@ -153,13 +167,18 @@ def hospital_told(line: Line, now: datetime) -> HospitalTold:
 
 def course_told(course: Course) -> CourseTold:
     """One hospital with what became of it."""
-    now = course.fleet.at
+    now, pilot = course.fleet.at, course.hospital.tenant.pilot
     return CourseTold(
         hospital=hospital_told(Line(course.hospital, signs(course.hospital, now)), now),
+        pilot=_pilot(pilot) if pilot else None,
         requests=[SpanTold(at, each.requests, each.errors, each.p95) for at, each in course.requests],
         usage=[DayTold(*each) for each in course.usage],
         history=[EventTold(each.at, each.event, each.actor, told(each.detail)) for each in course.events],
     )
+
+
+def _pilot(pilot: Pilot) -> list[DepartmentTold]:
+    return [DepartmentTold(each.ward, each.name, sorted(each.features)) for each in departments_of(pilot).departments]
 
 
 def _cell(cell: Cell, now: datetime) -> CellTold:

@@ -115,6 +115,18 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Pilot:
+    """Where the record is written while a hospital begins with some departments.
+
+    departments: id of a Location, and its name. features: which, and the departments in which it is on; one that is not
+    named is on everywhere.
+    """
+
+    departments: tuple[tuple[str, str], ...]
+    features: tuple[tuple[str, frozenset[str]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """A hospital as it was at a moment, opened to look at until `closes_at`. schema: where its tables of then lie."""
 
@@ -170,6 +182,8 @@ class Tenant:
     profiles: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Resource type, and the canonical URLs of the profiles that every resource of the type keeps."""
     access: Access = OPEN
+    pilot: Pilot | None = None
+    """None: every department works with all of it."""
     revision: str = ""
     """The migration that the hospital's schema stands at."""
     served_from: str = ""

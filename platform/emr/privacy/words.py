@@ -113,6 +113,7 @@ _REFUSED: Final = {
     "role-may-not-see": mark("vai trò không được xem loại hồ sơ này"),
     "role-may-not-change": mark("vai trò không được sửa loại hồ sơ này"),
     "scope-may-not": mark("phần mềm không được cấp quyền này"),
+    "department-not-in-pilot": mark("khoa chưa tham gia thí điểm"),
     "outside-hours": mark("ngoài giờ cho phép"),
     "second-factor-needed": mark("thiếu bước xác thực thứ hai"),
     "recent-sign-in-needed": mark("phải đăng nhập lại"),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from emr.access.permissions import demand_change
+from emr.access.pilot import demand_feature_of
 from emr.access.scopes import limits_of
 from emr.kernel.errors import Forbidden
 from emr.records.current import CURRENT
@@ -176,6 +177,7 @@ async def store(
     refuse_unusable([(draft.place, draft.value) for draft in parameters if not draft.deleted])
     for draft in drafts:
         demand_change(work.principal, draft.type, _RIGHTS[draft.verb])
+        demand_feature_of(work.tenant, work.principal, draft.type)
         if draft.type in GUARDED:
             await _guard(work, draft)
     targets = {**known, **{(draft.type, draft.id): draft.pk for draft in drafts}}
@@ -197,6 +199,7 @@ async def store_rows(work: UnitOfWork, rows: Rows, *, last: bool = False) -> Non
     work.tenant.demand_writable()
     for resource_type, verb in {(each.type, each.verb) for each in rows.written}:
         demand_change(work.principal, resource_type, _RIGHTS[verb])
+        demand_feature_of(work.tenant, work.principal, resource_type)
     first = rows.written[0].version == 1
     for each in rows.written:
         work.trail.write(each.verb, each.type, each.id, each.version)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from emr.access.permissions import demand_change, demand_sight
+from emr.access.pilot import demand_feature_of
 from emr.definitions.findings import Findings
 from emr.definitions.profiles.demands import Unusable
 from emr.definitions.profiles.library import Library
@@ -141,5 +142,6 @@ def _refused_to(work: UnitOfWork, resource_type: str) -> Iterator[Issue]:
         yield Issue("hospital-read-only", READ_ONLY)
     try:
         demand_change(work.principal, resource_type)
+        demand_feature_of(work.tenant, work.principal, resource_type)
     except Refusal as refusal:
         yield from refusal.issues

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from emr.tenancy.access_part import AccessPart
+from emr.tenancy.pilot_part import PilotPart
 from emr.tenancy.strict import Strict
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -150,6 +151,7 @@ class HospitalFile(Strict):
     locale: Literal["vi-VN", "en-GB"] = "vi-VN"
     time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Ho_Chi_Minh"
     features: tuple[Feature, ...] = Field(("outpatient",), strict=False)
+    pilot: PilotPart | None = Field(None, description="for a beginning in some departments; unless said, all are in")
     quotas: QuotaPart = QuotaPart()
     dicom: DicomPart | None = None
     subscriptions: SubscriptionPart = SubscriptionPart()

@@ -12,6 +12,7 @@ from emr.db.pools import RolePool
 from emr.kernel.errors import NotFound
 from emr.kernel.tenant import DicomPeer, Quotas, Receiver, Tenant
 from emr.tenancy.access_part import access_of
+from emr.tenancy.pilot_part import pilot_of
 
 REFRESH_SECONDS: Final = 1.0
 
@@ -135,6 +136,7 @@ def _tenant(row: Row) -> Tenant:
         **(definition.get("sessions") or {}),
         profiles=tuple((name, tuple(urls)) for name, urls in (definition.get("profiles") or {}).items()),
         access=access_of(definition.get("access")),
+        pilot=pilot_of(definition.get("pilot")),
         revision=row["revision"],
         served_from=row["served_from"],
         state_reason=row["state_reason"],

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from emr.access.permissions import CHANGES_THE_RECORD, DUTIES, GRANTS, IN_THE_PAST
+from emr.access.pilot import CHART, DOCUMENTS, IMAGING, held_back, withheld_verbs
 from emr.identity.principal import Principal
 from emr.identity.service import Identity
 from emr.kernel.errors import TooLarge
@@ -42,6 +43,13 @@ ROLE_NAMES: Final = {
     "support": mark("Vào tạm thời, không xem người bệnh"),
     "support-chart": mark("Vào tạm thời, xem người bệnh"),
 }
+
+FEATURE_NAMES: Final = {
+    CHART: mark("ghi bệnh án"),
+    DOCUMENTS: mark("tải tài liệu lên"),
+    IMAGING: mark("gửi hình ảnh"),
+}
+"""What a pilot may have in some departments alone."""
 
 
 def render(
@@ -154,6 +162,7 @@ def scene_of(request: Request, tenant: Tenant, principal: Principal) -> Scene:
         sandbox=tenant.sandbox,
         state="moving" if tenant.moving else tenant.state,
         state_reason=tenant.state_reason,
+        held_back=_held_back(tenant, principal) if tenant.pilot and tenant.writable else (),
         past=_past(tenant),
         today=today_of(tenant),
         zone=ZoneInfo(tenant.time_zone),
@@ -168,6 +177,11 @@ def _past(tenant: Tenant) -> tuple[datetime, datetime] | None:
     return tenant.past.moment.astimezone(zone), tenant.past.closes_at.astimezone(zone)
 
 
+def _held_back(tenant: Tenant, principal: Principal) -> tuple[str, ...]:
+    found = held_back(tenant, principal.role, principal.wards) if principal.kind == "person" else frozenset()
+    return tuple(name for feature, name in FEATURE_NAMES.items() if feature in found)
+
+
 def _offered(tenant: Tenant, principal: Principal) -> frozenset[str]:
     """What a page offers: verbs of role and duties; less while a hospital is read-only, and no emergency access where
     nothing is hidden.
@@ -177,7 +191,7 @@ def _offered(tenant: Tenant, principal: Principal) -> frozenset[str]:
         return verbs & IN_THE_PAST
     if not (tenant.access.kept or tenant.access.windows):
         verbs -= {"care:break-glass"}
-    return verbs if tenant.writable else verbs - CHANGES_THE_RECORD
+    return verbs - withheld_verbs(tenant, principal) if tenant.writable else verbs - CHANGES_THE_RECORD
 
 
 def answer_page(request: Request, scene: Scene, template: str, status: int, context: dict[str, object]) -> Response:

@@ -88,6 +88,9 @@ _SAID: Final = {
 }
 _OTHERWISE: Final = (mark("Không thực hiện được"), mark("Yêu cầu không đúng quy cách. Chưa có gì được lưu."))
 _DETAILS: Final = {
+    "department-not-in-pilot": mark(
+        "Khoa của bạn chưa tham gia thí điểm nên chưa ghi được mục này. Chưa có gì được lưu; hãy ghi như trước đây."
+    ),
     "hospital-being-upgraded": mark("Dữ liệu của bệnh viện này đang được nâng cấp."),
     "hospital-moving": mark("Hồ sơ đang được chuyển sang máy chủ khác. Chưa có gì được lưu; hãy thử lại sau một phút."),
     "hospital-read-only": mark("Hồ sơ của bệnh viện này đang ở chế độ chỉ đọc."),

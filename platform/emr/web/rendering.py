@@ -37,10 +37,11 @@ class Scene:
     carries. notice: a code of `notices.NOTICES` that is said once. lock_minutes: after how many without use the page
     locks itself; 0: never. elsewhere: the person works in another hospital, too. let_in_until: when the support grant
     ends by which the person is here, in the hospital's time; None for members. sandbox: nobody in this hospital is
-    real. state, state_reason: of the hospital, `moving` while it is brought to another cell; "" outside of one. past:
-    the moment that is looked at and when that ends, in the hospital's time; None for today. today: where the paths of
-    today begin. office: these are the department's own pages. announcements: what the department says on the hospital's
-    pages now. zone: the hospital's.
+    real. state, state_reason: of the hospital, `moving` while it is brought to another cell; "" outside of one.
+    held_back: what the hospital's pilot does not have where the person works, in words. past: the moment that is looked
+    at and when that ends, in the hospital's time; None for today. today: where the paths of today begin. office: these
+    are the department's own pages. announcements: what the department says on the hospital's pages now. zone: the
+    hospital's.
     """
 
     language: Language = "vi"
@@ -59,6 +60,7 @@ class Scene:
     sandbox: bool = False
     state: str = ""
     state_reason: str = ""
+    held_back: tuple[str, ...] = ()
     past: tuple[datetime, datetime] | None = None
     today: str = ""
     office: bool = False

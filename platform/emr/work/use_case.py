@@ -8,6 +8,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 from emr.access.care import PERSON
 from emr.access.hours import outside_hours
 from emr.access.permissions import AT_ANY_HOUR, CHANGES_THE_RECORD, demand
+from emr.access.pilot import demand_feature
 from emr.audit.rows import AuditRow
 from emr.kernel.errors import Forbidden, Refusal
 from emr.telemetry import metrics
@@ -40,6 +41,7 @@ def use_case(permission: str, event: str) -> Callable[[UseCase[P, R]], UseCase[P
                 demand(work.principal, permission)
                 if permission in CHANGES_THE_RECORD:
                     work.tenant.demand_writable()
+                    demand_feature(work.tenant, work.principal, permission)
                 if work.tenant.access.windows and permission not in AT_ANY_HOUR:
                     await _refuse_outside_hours(work)
                 with span("use case", use_case=event, permission=permission):

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request, Response
 from emr.administration.answers import explain, zone_of
 from emr.administration.golive import service
 from emr.administration.golive.form import STATES, TONES, change_of, filled
+from emr.administration.golive.pilot import PilotTold, told
+from emr.administration.service import is_current, list_members, list_wards
 from emr.kernel.errors import Conflict, Invalid
 from emr.tenancy.golive import Item, progress_of
-from emr.web.answers import read_form, read_form_and_file, render, saved
+from emr.web.answers import FEATURE_NAMES, read_form, read_form_and_file, render, saved
 from emr.web.forms import Form
 from emr.web.i18n import mark
 from emr.web.work import Visiting, Work
@@ -35,7 +37,7 @@ async def checklist(request: Request, work: Work) -> Response:
     progress = progress_of([item for _, items in found for item in items], today)
     return render(
         request, work, "administration/golive.html", groups=found, progress=progress, today=today, states=STATES,
-        tones=TONES, zone=zone_of(work),
+        tones=TONES, zone=zone_of(work), pilot=await _pilot(work), features=FEATURE_NAMES,
     )  # fmt: skip
 
 
@@ -100,6 +102,13 @@ def _point(request: Request, where: UnitOfWork | Visit, found: Item, form: Form,
         request, where, "administration/golive_point.html", status=status, item=found, form=form, states=STATES,
         zone=zone_of(where), day=datetime.fromisoformat,
     )  # fmt: skip
+
+
+async def _pilot(work: UnitOfWork) -> PilotTold | None:
+    if work.tenant.pilot is None:
+        return None
+    members = [each for each in await list_members(work) if is_current(each, work.clock())]
+    return told(work.tenant, await list_wards(work), members)
 
 
 def _today(work: UnitOfWork) -> date:
