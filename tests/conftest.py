@@ -1,6 +1,8 @@
 """What every test may ask for. Servers start when first asked for, once in a run."""
 
+import functools
 import gc
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
@@ -10,10 +12,17 @@ from emr.audit.sealing import Sealer
 from emr.kernel.clock import utc_now
 from emr.settings import Settings
 from emr.subscriptions import guard as subscriptions
+from emr.work.collector import look_seldom
 from emr.work.faults import nowhere
 from emr.work.runtime import Runtime, runtime
 from emr_demo.postgres import Cluster, temporary
 from tests.house import CAU_VONG, House, house, in_a_loop, served
+
+look_seldom()
+
+# Each of httpx's clients reads all the world's certificate authorities, which takes 30 ms; the tests make thousands of
+# clients, so that one context serves all that ask for the same.
+ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import typer
 from typer._completion_classes import completion_init
 from typer._completion_shared import get_completion_script
 
+from emr.work.collector import look_seldom
 from emr.work.rooms import Rooms, command_of
 
 
@@ -74,6 +75,7 @@ def _installed(entry: EntryPoint) -> bool:
 
 def main() -> None:
     """Run the command."""
+    look_seldom()
     completion_init()
     app()
 
