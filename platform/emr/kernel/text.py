@@ -7,6 +7,7 @@ _MARKS: Final = dict.fromkeys(range(0x300, 0x370))
 _PLAIN: Final = str.maketrans(
     {"đ": "d", "Đ": "d", "ð": "d", "ı": "i", "ß": "ss", "æ": "ae", "ø": "o", "œ": "oe", "ł": "l"}
 )
+_BETWEEN_WORDS: Final = {number: " " for number in range(128) if not chr(number).isalnum()}
 
 
 def fold(text: str) -> str:
@@ -23,6 +24,8 @@ def fold(text: str) -> str:
 def words(text: str) -> list[str]:
     """The folded words of a text, letters and digits only, in the order in which they stand."""
     folded = fold(text)
+    if folded.isascii():
+        return folded.translate(_BETWEEN_WORDS).split()
     return "".join(letter if _belongs(letter) else " " for letter in folded).split()
 
 

@@ -1,6 +1,8 @@
 """Reading lines beside the worker is reading them here, and a process that dies costs a piece and nothing else."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -45,10 +47,9 @@ async def ward(standing: House, parts: Runtime) -> Ward:
 
 @pytest.fixture
 async def beside() -> AsyncIterator[DeskBeside]:
-    desk = DeskBeside()
-    while not desk.usable:
-        assert not desk.over
-        await asyncio.sleep(0.02)
+    [desk] = DeskBeside.start(1)
+    await desk.settled.wait()
+    assert desk.usable
     yield desk
     await desk.close()
 
@@ -93,7 +94,7 @@ class TestBeside:
     async def test_that_has_ended_is_unavailable(self, ward: Ward, beside: DeskBeside) -> None:
         pile = beside.pile()
         await pile.read(terms(ward), sheets())
-        beside._process.kill()
+        kill(beside)
         with pytest.raises(Unavailable):
             await pile.make(terms(ward), [], {}, NOW)
         assert beside.over
@@ -110,22 +111,44 @@ class TestDesks:
         desks = Desks(1)
         assert isinstance(desks.pile(), PileHere)
         await desks.open()
-        for _ in range(500):
-            if isinstance(pile := desks.pile(), PileBeside):
-                break
-            await asyncio.sleep(0.02)
-        assert isinstance(pile, PileBeside)
+        await desks.ready()
+        assert isinstance(desks.pile(), PileBeside)
         await desks.close()
         assert isinstance(desks.pile(), PileHere)
 
     async def test_that_ended_are_started_again(self) -> None:
         desks = Desks(1)
         await desks.open()
+        await desks.ready()
         [first] = desks._beside
-        first._process.kill()
+        kill(first)
         await asyncio.wait([first._listening])
         await desks.open()
         assert desks._beside != [first]
+        await desks.close()
+
+    async def test_are_several_processes_that_end_with_the_one_that_loaded_them(self) -> None:
+        desks = Desks(2)
+        await desks.open()
+        await desks.ready()
+        pids = [desk.pid for desk in desks._beside]
+        loaded = desks._beside[0]._program
+        assert len({*pids, loaded.pid}) == 3
+        kill(desks._beside[0])
+        await asyncio.wait([desks._beside[0]._listening])
+        assert isinstance(desks.pile(), PileBeside), "the other one goes on"
+        await desks.close()
+        assert loaded._process.returncode == 0, "it has waited for both"
+        for pid in pids:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid or 0, 0)
+
+    async def test_that_cannot_start_are_not_waited_for(self) -> None:
+        desks = Desks(2)
+        await desks.open()
+        os.killpg(desks._beside[0]._program.pid, signal.SIGKILL)
+        await desks.ready()
+        assert isinstance(desks.pile(), PileHere)
         await desks.close()
 
 
@@ -156,12 +179,18 @@ class TestImport:
         assert await faults(ward) == []
 
 
+def kill(desk: DeskBeside) -> None:
+    """End its process at once."""
+    assert desk.pid is not None
+    os.kill(desk.pid, signal.SIGKILL)
+
+
 async def kill_one(desks: Desks) -> bool:
     """Kill the first process that has begun to read lines."""
     for _ in range(2_000):
         for desk in desks._beside:
             if desk.usable and desk.piles:
-                desk._process.kill()
+                kill(desk)
                 return True
         await asyncio.sleep(0.005)
     return False

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -103,30 +104,66 @@ class PileBeside:
             await self.desk.ask("clear", self.number)
 
 
-class DeskBeside:
-    """A process with a desk. It is given no environment but the way to the program, so it knows no secret."""
+class Program:
+    """The process that becomes desks. It is given no environment but the way to the program, so it knows no secret."""
 
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        for each in (ours, theirs):
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-        command = [sys.executable, "-m", "emr.records.bulk.desk_process", str(theirs.fileno())]
+    def __init__(self, ends: Sequence[socket.socket]) -> None:
+        self._desks = len(ends)
+        numbers = [end.fileno() for end in ends]
         self._process = subprocess.Popen(  # noqa: S603 - this program's own module
-            command,
+            [sys.executable, "-m", "emr.records.bulk.desk_process", *map(str, numbers)],
             env={"PYTHONPATH": os.pathsep.join(sys.path)},
-            pass_fds=[theirs.fileno()],
+            pass_fds=numbers,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            process_group=0,
         )
-        theirs.close()
-        self._socket = ours
+
+    @property
+    def pid(self) -> int:
+        """Of the process that waits for the desks, and of their group."""
+        return self._process.pid
+
+    async def leave(self) -> None:
+        """One of its desks is needed no more; with the last it ends."""
+        self._desks -= 1
+        if not self._desks:
+            await asyncio.to_thread(self._reap)
+
+    def _reap(self) -> None:
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+class DeskBeside:
+    """A desk in a process of its own, at the other end of a socket. `pid`: the process, once it is ready."""
+
+    def __init__(self, ours: socket.socket, program: Program) -> None:
+        self._socket, self._program = ours, program
         self._turn = asyncio.Lock()
         self._answers: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
         self._numbers = itertools.count()
-        self._listening = asyncio.create_task(self._listen(), name="desk")
         self._writer: asyncio.StreamWriter | None = None
+        self.settled = asyncio.Event()
+        """Set when it is ready, and when it never will be."""
+        self._listening = asyncio.create_task(self._listen(), name="desk")
+        self.pid: int | None = None
         self.piles = 0
+
+    @classmethod
+    def start(cls, many: int) -> "list[DeskBeside]":
+        """So many desks that share what they have loaded."""
+        pairs = [socket.socketpair() for _ in range(many)]
+        for each in itertools.chain(*pairs):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        program = Program([theirs for _, theirs in pairs])
+        for _, theirs in pairs:
+            theirs.close()
+        return [cls(ours, program) for ours, _ in pairs]
 
     @property
     def usable(self) -> bool:
@@ -163,13 +200,14 @@ class DeskBeside:
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
         self._socket.close()
-        await asyncio.to_thread(self._reap)
+        await self._program.leave()
 
     async def _listen(self) -> None:
         reader, writer = await asyncio.open_connection(sock=self._socket, limit=_BUFFER)
         try:
-            await _message(reader)
+            self.pid = await _message(reader)
             self._writer = writer
+            self.settled.set()
             while True:
                 result = await _message(reader)
                 answer = self._answers.get_nowait()
@@ -179,18 +217,12 @@ class DeskBeside:
             pass
         finally:
             self._writer = None
+            self.settled.set()
             writer.close()
             while not self._answers.empty():
                 answer = self._answers.get_nowait()
                 if not answer.done():
                     answer.set_exception(_ended())
-
-    def _reap(self) -> None:
-        try:
-            self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 class Desks:
@@ -207,13 +239,18 @@ class Desks:
         return 1 + len(self._beside)
 
     async def open(self) -> None:
-        """Begin to start processes; until they are ready, this one does all."""
+        """Begin to start processes; whoever does not wait until they are ready does all in this one."""
         self._used = time.monotonic()
         for desk in [each for each in self._beside if each.over]:
             self._beside.remove(desk)
             await desk.close()
-        while len(self._beside) < self._processes:
-            self._beside.append(DeskBeside())
+        if missing := self._processes - len(self._beside):
+            self._beside += DeskBeside.start(missing)
+
+    async def ready(self) -> None:
+        """Wait until the processes that have been started can be asked, or have ended."""
+        for desk in self._beside:
+            await desk.settled.wait()
 
     def pile(self) -> Pile:
         """On the desk that has the least to do."""

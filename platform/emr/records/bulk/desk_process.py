@@ -1,16 +1,19 @@
-"""The process of a desk beside a worker: answers questions on a socket until nobody can ask any more.
+"""The processes of desks beside a worker: each answers questions on a socket until nobody can ask any more.
 
-It has no database, no object store and no settings, and writes nothing: what a line says leaves it only as an answer.
-A worker that is killed takes its end of the socket with it, and so ends this.
+They have no database, no object store and no settings, and write nothing: what a line says leaves them only as an
+answer. A worker that is killed takes its ends of the sockets with it, and so ends them. The program is loaded once:
+the process that has loaded it becomes the desks by forking, and stays to wait for their ends.
 """
 
+import os
 import pickle
 import signal
 import socket
 import struct
 import sys
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from emr.definitions.warm import warm
 from emr.records.bulk.desk import Desk
 from emr.work.collector import leave_old_objects_alone
 
@@ -19,12 +22,12 @@ HEAD: Final = struct.Struct("!Q")
 
 
 def serve(connection: socket.socket) -> None:
-    """Say that it is ready (None). Then answer each `(verb, arguments)` with its result.
+    """Say that it is ready, and its number. Then answer each `(verb, arguments)` with its result.
 
     A fault ends the process: the worker then does the lines itself, and meets it where it is logged.
     """
     desk = Desk()
-    _send(connection, None)
+    _send(connection, os.getpid())
     while (asked := _receive(connection)) is not None:
         verb, arguments = asked
         _send(connection, getattr(desk, verb)(*arguments))
@@ -56,14 +59,31 @@ def _exactly(connection: socket.socket, size: int) -> bytearray | None:
 
 
 def main() -> None:
-    """Serve the socket whose number is the only argument."""
+    """Be a desk for each socket whose number is an argument. What all types of resources share is laid out before."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm(set(), ("Patient",))
     leave_old_objects_alone()
+    numbers = [int(each) for each in sys.argv[1:]]
+    for number in numbers:
+        if os.fork() == 0:
+            _be_desk(number, [each for each in numbers if each != number])
+    for number in numbers:
+        os.close(number)
+    for _ in numbers:
+        os.wait()
+
+
+def _be_desk(number: int, others: list[int]) -> NoReturn:
+    """Serve one socket; the ends of the others must not stay open here, or their worker would never be missed."""
+    status = 1
     try:
-        with socket.socket(fileno=int(sys.argv[1])) as connection:
+        for each in others:
+            os.close(each)
+        with socket.socket(fileno=number) as connection:
             serve(connection)
-    except (BrokenPipeError, ConnectionResetError):
-        sys.exit(1)
+        status = 0
+    finally:
+        os._exit(status)
 
 
 if __name__ == "__main__":

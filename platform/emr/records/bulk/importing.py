@@ -51,6 +51,7 @@ class Importer:
             async with running.opened() as work:
                 progress["runs"] = await reserve(work, len(names))
                 await advance(work, running.job.id, running.runner, Piece(progress))
+        await self._desks.ready()
         self._reached("import-begun")
         keeper = _Keeper(running, progress, sources)
         importing = Importing(
