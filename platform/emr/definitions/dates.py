@@ -1,5 +1,6 @@
 """Dates as ranges of moments (https://hl7.org/fhir/R4/search.html#date): `2026-02` is all of February."""
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple
@@ -20,8 +21,11 @@ class Range(NamedTuple):
     high: datetime
 
 
+@functools.lru_cache(maxsize=4_096)
 def range_of(text: str, zone: tzinfo) -> Range:
     """The range that a date, dateTime or instant covers at the precision in which it is written.
+
+    What was noted together says the same moment, so the last few thousand are kept.
 
     Also takes what only searches may send: minutes without seconds, a time without a zone. What has no zone is in
     `zone`. Raises ValueError.

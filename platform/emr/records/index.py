@@ -226,7 +226,7 @@ class IndexRows:
     def _add_rare(self, key: bytes, value: Amount | Together | Identified | Uri | OfType | Named, pk: int) -> None:
         match value:
             case Amount():
-                self.amount_keys.append(key_of(key, value.path, value.unit))
+                self.amount_keys.append(_measured(key, value.path, value.unit))
                 self.amount_lows.append(value.low)
                 self.amount_highs.append(value.high)
                 self.amount_pks.append(pk)
@@ -289,6 +289,12 @@ class IndexRows:
 def _coded(key: bytes, path: str, system: str | None, code: str) -> tuple[int, int]:
     """The same codes come again and again."""
     return key_of(key, path, code), system_number(key, system)
+
+
+@functools.lru_cache(maxsize=8_192)
+def _measured(key: bytes, path: str, unit: str) -> int:
+    """And the same units."""
+    return key_of(key, path, unit)
 
 
 def folded(text: str) -> str:
