@@ -20,6 +20,7 @@ EVERYTHING: dict[str, Any] = {
     "image": {"digest": "sha256:" + "a" * 64, "pullSecrets": ["pull"]},
     "database": {"cells": True, "dedicated": True},
     "identity": {"adminUrl": "https://id.example"},
+    "realm": {"apply": True, "accountRealm": "master"},
     "warehouse": {"url": "s3://warehouse/record", "endpoint": "https://s3.example", "existingSecret": "emr-warehouse"},
     "telemetry": {"otlpEndpoint": "http://collector.monitoring:4318"},
     "settings": {"EMR_HTTP__BODY_LIMIT_MIB": "8"},

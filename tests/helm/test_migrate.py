@@ -43,6 +43,24 @@ class TestJob:
         assert [c["args"] for c in pod["containers"]] == [["tenants", "apply"]]
         assert pod["restartPolicy"] == "Never"
 
+    def test_the_realm_is_touched_only_where_that_was_asked_for_and_before_the_hospitals_are(self) -> None:
+        pod = one("Job", "emr-migrate", EVERYTHING)["spec"]["template"]["spec"]
+        assert [c["args"] for c in pod["initContainers"]] == [["migrate"], ["realm", "apply"]]
+        assert [c["args"] for c in pod["containers"]] == [["tenants", "apply"]]
+        assert "UPKEEP" not in str(one("Job", "emr-migrate"))
+
+    def test_that_step_is_told_where_and_as_whom_it_asks(self) -> None:
+        realm = one("Job", "emr-migrate", EVERYTHING)["spec"]["template"]["spec"]["initContainers"][1]
+        told = {name: value for name, value in environment(realm).items() if name.startswith("EMR_IDENTITY__")}
+        assert told == {
+            "EMR_IDENTITY__ISSUER": "https://id.example/realms/emr",
+            "EMR_IDENTITY__CLIENT_ID": "emr-web",
+            "EMR_IDENTITY__ADMIN_URL": "https://id.example",
+            "EMR_IDENTITY__UPKEEP_REALM": "master",
+            "EMR_IDENTITY__UPKEEP_CLIENT_ID": "emr-upkeep",
+            "EMR_IDENTITY__UPKEEP_CLIENT_SECRET_FILE": "/etc/emr/secrets/upkeep/clientSecret",
+        }
+
     def test_it_finds_the_hospitals_where_it_is_told(self) -> None:
         (container,) = one("Job", "emr-migrate")["spec"]["template"]["spec"]["containers"]
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}

@@ -52,6 +52,15 @@ class TestSecrets:
         seen = {name for name, pod in pods(values) if "emr-anchors" in str(pod)}
         assert seen == {"emr-worker"}
 
+    def test_only_the_step_that_keeps_the_realm_sees_its_account_and_it_sees_nothing_else(self) -> None:
+        assert {name for name, pod in pods(EVERYTHING) if "emr-upkeep" in str(pod)} == {"emr-migrate"}
+        pod = dict(pods(EVERYTHING))["emr-migrate"]
+        [volume] = [each for each in pod["volumes"] if each["name"] == "upkeep"]
+        assert referenced({"volumes": [volume]}) == {("emr-upkeep", "clientSecret")}
+        mounting = {c["name"]: {mount["name"] for mount in c["volumeMounts"]} for c in containers(pod)}
+        assert mounting.pop("realm") == {"temporary", "upkeep"}
+        assert not any("upkeep" in mounts for mounts in mounting.values())
+
     def test_every_file_that_is_named_is_mounted(self) -> None:
         for _, pod in pods(EVERYTHING):
             mounted = {

@@ -32,6 +32,8 @@ class TestRefused:
             ({"identity": {"issuer": "http://id.example"}}, "/identity/issuer"),
             ({"storage": {"endpoint": "https://s3.example"}}, "/storage/endpoint"),
             ({"network": {"proxies": "*"}}, "/network/proxies"),
+            ({"realm": {"apply": "yes"}}, "/realm/apply"),
+            ({"realm": {"apply": True}}, "identity.adminUrl must say where it is"),
             ({"border": {"through": "elsewhere"}}, "/border/through"),
             ({"telemetry": {"sampleRatio": 2}}, "/telemetry/sampleRatio"),
             ({"image": {"digest": "sha256:abc"}}, "/image/digest"),
