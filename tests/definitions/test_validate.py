@@ -349,13 +349,20 @@ class TestPeriods:
             {"start": "2026-01", "end": "2026-01-31"},
             {"start": "2026-01-31", "end": "2026-01"},
             {"start": "2026-01-02T01:00:00+07:00", "end": "2026-01-01T19:00:00Z"},
+            {"start": "2026-01-01T08:00:60+07:00", "end": "2026-01-01T08:01:00+07:00"},
         ],
     )
     def test_a_start_before_its_end(self, period: Json) -> None:
         assert faults(observation(effectivePeriod=period)) == []
 
     @pytest.mark.parametrize(
-        "period", [{"start": "2026-01-02", "end": "2026-01-01"}, {"start": "2026-02", "end": "2026-01-31"}]
+        "period",
+        [
+            {"start": "2026-01-02", "end": "2026-01-01"},
+            {"start": "2026-02", "end": "2026-01-31"},
+            {"start": "2026-01-01T08:00:00.001+07:00", "end": "2026-01-01T08:00:00+07:00"},
+            {"start": "2024-12-31T23:59:59-12:00", "end": "2025-01-01T00:00:00+14:00"},
+        ],
     )
     def test_an_end_before_its_start(self, period: Json) -> None:
         assert faults(observation(effectivePeriod=period)) == [

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from emr.definitions import model, published
@@ -14,6 +15,7 @@ from emr.definitions.primitives import Test, decoded
 
 Json = dict[str, Any]
 
+_DAY: Final = len("2026-01-31")
 _ID = r"[A-Za-z0-9.-]{1,64}"
 _RELATIVE = re.compile(rf"([A-Z][A-Za-z]{{1,63}})/{_ID}(?:/_history/{_ID})?", re.ASCII).fullmatch
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?\S+", re.ASCII).fullmatch
@@ -138,17 +140,21 @@ def _contact_point(value: Json, path: Path, found: Findings) -> None:
 
 
 def _period(value: Json, path: Path, found: Findings) -> None:
-    """per-1, as far as the days are written; times of different zones are left to those who know them."""
+    """per-1: moments by when they are, whatever their zones; where one is a day or less, as far as both are written."""
     start, end = value.get("start"), value.get("end")
-    if type(start) is str and type(end) is str:
-        digits = min(len(start), len(end), 10)
-        if start[:digits] > end[:digits] and not _a_day_apart(start, end):
-            found.add("invariant", "A period starts before it ends (per-1).", path)
+    if type(start) is str and type(end) is str and _begins_after(start, end):
+        found.add("invariant", "A period starts before it ends (per-1).", path)
 
 
-def _a_day_apart(start: str, end: str) -> bool:
-    """With a time of day, the written days of two zones may be in the wrong order though the moments are not."""
-    return len(start) > 10 and len(end) > 10 and start[:7] == end[:7] and int(start[8:10]) - int(end[8:10]) == 1
+def _begins_after(start: str, end: str) -> bool:
+    if len(start) > _DAY and len(end) > _DAY:
+        try:
+            return datetime.fromisoformat(start) > datetime.fromisoformat(end)
+        except (ValueError, TypeError):
+            # A second of 60, which FHIR allows, or no moment at all, which the type says.
+            return start[:_DAY] > end[:_DAY] and start[-6:] == end[-6:]
+    digits = min(len(start), len(end), _DAY)
+    return start[:digits] > end[:digits]
 
 
 def check_contained(value: Json, path: Path, found: Findings) -> None:

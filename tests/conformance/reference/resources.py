@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from tests.conformance.reference import vocabulary as v
 from tests.conformance.reference.amounts import UCUM
+from tests.conformance.reference.moments import span
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class Maker:
         return str(self.pick(v.TIMES))
 
     def period(self) -> Json:
-        ends = sorted((self.moment(), self.moment()), key=lambda text: text[:10].ljust(10, "-"))
+        ends = sorted((self.moment(), self.moment()), key=lambda text: span(text).low)
         if ends[0][:4] == ends[1][:4]:
             ends[1] = ends[0]
         return drop(start=self.some(0.8, ends[0]), end=self.some(0.7, ends[1])) or {"start": ends[0]}
