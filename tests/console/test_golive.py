@@ -152,3 +152,120 @@ class TestWrite:
             assert kept(live, hospital, OURS) == []
             done = client.post(f"{here}/{OURS}", json={"state": "done", "due": "2026-12-31"})
             assert (done.status_code, done.json()["state"], done.json()["late"]) == (200, "done", False)
+
+
+PDF = b"%PDF-1.7\n% made up\n"
+
+
+def bring(
+    live: House, who: Browser, hospital: Tenant, code: str, content: bytes = PDF, title: str = "Biên bản"
+) -> httpx.Response:
+    page = who.get(f"{live.url}/ops/golive/{hospital.slug}/{OURS}", headers=HTML).text
+    csrf = page.partition('name="_csrf" value="')[2].partition('"')[0]
+    files = {"file": ("biên bản.pdf", content, "application/pdf")}
+    address = f"{live.url}/ops/golive/{hospital.slug}/{code}/evidence"
+    return who.post(address, data={"title": title, "_csrf": csrf}, files=files, headers=HTML)
+
+
+@pytest.fixture
+def clean(live: House, hospital: Tenant) -> Iterator[Tenant]:
+    """A hospital whose checklist nobody has touched."""
+    yield hospital
+    live.sql("DELETE FROM directory.golive_items WHERE tenant_id = %s", hospital.id)
+
+
+class TestEvidence:
+    def test_an_auditor_adds_none_and_the_refusal_is_a_row(self, live: House, auditor: Browser, clean: Tenant) -> None:
+        before = live.refusals(None)
+        assert bring(live, auditor, clean, OURS).status_code == 403
+        assert kept(live, clean, OURS) == []
+        assert live.refusals(None) == before + 1
+
+    def test_none_at_a_point_of_the_hospitals(self, live: House, operator: Browser, clean: Tenant) -> None:
+        assert bring(live, operator, clean, THEIRS).status_code == 403
+        assert kept(live, clean, THEIRS) == []
+
+    def test_none_without_the_token_of_the_form(self, live: House, operator: Browser, clean: Tenant) -> None:
+        files = {"file": ("a.pdf", PDF, "application/pdf")}
+        address = f"{live.url}/ops/golive/{clean.slug}/{OURS}/evidence"
+        assert operator.post(address, data={"title": "x"}, files=files, headers=HTML).status_code == 403
+        assert kept(live, clean, OURS) == []
+
+    @pytest.mark.parametrize(
+        ("content", "title", "field"),
+        [
+            (b"<script>alert(1)</script>", "x", "file"),
+            (b"", "x", "file"),
+            (PDF, "", "title"),
+            (PDF, "x" * 121, "title"),
+        ],
+        ids=["other-kind", "empty", "no-title", "long-title"],
+    )
+    def test_refuses_by_field_and_stores_nothing(
+        self, live: House, operator: Browser, clean: Tenant, content: bytes, title: str, field: str
+    ) -> None:
+        before = office_objects(live)
+        answer = bring(live, operator, clean, OURS, content, title)
+        assert (answer.status_code, f"#f-{field}" in answer.text) == (422, True)
+        assert (kept(live, clean, OURS), office_objects(live)) == ([], before)
+
+    def test_refuses_more_than_ten_megabytes_before_reading_them(
+        self, live: House, operator: Browser, clean: Tenant
+    ) -> None:
+        assert bring(live, operator, clean, OURS, PDF + bytes(11 << 20)).status_code == 413
+        assert kept(live, clean, OURS) == []
+
+    def test_lies_sealed_in_the_departments_own_store_and_is_handed_out_to_it_and_to_the_hospital(
+        self, live: House, operator: Browser, auditor: Browser, clean: Tenant
+    ) -> None:
+        before, theirs = office_objects(live), live.objects(HOA_SEN)
+        hospital = live.tenants[HOA_SEN]
+        try:
+            answer = bring(live, operator, hospital, OURS, title="Quyết định vận hành")
+            assert answer.status_code == 303
+            [(held,)] = [office_objects(live) - before]
+            assert PDF not in (live.folder / "objects" / "directory" / held).read_bytes()
+            assert live.objects(HOA_SEN) == theirs
+            for who in (operator, auditor):
+                got = who.get(f"{live.url}/ops/golive/{HOA_SEN}/{OURS}/evidence/1")
+                assert (got.status_code, got.content) == (200, PDF)
+                assert got.headers["content-disposition"].startswith("attachment")
+                assert who.get(f"{live.url}/ops/golive/{HOA_SEN}/{OURS}/evidence/2").status_code == 404
+            told = auditor.get(f"{live.url}/ops/api/golive/{HOA_SEN}").json()["points"]
+            [point] = [each for each in told if each["code"] == OURS]
+            assert (point["evidence"][0]["title"], point["evidence"][0]["of"]) == ("Quyết định vận hành", DEPARTMENT)
+            with live.client("admin", headers=HTML) as admin:
+                at = f"{live.url}/h/{HOA_SEN}/admin/golive/{OURS}"
+                assert "Quyết định vận hành" in admin.get(at).text
+                assert admin.get(f"{at}/evidence/1").content == PDF
+            row = rows_of(live, "golive.evidence-added-by-department")[-1]["detail"]
+            assert {"hospital": HOA_SEN, "point": OURS, "size": len(PDF)}.items() <= row.items()  # type: ignore[union-attr]
+            assert rows_of(live, "golive.evidence-read-by-department")
+        finally:
+            live.sql("DELETE FROM directory.golive_items WHERE tenant_id = %s", hospital.id)
+
+    def test_what_a_hospital_has_kept_is_named_and_not_opened(
+        self, live: House, operator: Browser, clean: Tenant
+    ) -> None:
+        hospital = live.tenants[HOA_SEN]
+        try:
+            with live.client("admin", headers=HTML) as admin:
+                files = {"file": ("a.pdf", PDF, "application/pdf")}
+                for code in (OURS, THEIRS):
+                    at = f"{live.url}/h/{HOA_SEN}/admin/golive/{code}/evidence"
+                    assert admin.post(at, data={"title": "Của bệnh viện"}, files=files).status_code == 303
+            for code in (OURS, THEIRS):
+                page = operator.get(f"{live.url}/ops/golive/{HOA_SEN}/{code}", headers=HTML).text
+                assert "Của bệnh viện" in page
+                assert "/evidence/1" not in page
+                for prefix in ("/ops/golive", "/ops/api/golive"):
+                    answer = operator.get(f"{live.url}{prefix}/{HOA_SEN}/{code}/evidence/1")
+                    assert (answer.status_code, PDF in answer.content) == (404, False)
+        finally:
+            live.sql("DELETE FROM directory.golive_items WHERE tenant_id = %s", hospital.id)
+
+
+def office_objects(live: House) -> set[str]:
+    """What lies under the directory's prefix."""
+    folder = live.folder / "objects" / "directory"
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -128,6 +128,22 @@ class TestOperators:
                 opened += answer.status_code == 200
         assert opened >= len([method for method, _ in ROUTES if method == "GET"]), "they are really opened"
 
+    def test_open_no_file_that_a_hospital_has_kept(self, live: House, planted: Planted, operator: Browser) -> None:
+        content = b"%PDF-1.7\n% " + planted.canary.encode()
+        try:
+            with live.client("admin", CAU_VONG, headers={"Accept": "text/html"}) as admin:
+                at = f"{live.url}/h/{CAU_VONG}/admin/golive/announcement-live/evidence"
+                files = {"file": ("a.pdf", content, "application/pdf")}
+                assert admin.post(at, data={"title": "Biên bản"}, files=files).status_code == 303
+                assert admin.get(f"{at}/1").content == content
+            for method, path in ROUTES:
+                address = filled(path, CAU_VONG, {"code": "announcement-live", "number": "1"})
+                answer = knock(operator, live, method, address)
+                assert planted.canary.encode() not in answer.content, (method, path)
+                assert "/evidence/{number}" not in path or answer.status_code == 404
+        finally:
+            live.sql("DELETE FROM directory.golive_items WHERE tenant_id = %s", live.tenants[CAU_VONG].id)
+
     def test_find_none_by_searching(self, live: House, planted: Planted, operator: Browser) -> None:
         for path in ("/ops/", "/ops/api/hospitals"):
             answer = operator.get(f"{live.url}{path}", params={"q": planted.canary})

@@ -4,14 +4,22 @@ from collections.abc import Mapping
 from typing import Final, cast
 from zoneinfo import ZoneInfo
 
-from fastapi import Request
+from fastapi import Request, Response
 
+from emr.administration.golive.evidence import Evidence
 from emr.identity.administration import Administered
 from emr.kernel.errors import Refusal
 from emr.web.forms import Form
 from emr.web.i18n import mark
 from emr.work.unit import UnitOfWork
 from emr.work.visit import Visit
+
+_ENDINGS: Final = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
+_GUARDED: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, no-store",
+}
 
 CONFIRM: Final = mark("Đánh dấu ô xác nhận trước khi thực hiện")
 _SAID: Final[Mapping[str, str]] = {
@@ -65,3 +73,10 @@ def explain(form: Form, refusal: Refusal, name: str = "") -> None:
     if said is None:
         raise refusal
     form.refuse(name or refusal.location or "form", said)
+
+
+def handed_out(found: Evidence, code: str, number: int) -> Response:
+    """The file as it was kept, never shown in place."""
+    name = f"{code}-{number}.{_ENDINGS[found.media_type]}"
+    headers = _GUARDED | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(found.content, media_type=found.media_type, headers=headers)

@@ -2,24 +2,29 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from emr.access.permissions import GRANTS
+from emr.access.permissions import GRANTS, demand
+from emr.administration.golive.evidence import FORM_BYTES, LARGEST
 from emr.identity.errors import NotAnOperator
+from emr.identity.principal import Principal
 from emr.kernel import json
 from emr.kernel.errors import Forbidden, Issue, Malformed, NotFound, TooLarge
 from emr.telemetry.activity import request_id
-from emr.web.answers import CSRF_FIELD, ROLE_NAMES, answer_page, identity_of
+from emr.web.answers import CSRF_FIELD, ROLE_NAMES, answer_page, identity_of, read_form_and_file
+from emr.web.forms import Form
 from emr.web.notices import NOTICE_COOKIE, NOTICES
 from emr.web.preferences import language_of, theme_of
 from emr.web.rendering import Scene
 from emr.web.sign_in import operator_of, runtime_of
 from emr.web.work import refuse_tenant_headers
 from emr.work.department import DepartmentWork, department_work
+from emr.work.runtime import Runtime
 from emr.work.unit import Request as Asked
 from emr.work.unit import refused
 
@@ -29,22 +34,62 @@ ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 _LARGEST: Final = 16_384
 
 
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who has come in, before any unit of work."""
+
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A form with the bytes of its file."""
+
+    form: Form
+    content: bytes
+
+
 async def _department(request: Request) -> AsyncIterator[DepartmentWork]:
     runtime, asked = runtime_of(request), Asked(request_id())
-    try:
-        refuse_tenant_headers(request)
-        principal = await operator_of(request)
-    except (Malformed, Forbidden) as refusal:
-        who = refusal.who if isinstance(refusal, NotAnOperator) else None
-        row = refused(work_of=(None, who, asked), refusal=refusal, at=runtime.clock())
-        await runtime.audit.record_directory([row])
-        raise
-    async with department_work(runtime, principal, asked) as work:
+    async with _noted(runtime, asked) as told:
+        operator = await _come_in(request, told)
+    async with department_work(runtime, operator.principal, asked) as work:
         yield work
+
+
+async def _sent(request: Request) -> Sent:
+    """Take the body in before any transaction begins: a slow sender must not hold a connection of the directory."""
+    async with _noted(runtime_of(request), Asked(request_id())) as told:
+        operator = await _come_in(request, told)
+        demand(operator.principal, "fleet:golive")
+        return Sent(*await read_form_and_file(request, operator, "file", LARGEST + FORM_BYTES))
+
+
+async def _come_in(request: Request, told: list[Principal]) -> Operator:
+    refuse_tenant_headers(request)
+    principal = await operator_of(request)
+    told.append(principal)
+    return Operator(principal)
+
+
+@asynccontextmanager
+async def _noted(runtime: Runtime, asked: Asked) -> AsyncIterator[list[Principal]]:
+    """Leave a row of the directory's trail for a refusal before the unit of work; who it was is told as it is known."""
+    told: list[Principal] = []
+    try:
+        yield told
+    except (Malformed, Forbidden, TooLarge) as refusal:
+        who = refusal.who if isinstance(refusal, NotAnOperator) else next(iter(told), None)
+        await runtime.audit.record_directory([refused(work_of=(None, who, asked), refusal=refusal, at=runtime.clock())])
+        raise
 
 
 Office = Annotated[DepartmentWork, Depends(_department, scope="function")]
 """A unit of the department's work that commits after the endpoint and before the answer leaves."""
+
+
+FormWithFile = Annotated[Sent, Depends(_sent, scope="function")]
+"""A form that brings a file, from somebody who may; it stands before the `Office` of its endpoint."""
 
 
 async def in_the_office(request: Request) -> Response:

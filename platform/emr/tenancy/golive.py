@@ -70,7 +70,9 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A point as it stands in one hospital. evidence: files, as key, title, type, size, at and by."""
+    """A point as it stands in one hospital. evidence: files, as key, title, type, size, at and by; `of` is there
+    where the department has kept one in its own store.
+    """
 
     point: Point
     state: str = "open"
@@ -173,6 +175,11 @@ class Checklists:
         row = tenant_id, code, json.dumps(file), *by, MOST_FILES
         if await self._directory.fetchval(_FILE, *row, name="golive.attach") is None:
             raise Invalid("golive-files", f"A point has at most {MOST_FILES} files.", location="file")
+
+
+def is_offices(file: Mapping[str, Any]) -> bool:
+    """Whether the department has kept this file itself, in its own store; else it is the hospital's."""
+    return file.get("of") == DEPARTMENT
 
 
 def untouched() -> list[Item]:

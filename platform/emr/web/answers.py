@@ -115,7 +115,7 @@ async def read_form(request: Request, work: Asks) -> Form:
     return Form.of(values)
 
 
-async def read_form_and_file(request: Request, work: UnitOfWork | Visit, name: str, limit: int) -> tuple[Form, bytes]:
+async def read_form_and_file(request: Request, work: Asks, name: str, limit: int) -> tuple[Form, bytes]:
     """The submitted fields, and the bytes of the one small file that may come under `name`; none where none does.
 
     Raises `TooLarge`, before anything is read, for a form of more than `limit` bytes, and `ForeignForm`.

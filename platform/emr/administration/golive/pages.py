@@ -5,8 +5,9 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from emr.administration.answers import explain, zone_of
+from emr.administration.answers import explain, handed_out, zone_of
 from emr.administration.golive import service
+from emr.administration.golive.evidence import FORM_BYTES, LARGEST, LONGEST_TITLE
 from emr.administration.golive.form import STATES, TONES, change_of, filled
 from emr.administration.golive.pilot import PilotTold, told
 from emr.administration.service import is_current, list_members, list_wards
@@ -21,13 +22,6 @@ from emr.work.visit import Visit
 
 router = APIRouter(prefix="/h/{slug}/admin/golive", include_in_schema=False)
 _HERE: Final = "/admin/golive"
-_FORM_BYTES: Final = 64 << 10
-_GUARDED: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "private, no-store",
-}
-_ENDINGS: Final = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg"}
 
 
 @router.get("")
@@ -67,8 +61,8 @@ async def write(request: Request, work: Work, code: str) -> Response:
 @router.post("/{code}/evidence")
 async def add(request: Request, visit: Visiting, code: str) -> Response:
     """A file that shows it."""
-    form, content = await read_form_and_file(request, visit, "file", service.LARGEST + _FORM_BYTES)
-    title = form.text("title", required=mark("Ghi tên tài liệu"), limit=service.LONGEST_TITLE)
+    form, content = await read_form_and_file(request, visit, "file", LARGEST + FORM_BYTES)
+    title = form.text("title", required=mark("Ghi tên tài liệu"), limit=LONGEST_TITLE)
     if not content:
         form.refuse("file", mark("Chọn một tệp"))
     if form.ok:
@@ -91,10 +85,7 @@ async def add(request: Request, visit: Visiting, code: str) -> Response:
 @router.get("/{code}/evidence/{number}")
 async def evidence(work: Work, code: str, number: int) -> Response:
     """A file as it was kept, never shown in place."""
-    found = await service.open_evidence(work, code, number)
-    name = f"{code}-{number}.{_ENDINGS[found.media_type]}"
-    headers = _GUARDED | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(found.content, media_type=found.media_type, headers=headers)
+    return handed_out(await service.open_evidence(work, code, number), code, number)
 
 
 def _point(request: Request, where: UnitOfWork | Visit, found: Item, form: Form, *, status: int = 200) -> Response:

@@ -3,30 +3,14 @@
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from emr.kernel.errors import Invalid, NotFound
-from emr.tenancy.golive import Change, Checklists, Group, Item, point_of
+from emr.administration.golive.evidence import LARGEST, Evidence, media_type_of
+from emr.kernel.errors import NotFound
+from emr.tenancy.golive import Change, Checklists, Group, Item, is_offices, point_of
+from emr.work.office_files import open_office_file
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
-
-LARGEST: Final = 10 << 20
-_KINDS: Final = (
-    (b"%PDF-", "application/pdf"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-)
-LONGEST_TITLE: Final = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A file of a point: its title, its media type, its bytes."""
-
-    title: str
-    media_type: str
-    content: bytes
 
 
 @use_case("golive:edit", "golive.shown")
@@ -55,11 +39,7 @@ async def write(work: UnitOfWork, change: Change) -> None:
 async def keep(work: UnitOfWork, code: str, title: str, content: bytes) -> dict[str, Any]:
     """Store the bytes of a file, and give what `attach` writes down. Raises `NotFound`, `Invalid`, `StorageFull`."""
     point_of(code)
-    media_type = next((kind for magic, kind in _KINDS if content.startswith(magic)), None)
-    if media_type is None:
-        raise Invalid("evidence-kind", "Evidence is a PDF, a PNG or a JPEG.", location="file")
-    if not 0 < len(title) <= LONGEST_TITLE:
-        raise Invalid("evidence-title", f"A file has a title of at most {LONGEST_TITLE} characters.", location="title")
+    media_type = media_type_of(title, content)
     blob = await work.blobs.put(_once(content), media_type=media_type, limit=LARGEST)
     digest = hashlib.sha256(content).hexdigest()
     work.trail.note(point=code, sha256=digest, size=blob.size)
@@ -78,13 +58,15 @@ async def attach(work: UnitOfWork, code: str, file: dict[str, Any]) -> None:
 
 @use_case("golive:edit", "golive.evidence-read")
 async def open_evidence(work: UnitOfWork, code: str, number: int) -> Evidence:
-    """A file of a point, by its place from 1. Raises `NotFound`."""
+    """A file of a point, the hospital's own or the department's, by its place from 1. Raises `NotFound`."""
     files: Sequence[Any] = (await _item(work, code)).evidence
     if not 1 <= number <= len(files):
         raise NotFound("evidence-unknown", "There is no such file.")
     file = files[number - 1]
-    blob = await work.blobs.find(file["key"])
     work.trail.note(point=code, file=number)
+    if is_offices(file):
+        return Evidence(file["title"], file["type"], await open_office_file(work.runtime, file["key"], file["size"]))
+    blob = await work.blobs.find(file["key"])
     content = b"".join([chunk async for chunk in work.blobs.open(blob)])
     return Evidence(file["title"], blob.media_type, content)
 

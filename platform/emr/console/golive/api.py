@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
+from emr.administration.answers import handed_out
 from emr.console.answers import Office, parameters, read_json
 from emr.console.golive import service
 from emr.console.golive.asking import PARAMETERS, asked_of, listed, stage_of
 from emr.fleet.golive import OnItsWay
 from emr.kernel.errors import Invalid
-from emr.tenancy.golive import Change, Item, Progress
+from emr.tenancy.golive import DEPARTMENT, HOSPITAL, Change, Item, Progress, is_offices
 
 router = APIRouter(prefix="/ops/api/golive", tags=["department"])
 _LISTED: Final = [{"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in PARAMETERS]
@@ -48,12 +49,13 @@ class MilestoneTold:
 
 @dataclass(frozen=True, slots=True)
 class FileTold:
-    """A file that shows that a point is done; its content is the hospital's."""
+    """A file that shows that a point is done. of: whose it is, hospital or department; a hospital's is only told."""
 
     title: str
     type: str
     size: int
     by: str
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,13 @@ async def write(request: Request, work: Office, slug: str, code: str) -> PointTo
     return _point(await service.write(work, slug, change), service.today(work))
 
 
+@router.get("/{slug}/{code}/evidence/{number}")
+async def evidence(request: Request, work: Office, slug: str, code: str, number: int) -> Response:
+    """The bytes of a file that the department has kept."""
+    parameters(request, ())
+    return handed_out(await service.open_evidence(work, slug, code, number), code, number)
+
+
 def _way(way: OnItsWay, today: date) -> WayTold:
     progress = way.progress
     return WayTold(
@@ -154,9 +163,14 @@ def _point(item: Item, today: date) -> PointTold:
     return PointTold(
         code=point.code, milestone=point.group, vi=point.vi, en=point.en, basis=point.basis, by=point.by,
         state=item.state, owner=item.owner, due=item.due, late=item.overdue(today), note=item.note,
-        evidence=[FileTold(each["title"], each["type"], each["size"], each["by"]) for each in item.evidence],
+        evidence=[_file(each) for each in item.evidence],
         changed_at=item.changed_at, changed_by=item.changed_by,
     )  # fmt: skip
+
+
+def _file(file: Mapping[str, Any]) -> FileTold:
+    of = DEPARTMENT if is_offices(file) else HOSPITAL
+    return FileTold(file["title"], file["type"], file["size"], file["by"], of)
 
 
 def _day(text: str) -> date:

@@ -1,19 +1,23 @@
 """The pages of going live at `/ops/golive`: the city, one hospital, one point."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
 from emr.access.permissions import may
+from emr.administration.answers import explain, handed_out
+from emr.administration.golive.evidence import LONGEST_TITLE
 from emr.administration.golive.form import STATES, TONES, change_of, filled
 from emr.console import views
-from emr.console.answers import ZONE, Office, done, parameters, show
+from emr.console.answers import ZONE, FormWithFile, Office, done, parameters, show
 from emr.console.golive import service
 from emr.console.golive.asking import PARAMETERS, Asked, asked_of, listed
 from emr.fleet.golive import OnItsWay
+from emr.kernel.errors import Invalid
 from emr.kernel.tenant import Tenant
-from emr.tenancy.golive import DEPARTMENT, Item, template
+from emr.tenancy.golive import DEPARTMENT, Item, is_offices, template
 from emr.web.answers import read_form
 from emr.web.forms import Form
 from emr.web.i18n import mark
@@ -73,6 +77,33 @@ async def write(request: Request, work: Office, slug: str, code: str) -> Respons
     return _point(request, work, await service.point(work, slug, code), form, status=422)
 
 
+@router.post("/{slug}/{code}/evidence")
+async def add(request: Request, sent: FormWithFile, work: Office, slug: str, code: str) -> Response:
+    """A file that shows that a point of the department's is done."""
+    form = sent.form
+    title = form.text("title", required=mark("Ghi tên tài liệu"), limit=LONGEST_TITLE)
+    if not sent.content:
+        form.refuse("file", mark("Chọn một tệp"))
+    if form.ok:
+        try:
+            await service.add(work, slug, code, title, sent.content)
+        except Invalid as refusal:
+            explain(form, refusal, "file")
+        else:
+            return done(request, f"/golive/{slug}/{code}", "golive-saved")
+    hospital, item = await service.point(work, slug, code)
+    shown = filled(item)
+    shown.refusals.update(form.refusals)
+    return _point(request, work, (hospital, item), shown, status=422)
+
+
+@router.get("/{slug}/{code}/evidence/{number}")
+async def evidence(request: Request, work: Office, slug: str, code: str, number: int) -> Response:
+    """A file that the department has kept, never shown in place."""
+    parameters(request, ())
+    return handed_out(await service.open_evidence(work, slug, code, number), code, number)
+
+
 def _point(
     request: Request, work: DepartmentWork, place: tuple[Tenant, Item], form: Form, *, status: int = 200
 ) -> Response:
@@ -80,7 +111,8 @@ def _point(
     ours = item.point.by == DEPARTMENT and may(work.principal, "fleet:golive")
     return show(
         request, work, "console/golive_point.html", status=status, hospital=hospital, item=item, form=form, ours=ours,
-        states=STATES, tones=TONES, zone=ZONE, department=DEPARTMENT,
+        states=STATES, tones=TONES, zone=ZONE, department=DEPARTMENT, is_offices=is_offices, day=datetime.fromisoformat,
+        theirs=not all(map(is_offices, item.evidence)),
     )  # fmt: skip
 
 

@@ -6,11 +6,23 @@ from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from emr.administration.golive.evidence import Evidence, media_type_of
 from emr.fleet.golive import OnItsWay, overview
 from emr.kernel.errors import Forbidden, NotFound
 from emr.kernel.tenant import Tenant
-from emr.tenancy.golive import DEPARTMENT, Change, Checklists, Group, Item, Progress, point_of, progress_of
+from emr.tenancy.golive import (
+    DEPARTMENT,
+    Change,
+    Checklists,
+    Group,
+    Item,
+    Progress,
+    is_offices,
+    point_of,
+    progress_of,
+)
 from emr.work.department import DepartmentWork, department_use_case
+from emr.work.office_files import office_file, open_office_file
 
 _ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -58,16 +70,49 @@ async def write(work: DepartmentWork, slug: str, change: Change) -> Item:
     """
     hospital = await _hospital(work, slug)
     before = await _item(work, hospital, change.code)
-    if before.point.by != DEPARTMENT:
-        raise Forbidden("golive-hospitals-own", "This point is the hospital's own task; its administrator keeps it.")
+    _demand_ours(before)
     await Checklists(work.db).write(hospital.id, change)
     work.note(point=change.code, before=before.state, after=change.state)
     return await _item(work, hospital, change.code)
 
 
+@department_use_case("fleet:golive", "golive.evidence-added-by-department")
+async def add(work: DepartmentWork, slug: str, code: str, title: str, content: bytes) -> None:
+    """Keep a file at a point that is the department's task. Raises `NotFound`, `Forbidden` for one of the hospital's,
+    `Invalid` by field, `StoreUnavailable`.
+    """
+    hospital = await _hospital(work, slug)
+    _demand_ours(await _item(work, hospital, code))
+    media_type = media_type_of(title, content)
+    async with office_file(work.runtime, content, media_type) as blob:
+        file = {"key": blob.key, "title": title, "type": media_type, "size": blob.size, "at": work.clock().isoformat(),
+                "by": work.principal.name, "of": DEPARTMENT}  # fmt: skip
+        await Checklists(work.db).attach(hospital.id, code, file, (work.principal.subject, work.principal.name))
+    work.note(point=code, sha256=blob.digest, size=blob.size)
+
+
+@department_use_case("fleet:look", "golive.evidence-read-by-department")
+async def open_evidence(work: DepartmentWork, slug: str, code: str, number: int) -> Evidence:
+    """A file that the department has kept itself, by its place from 1; a hospital's is not there for it. Raises
+    `NotFound`.
+    """
+    hospital = await _hospital(work, slug)
+    files = (await _item(work, hospital, code)).evidence
+    work.note(point=code, file=number)
+    if not 1 <= number <= len(files) or not is_offices(files[number - 1]):
+        raise NotFound("evidence-unknown", "There is no such file.")
+    file = files[number - 1]
+    return Evidence(file["title"], file["type"], await open_office_file(work.runtime, file["key"], file["size"]))
+
+
 def today(work: DepartmentWork) -> date:
     """The department's day."""
     return work.clock().astimezone(_ZONE).date()
+
+
+def _demand_ours(item: Item) -> None:
+    if item.point.by != DEPARTMENT:
+        raise Forbidden("golive-hospitals-own", "This point is the hospital's own task; its administrator keeps it.")
 
 
 async def _hospital(work: DepartmentWork, slug: str) -> Tenant:
