@@ -68,6 +68,7 @@ class TestFromTheSearchToTheReview:
         queue.goto(f"{home}/emergency/reviews")
         assert queue.locator("header .chip.bad").inner_text() == "1"
         assert queue.get_by_text(WORDS).is_visible()
+        assert queue.get_by_role("link", name="Lý Thị Khẩn").is_visible()
         assert Axe().run(queue).violations_count == 0
         queue.get_by_text("Chính đáng", exact=True).click()
         queue.get_by_label("Nhận xét").fill("Có lịch trực kèm theo")

@@ -72,6 +72,18 @@ class TestSearch:
         assert {row[1] for row in by_name} == {doctor}
         assert rows(officer.post(home, data={"patient": person, "who": "khong co ai ten nay"})) == []
 
+    def test_a_patient_stands_there_by_name_and_is_found_by_number(
+        self, home: str, officer: httpx.Client, doctor: httpx.Client, seal: Seal
+    ) -> None:
+        number = mark()
+        named = patient(name=[{"text": "Đoàn Thị Sổ"}], birthDate="1971-05-06", identifier=[{"value": number}])
+        key = made(doctor, named)["id"]
+        seal()
+        found = rows(officer.post(home, data={"patient": number}))
+        assert found
+        assert all("Đoàn Thị Sổ · 1971" in row[5] for row in found)
+        assert rows(officer.post(home, data={"patient": key})) == found
+
     def test_by_days(self, home: str, officer: httpx.Client, person: str) -> None:
         assert rows(officer.post(home, data={"patient": person, "until": "21/11/2001"})) == []
         assert rows(officer.post(home, data={"patient": person, "since": "21/11/2001"}))
@@ -234,6 +246,8 @@ class TestLooks:
             for place in ("", "/watchers", f"/patients/{person}"):
                 page.goto(f"{live.url}/h/{HOA_SEN}/privacy{place}")
                 expect(page.get_by_role("table")).to_be_visible()
+                expect(page.get_by_role("link", name="Nhật ký", exact=True)).to_be_visible()
+                expect(page.get_by_role("link", name="Đèn ranh giới")).to_be_visible()
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 assert Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"] == []
             assert opened.troubles == []

@@ -9,10 +9,12 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from emr.emergency import policy, service
 from emr.emergency.service import BreakGlass
 from emr.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
+from emr.records.people import patients_of
 from emr.web.answers import ROLE_NAMES, read_form, render, saved
 from emr.web.forms import Form, fhir_date
 from emr.web.i18n import mark
 from emr.web.paths import home_of
+from emr.web.patient import called
 from emr.web.work import Work
 from emr.work.unit import UnitOfWork
 
@@ -107,12 +109,14 @@ async def _page(request: Request, work: UnitOfWork, form: Form, *, status: int =
 
 async def _queue(request: Request, work: UnitOfWork, form: Form, *, status: int = 200) -> Response:
     waiting, done = await service.list_reviews(work)
+    people = await patients_of(work, {each.patient for each in (*waiting, *done)})
     zone, now = ZoneInfo(work.tenant.time_zone), work.clock()
     return render(
         request, work, "emergency/reviews.html", status=status, form=form, done=done,
         waiting=[(each, policy.due(each.since, zone)) for each in waiting], now=now, zone=zone,
         hours=lambda since: int((now - since).total_seconds() // 3600),
         reasons=policy.reasons(), verdicts=policy.VERDICTS, roles=ROLE_NAMES,
+        names={key: called(each.resource()) for key, each in people.items()},
     )  # fmt: skip
 
 

@@ -17,8 +17,9 @@ from emr.kernel.errors import NotFound
 from emr.kernel.text import fold
 from emr.privacy.hints import gather
 from emr.privacy.support import count_support, list_support, note_support, stop_support
-from emr.privacy.trail import Entry, Fits, Found, named, report_on_patient, search_trail
+from emr.privacy.trail import NAMED, Entry, Fits, Found, named, names_in, report_on_patient, search_trail
 from emr.privacy.words import KINDS, Kind, from_outside, kind_of, lines
+from emr.records.people import patient_numbered
 from emr.web.answers import read_form, render, saved
 from emr.web.forms import Form, fhir_date
 from emr.web.i18n import mark
@@ -53,6 +54,7 @@ async def watchers(request: Request, work: Work) -> Response:
     return render(
         request, work, "privacy/watchers.html", rows=rows, more=found.before is not None,
         grants=await list_support(work), now=work.clock(), zone=_zone(work), offices=OFFICES, scopes=SCOPES,
+        names=await names_in(work, found), most=NAMED,
     )  # fmt: skip
 
 
@@ -97,11 +99,14 @@ async def report(request: Request, work: Work, patient: str, before: int = Wante
 
 async def _search(request: Request, work: UnitOfWork, form: Form) -> Response:
     wanted, fits = _wanted(form, _zone(work))
+    if wanted.patient:
+        wanted = replace(wanted, patient=await patient_numbered(work, wanted.patient) or wanted.patient)
     found = await search_trail(work, wanted, count=_PAGE, fits=fits) if form.ok else None
     rows = lines(found.entries, _zone(work), await gather(work, found.entries)) if found else ()
     return render(
         request, work, "privacy/search.html", form=form, kinds=list(KINDS.items()), rows=rows,
         before=found.before if found else None, stored=_local(found, work), status=200 if form.ok else 422,
+        names=await names_in(work, found) if found else {}, most=NAMED,
     )  # fmt: skip
 
 

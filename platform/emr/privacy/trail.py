@@ -4,7 +4,7 @@ After what is in the table comes what lies in files: a page opens four of them a
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,10 +16,14 @@ from emr.audit.rows import Event
 from emr.kernel.errors import NotFound
 from emr.records.current import current, refuse_deleted
 from emr.records.errors import ResourceGone, ResourceNotFound
+from emr.records.people import patients_of
+from emr.web.patient import called
 from emr.work.unit import UnitOfWork
 from emr.work.use_case import use_case
 
 MOST: Final = 200
+NAMED: Final = 3
+"""So many patients of an entry stand in its row by name; of more it says how many."""
 _PIECE: Final = 500
 _LOOKED_THROUGH: Final = 10_000
 _FILES: Final = 4
@@ -90,6 +94,13 @@ async def named(work: UnitOfWork, patient: str) -> Named | None:
     name: dict[str, Any] = next(iter(resource.get("name", ())), {})
     said = str(name.get("text") or " ".join([name.get("family", ""), *name.get("given", ())]).strip())
     return Named(said, str(resource.get("birthDate", "")))
+
+
+async def names_in(work: UnitOfWork, found: Found) -> Mapping[str, str]:
+    """By id, of whom these entries tell, as far as the officer's role sees the Patient (see `named`)."""
+    whose = {each for entry in found.entries for each in entry.text["patients"][:NAMED]}
+    people = await patients_of(work, whose)
+    return {key: said for key, stored in people.items() if (said := called(stored.resource()))}
 
 
 @use_case("audit:read", "audit.read")

@@ -80,6 +80,9 @@ _WHAT: Final = {
     "care.glass-broken": mark("truy cập khẩn cấp"),
     "care.glass-ended": mark("kết thúc truy cập khẩn cấp"),
     "care.glass-reviewed": mark("xem xét một lần truy cập khẩn cấp"),
+    "care.glass-listed": mark("mở trang truy cập khẩn cấp"),
+    "care.glass-queue-read": mark("mở trang xem xét truy cập khẩn cấp"),
+    "care.glass-counted": mark("xem số lần truy cập khẩn cấp chờ xem xét"),
     "support.granted": mark("cho người ngoài vào xem tạm thời"),
     "support.ended": mark("thu hồi quyền tạm thời"),
     "support.ended-by-officer": mark("thu hồi quyền tạm thời"),
@@ -95,6 +98,12 @@ _WHAT: Final = {
     "past.brought-back": mark("khôi phục hồ sơ như lúc trước"),
     "past.bring-back-noted": mark("ký ghi chú về phần đã khôi phục"),
     "request.refused": mark("bị từ chối"),
+}
+_MACHINES: Final = {
+    "lis": mark("phần mềm xét nghiệm (LIS)"),
+    "his": mark("phần mềm quản lý bệnh viện (HIS)"),
+    "pacs": mark("kho hình ảnh (PACS)"),
+    "warehouse": mark("kho dữ liệu"),
 }
 _OTHERWISE: Final = {
     "read": mark("xem"),
@@ -203,7 +212,7 @@ def _line(entry: Entry, zone: ZoneInfo, facts: Facts) -> Line:
         number=entry.number,
         at=datetime.fromisoformat(text["at"]).astimezone(zone),
         who=name or str(actor.get("subject") or ""),
-        role=ROLE_NAMES.get(role, role),
+        role=ROLE_NAMES.get(role) or _MACHINES.get(role, role),
         what=_what(entry),
         code=str(text["action"]),
         why=_why(detail),

@@ -1,9 +1,9 @@
 """Find people by words of their names in any order and without accents, or by a whole number of theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from emr.access.permissions import demand_sight
+from emr.access.permissions import demand_sight, sight
 from emr.kernel.text import words
 from emr.records.index import LONGEST, WORDS
 from emr.records.keys import held_text, path_key
@@ -30,6 +30,10 @@ SELECT r.pk, r.id, r.version, r.updated, r.deleted, r.patients, r.body
 _BY_NUMBER: Final = """
 SELECT DISTINCT r.id FROM identifiers i JOIN resources r ON r.pk = i.pk
  WHERE i.type = 'Patient' AND i.value = $1 AND NOT r.deleted LIMIT 2
+"""
+_BY_ID: Final = """
+SELECT pk, id, version, updated, deleted, patients, body FROM resources
+ WHERE type = 'Patient' AND id = ANY ($1::text[]) AND NOT deleted
 """
 _LAST: Final = "\U0010ffff"
 
@@ -65,6 +69,15 @@ async def patient_numbered(work: UnitOfWork, number: str) -> str | None:
     await demand_indexed(work)
     rows = await work.db.fetch(_BY_NUMBER, held_text(number), name="people.numbered")
     return str(rows[0]["id"]) if len(rows) == 1 else None
+
+
+async def patients_of(work: UnitOfWork, ids: Collection[str]) -> Mapping[str, Stored]:
+    """By id, those of these Patients that there are and that the caller's role sees. Whose verb it is tells of them."""
+    sees = sight(work.principal, "r")
+    if not ids or (sees is not None and "Patient" not in sees):
+        return {}
+    rows = await work.db.fetch(_BY_ID, list(ids), name="people.of")
+    return {row["id"]: Stored.of("Patient", row) for row in rows}
 
 
 def _shown(work: UnitOfWork, people: list[Stored]) -> list[Stored]:

@@ -122,6 +122,12 @@ def full_name(patient: Resource) -> str:
     return str(name.get("text") or " ".join([name.get("family", ""), *name.get("given", ())]).strip())
 
 
+def called(patient: Resource) -> str:
+    """The name and the year of birth, which is how people tell each other of whom they speak; "" without a name."""
+    name, born = full_name(patient) if patient.get("name") else "", str(patient.get("birthDate", ""))[:4]
+    return " · ".join(each for each in (name, born) if name and each)
+
+
 def identifiers(patient: Resource) -> tuple[Identifier, ...]:
     """Record number in full, CCCD half hidden; the insurance number is said with the insurance."""
     found: dict[str, Identifier] = {}
