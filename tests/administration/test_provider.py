@@ -69,6 +69,16 @@ class TestUse:
         assert linked(at_keycloak) == []
         assert at_keycloak.post("/provider/remove", sure="yes").status_code == 303
 
+    def test_in_a_realm_without_the_flow_for_a_second_factor_it_is_kept_without(
+        self, at_keycloak: Administration, own: DemoProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("emr.identity.brokers.AFTERWARDS", "of a later release")
+        for client_id in ("made", "changed"):
+            assert at_keycloak.post("/provider", **form(own.issuer, client_id=client_id)).status_code == 303
+            found = at_keycloak.server.administrator().get_idp(f"hospital-{HOA_SEN}")
+            assert (found["config"]["clientId"], "postBrokerLoginFlowAlias" in found) == (client_id, False)
+        assert at_keycloak.post("/provider/remove", sure="yes").status_code == 303
+
 
 class TestInTheDemo:
     def test_the_page_says_where_it_is_done(self, live: House) -> None:

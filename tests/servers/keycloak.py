@@ -98,15 +98,7 @@ class KeycloakServer:
         admin = self.administrator()
         credentials: list[dict[str, Any]] = [{"type": "password", "value": self.password, "temporary": False}]
         if code:
-            credentials.append(
-                {
-                    "type": "otp",
-                    "secretData": json.dumps({"value": self.code_secret}),
-                    "credentialData": json.dumps(
-                        {"subType": "totp", "digits": 6, "period": 30, "algorithm": "HmacSHA1", "counter": 0}
-                    ),
-                }
-            )
+            credentials.append(self.telephone())
         subject = admin.create_user(
             {
                 "username": username,
@@ -121,6 +113,15 @@ class KeycloakServer:
         if organization_id:
             admin.organization_user_add(subject, organization_id)
         return str(subject)
+
+    def telephone(self) -> dict[str, Any]:
+        """The credential of a telephone that gives codes."""
+        kind = {"subType": "totp", "digits": 6, "period": 30, "algorithm": "HmacSHA1", "counter": 0}
+        return {
+            "type": "otp",
+            "secretData": json.dumps({"value": self.code_secret}),
+            "credentialData": json.dumps(kind),
+        }
 
     def one_time_code(self, username: str) -> str:
         """A code of a telephone (RFC 6238) that its owner has not used: Keycloak takes the next one already, too."""

@@ -5,15 +5,19 @@ It is named after the alias of the hospital's organization, by which a token say
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from keycloak import KeycloakAdmin
 from keycloak.exceptions import KeycloakError
 
 from emr.identity.realm import ABSENT, Realm
 from emr.identity.tokens import BROKER
+
+AFTERWARDS: Final = "emr after hospital"
+"""The flow of the shipped realm that asks for a second factor, where one is wanted, after the hospital's provider."""
+_BROKEN: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,24 @@ def _set(admin: KeycloakAdmin, organization_id: str, broker: Broker) -> None:
     body = _body(alias, broker)
     linked: Sequence[Mapping[str, Any]] = admin.get_organization_idps(organization_id)
     if _exists(admin, alias):
-        admin.update_idp(alias, body | {"organizationId": organization_id})
+        _kept(lambda whole: admin.update_idp(alias, whole), body | {"organizationId": organization_id})
     else:
-        admin.create_idp(body)
+        _kept(admin.create_idp, body)
     if all(each.get("alias") != alias for each in linked):
         admin.organization_idp_add(organization_id, alias)
+
+
+def _kept(keep: Callable[[dict[str, Any]], object], body: dict[str, Any]) -> None:
+    """A realm of an older release lacks the flow, at which Keycloak breaks: the provider is kept without it then.
+
+    Nobody gets a second factor by it, and whoever needs one is refused.
+    """
+    try:
+        keep(body)
+    except KeycloakError as error:
+        if error.response_code != _BROKEN:
+            raise
+        keep({name: value for name, value in body.items() if value != AFTERWARDS})
 
 
 def _remove(admin: KeycloakAdmin, organization_id: str) -> None:
@@ -134,6 +151,7 @@ def _body(alias: str, broker: Broker) -> dict[str, Any]:
         "trustEmail": False,
         "storeToken": False,
         "hideOnLogin": True,
+        "postBrokerLoginFlowAlias": AFTERWARDS,
         "config": {
             "issuer": said.issuer,
             "authorizationUrl": said.authorization,

@@ -55,6 +55,21 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of who signs in, by the session that is there.
+
+    `strong`: it has proved a second factor, and the next one is to do so, too; `through`: the hospital's own provider
+    that its person came by, "" for none.
+    """
+
+    strong: bool = False
+    through: str = ""
+
+
+NOBODY: Final = Known()
+
+
+@dataclass(frozen=True, slots=True)
 class _Pending:
     state: str
     nonce: str
@@ -84,11 +99,8 @@ class Flow:
         self._redirect_uri = redirect_uri
         self._recheck = timedelta(seconds=recheck_seconds)
 
-    async def begin(self, client_id: str, return_to: str, asked: Asked, *, strong: bool = False) -> Begun:
-        """Raises UnsafeReturn for an address that is not a path of our own, ProviderUnavailable.
-
-        `strong`: the session that is there has proved a second factor, and the next one is to do so, too.
-        """
+    async def begin(self, client_id: str, return_to: str, asked: Asked, known: Known = NOBODY) -> Begun:
+        """Raises UnsafeReturn for an address that is not a path of our own, ProviderUnavailable."""
         pending = _Pending(
             state=secrets.token_urlsafe(24),
             nonce=secrets.token_urlsafe(24),
@@ -109,7 +121,7 @@ class Flow:
                 "nonce": pending.nonce,
                 "code_challenge": challenge.decode(),
                 "code_challenge_method": "S256",
-                **self._wanted(asked, strong=strong),
+                **self._wanted(asked, known),
             }
         )
         return Begun(f"{metadata.authorization_endpoint}?{query}", pending.state, self._close(pending))
@@ -151,15 +163,18 @@ class Flow:
         except BadToken as error:
             raise GrantRefused(str(error)) from error
 
-    def _wanted(self, asked: Asked, *, strong: bool) -> dict[str, str]:
-        """`prompt` and `acr_values` (OpenID Connect Core 1.0, 3.1.2.1).
+    def _wanted(self, asked: Asked, known: Known) -> dict[str, str]:
+        """`prompt` and `acr_values` (OpenID Connect Core 1.0, 3.1.2.1), and Keycloak's own `kc_idp_hint`.
 
         A PC on a ward is everybody's: who was signed in at the provider an hour ago is no reason to let anybody in now.
-        Only who is signed in here already, and adds a second factor, need not say again who they are.
+        Only who is signed in here already, and adds a second factor, need not say again who they are. Keycloak asks
+        whom it knows for a password of its own; people of a hospital's own provider have none and are sent there.
         """
         wanted = {} if asked == "second-factor" else {"prompt": "login"}
-        if asked == "second-factor" or strong:
+        if asked == "second-factor" or known.strong:
             wanted["acr_values"] = self._tokens.strength.acr[0]
+        if known.through:
+            wanted["kc_idp_hint"] = known.through
         return wanted
 
     async def _token_set(self, granted: Mapping[str, Any], subject: str) -> TokenSet:
@@ -175,6 +190,7 @@ class Flow:
             id_token=_text(granted, "id_token") if "id_token" in granted else None,
             organization_ids=access.organization_ids,
             expires_at=min(max(ends, now + timedelta(seconds=15)), now + self._recheck),
+            through=access.through,
         )
 
     def _check_issuer(self, answer: Mapping[str, str], metadata: Metadata) -> None:

@@ -27,7 +27,7 @@ from emr.identity.errors import (
     SessionLocked,
     TokenRefused,
 )
-from emr.identity.flow import Asked, Begun, Flow, safe_path
+from emr.identity.flow import NOBODY, Asked, Begun, Flow, Known, safe_path
 from emr.identity.locks import Locks, is_locked
 from emr.identity.memberships import Memberships, limited
 from emr.identity.operators import Operators
@@ -172,10 +172,18 @@ class Identity:
     async def begin_sign_in(self, return_to: str, asked: Asked = "sign-in", *, cookie: str | None = None) -> Begun:
         """Send a browser to the provider; raises UnsafeReturn, ProviderUnavailable.
 
-        `cookie` is that of a session which is to be proved anew, and as strongly as it was.
+        `cookie` is that of the session which the browser has: one that is to be proved anew, and as strongly as it was;
+        or one that is over or locked. What is left of that at the provider is ended first: it would otherwise ask its
+        person, whoever sits there now, and for a password that people of a hospital's own provider do not have.
         """
-        row = await self._sessions.find(cookie, "") if cookie and asked == "again" else None
-        return await self._flow.begin(self._client_id, return_to, asked, strong=row is not None and row["strong"])
+        row = await self._sessions.find(cookie, "") if cookie else None
+        known = NOBODY if row is None else Known(strong=asked == "again" and row["strong"], through=row["through"])
+        if asked == "sign-in" and cookie and (row is None or row["locked_at"] is not None):
+            left = await self._sessions.retire(cookie)
+            known = Known(through=left.through) if left and not left.refresh_token else NOBODY
+            if left and left.refresh_token:
+                await self._provider.end(left.refresh_token)
+        return await self._flow.begin(self._client_id, return_to, asked, known)
 
     def demand_recent(self, principal: Principal) -> None:
         """Raise RecentSignInNeeded unless the person has shown within five minutes who they are."""

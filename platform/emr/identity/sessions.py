@@ -17,8 +17,8 @@ from emr.kernel.tenant import Tenant
 from emr.settings import Identity, Settings
 
 _RESOLVE: Final = """
-SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, s.strong, s.authenticated_at,
-  s.created_at, s.locked_at, s.lock_minutes, $2 = ANY (s.used_in) AS entered,
+SELECT s.id, s.subject, s.name, s.organization_ids, s.token_expires_at, s.seen_at, s.strong, s.through,
+  s.authenticated_at, s.created_at, s.locked_at, s.lock_minutes, $2 = ANY (s.used_in) AS entered,
   m.role, m.name AS member_name, m.duties, m.wards, m.clearances, m.practitioner, m.seen_on,
   g.id AS grant, g.scope, g.patient, g.until
 FROM directory.sessions s
@@ -31,8 +31,8 @@ WHERE s.token_hash = $1 AND s.revoked_at IS NULL AND s.expires_at > $3 AND s.see
 
 _INSERT: Final = """
 INSERT INTO directory.sessions (token_hash, id, subject, name, provider_session, organization_ids, refresh_token,
-  id_token, token_expires_at, created_at, seen_at, expires_at, authenticated_at, strong, device)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14)
+  id_token, token_expires_at, created_at, seen_at, expires_at, authenticated_at, strong, device, through)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15)
 """
 
 _TOUCH: Final = "UPDATE directory.sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2"
@@ -78,6 +78,14 @@ UPDATE directory.sessions SET revoked_at = $3, refresh_token = NULL, id_token = 
 WHERE subject = $1 AND created_at <= $2 AND revoked_at IS NULL RETURNING id, subject, name
 """
 
+_RETIRE: Final = """
+UPDATE directory.sessions s SET refresh_token = NULL
+FROM directory.sessions old
+WHERE s.token_hash = $1 AND old.token_hash = s.token_hash
+  AND (s.revoked_at IS NOT NULL OR s.expires_at <= $2 OR s.seen_at <= $3 OR s.locked_at IS NOT NULL)
+RETURNING s.id, s.through, old.refresh_token
+"""
+
 _SWEEP: Final = "DELETE FROM directory.sessions WHERE expires_at < $1"
 
 _SEEN_EVERY: Final = timedelta(minutes=1)
@@ -92,12 +100,16 @@ def session_cookie(settings: Settings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
-    """What a sign-in or a refresh brought. `expires_at` is when the access token is to be renewed."""
+    """What a sign-in or a refresh brought. `expires_at` is when the access token is to be renewed.
+
+    `through`: the hospital's own provider that the person came by, "" for none.
+    """
 
     refresh_token: str | None
     id_token: str | None
     organization_ids: frozenset[str]
     expires_at: datetime
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,14 @@ class Ended:
     subject: str
     name: str
     id_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a session leaves: its refresh token ("": forgotten when it was ended), and which provider it came by."""
+
+    refresh_token: str
+    through: str
 
 
 class Sessions:
@@ -165,6 +185,7 @@ class Sessions:
                 person.authenticated_at,
                 person.strong,
                 device,
+                tokens.through,
                 name="session.start",
             )
         return session_id, cookie
@@ -230,6 +251,18 @@ class Sessions:
         sealed = row["id_token"]
         id_token = None if sealed is None else self._sealed.open(sealed, context=row["id"])
         return Ended(row["id"], row["subject"], row["name"], id_token)
+
+    async def retire(self, cookie: str) -> Left | None:
+        """What is left of a cookie's session that is over or locked, its refresh token for once; None for no such one.
+
+        With the token the provider's own session can be ended, which may have outlived ours.
+        """
+        now = self._clock()
+        async with self._directory.connection() as connection:
+            row = await connection.fetchrow(_RETIRE, _hash(cookie), now, now - self._idle, name="session.retire")
+        if row is None:
+            return None
+        return Left(self._sealed.open(row["refresh_token"] or b"", context=row["id"]) or "", row["through"])
 
     async def end_by_provider(
         self, *, provider_session: str | None, subject: str | None, begun_before: datetime

@@ -39,7 +39,10 @@ class BadToken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """What a verified access token says. `expires_at` is in seconds since 1970."""
+    """What a verified access token says. `expires_at` is in seconds since 1970.
+
+    `through`: the hospital's own provider that the person came by, as Keycloak names it; "" for none.
+    """
 
     subject: str
     name: str
@@ -48,6 +51,7 @@ class Bearer:
     expires_at: float
     authenticated_at: datetime | None
     strong: bool
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,7 @@ class Tokens:
             expires_at=float(claims["exp"]),
             authenticated_at=authenticated_at(claims),
             strong=self.strength.proved(claims),
+            through=_through(claims),
         )
 
     async def _claims(self, token: str, *, audience: str, kind: str) -> dict[str, Any]:
@@ -218,8 +223,13 @@ def organization_ids(claims: dict[str, Any]) -> frozenset[str]:
     Who came through the own provider of one hospital (`identity_provider`) is there as that one's person and in no
     other: whoever runs that provider could otherwise enter as anybody whose account is linked to it.
     """
-    claim, through = claims.get("organization"), claims.get("identity_provider")
+    claim, through = claims.get("organization"), _through(claims)
     rows = claim if isinstance(claim, dict) else {}
-    if isinstance(through, str) and through.startswith(BROKER):
+    if through:
         rows = {alias: row for alias, row in rows.items() if alias == through.removeprefix(BROKER)}
     return frozenset(row["id"] for row in rows.values() if isinstance(row, dict) and isinstance(row.get("id"), str))
+
+
+def _through(claims: dict[str, Any]) -> str:
+    named = claims.get("identity_provider")
+    return named if isinstance(named, str) and named.startswith(BROKER) else ""

@@ -101,7 +101,10 @@ _DETAILS: Final = {
     "parameter-refused": mark("Địa chỉ có tham số mà trang này không dùng, hoặc giá trị không đúng."),
     "session-locked": mark("Phiên làm việc đang khóa. Hãy mở khóa bằng mã PIN hoặc đăng nhập lại."),
     "second-factor-needed": mark("Vai trò này phải đăng nhập bằng hai lớp: mật khẩu và mã trên điện thoại."),
-    "second-factor-missing": mark("Dịch vụ đăng nhập không hỏi lớp xác thực thứ hai. Hãy báo người quản trị hệ thống."),
+    "second-factor-missing": mark(
+        "Dịch vụ đăng nhập đã không hỏi lớp xác thực thứ hai, nên tài khoản này chưa vào được. Hãy báo đơn vị vận hành "
+        "bật bước đó (mã trên điện thoại hoặc khóa bảo mật), rồi đăng nhập lại."
+    ),
     "recent-sign-in-needed": mark("Việc này cần bạn xác thực lại ngay trước khi làm."),
     "foreign-form": mark("Biểu mẫu đã cũ. Hãy mở lại trang rồi gửi lại."),
     "sign-in-refused": mark("Lần đăng nhập này không hoàn tất được. Hãy đăng nhập lại từ đầu."),

@@ -118,9 +118,9 @@ async def choices(request: Request) -> Choices:
 
 
 @router.get("/sign-in")
-async def sign_in(identity: Asker, to: str = "/") -> Response:
+async def sign_in(request: Request, identity: Asker, to: str = "/") -> Response:
     """Send the browser to the provider; `to` is the path of ours that it comes back to."""
-    return _sent(identity, await identity.begin_sign_in(to))
+    return _sent(identity, await identity.begin_sign_in(to, cookie=request.cookies.get(identity.session_cookie)))
 
 
 @router.get("/step-up")

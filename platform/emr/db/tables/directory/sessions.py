@@ -37,6 +37,13 @@ sessions = Table(
     Column("lock_minutes", Integer, comment="the fewest of the hospitals where it was used"),
     Column("locked_at", DateTime(timezone=True)),
     Column("unlock_tries", Integer, nullable=False, server_default=text("0"), comment="PINs tried since one was right"),
+    Column(
+        "through",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="the hospital's own provider that the person came by, as the provider names it",
+    ),
 )
 
 pins = Table(
