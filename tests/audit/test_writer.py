@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 
 from emr.audit.writer import AuditWriter
 from emr.work.runtime import Runtime
@@ -50,3 +51,81 @@ class TestGroups:
             assert journal(world) == sorted(row.request_id for row in rows)
 
         played(world, scenario)
+
+
+class TestGathering:
+    """What a group waits for: with half a minute of patience whatever is not waited for shows in the commits."""
+
+    def test_who_was_answered_together_is_committed_together_again(self, world: World) -> None:
+        async def scenario(parts: Runtime) -> None:
+            rows = iter(rows_for(world, "hoa-sen", 24))
+            writer = AuditWriter(parts.databases, patience=30, recent=30)
+
+            async def reader(place: int) -> None:
+                for _ in range(3):
+                    await writer.record("default", [next(rows)])
+                    await asyncio.sleep(place * 0.002)
+
+            await _soon(asyncio.gather(*(reader(place) for place in range(8))))
+            assert len(journal(world)) == 24
+            assert commits(world) == 3
+
+        played(world, scenario)
+
+    def test_who_comes_alone_waits_for_nobody(self, world: World) -> None:
+        async def scenario(parts: Runtime) -> None:
+            writer = AuditWriter(parts.databases, patience=30, recent=30)
+            for row in rows_for(world, "hoa-sen", 3):
+                await _soon(writer.record("default", [row]))
+            assert commits(world) == 3
+
+        played(world, scenario)
+
+    def test_who_comes_long_after_the_others_waits_for_nobody(self, world: World) -> None:
+        async def scenario(parts: Runtime) -> None:
+            *together, alone = rows_for(world, "hoa-sen", 6)
+            writer = AuditWriter(parts.databases, patience=30, recent=0)
+            await _soon(asyncio.gather(*(writer.record("default", [row]) for row in together)))
+            await _soon(writer.record("default", [alone]))
+            assert commits(world) == 2
+
+        played(world, scenario)
+
+    def test_who_does_not_come_back_is_waited_for_no_longer_than_patience_lasts(self, world: World) -> None:
+        async def scenario(parts: Runtime) -> None:
+            *together, back = rows_for(world, "hoa-sen", 6)
+            writer = AuditWriter(parts.databases, patience=0.001, recent=30)
+            await _soon(asyncio.gather(*(writer.record("default", [row]) for row in together)))
+            await _soon(writer.record("default", [back]))
+            assert back.request_id in journal(world)
+
+        played(world, scenario)
+
+    def test_a_group_of_many_is_not_waited_for_whole(self, world: World) -> None:
+        async def scenario(parts: Runtime) -> None:
+            rows = rows_for(world, "hoa-sen", 56)
+            writer = AuditWriter(parts.databases, patience=30, recent=30)
+            for come in (rows[:40], rows[40:]):
+                await _soon(asyncio.gather(*(writer.record("default", [row]) for row in come)))
+            assert commits(world) == 2
+
+        played(world, scenario)
+
+    def test_nobody_is_answered_before_the_commit_that_was_waited_for(self, world: World) -> None:
+        async def scenario(parts: Runtime) -> None:
+            rows = rows_for(world, "hoa-sen", 4)
+            writer = AuditWriter(parts.databases, patience=30, recent=30)
+            await _soon(asyncio.gather(*(writer.record("default", [row]) for row in rows[:2])))
+            first = asyncio.create_task(writer.record("default", [rows[2]]))
+            await asyncio.sleep(0.05)
+            assert not first.done()
+            assert rows[2].request_id not in journal(world)
+            await _soon(asyncio.gather(first, writer.record("default", [rows[3]])))
+            assert len(journal(world)) == 4
+
+        played(world, scenario)
+
+
+async def _soon(waited: Awaitable[object]) -> None:
+    """Fails where a group waits for its whole patience."""
+    await asyncio.wait_for(waited, 25)
