@@ -27,9 +27,9 @@ TIMES: list[dict[str, Any]] = [
 
 
 def resources(many: int) -> list[dict[str, Any]]:
-    """A patient and others that refer to it, with moments of every kind."""
+    """A patient with an address that has to be escaped, and others that refer to it, with moments of every kind."""
     seen = [observation(f"o{number}", "p", **TIMES[number % len(TIMES)]) for number in range(many - 1)]
-    return [patient("p", birthDate="1985-03"), *seen]
+    return [patient("p", birthDate="1985-03", meta={"source": "https://lab.example/it's\\here"}), *seen]
 
 
 async def rows(ward: Ward, many: int) -> Rows:
@@ -54,9 +54,13 @@ class TestCopies:
         few, many = await rows(ward, MANY - 1), await rows(ward, MANY)
         assert few.copies == []
         assert all(few.columns[place] for place in (0, 3, 10, 29))
-        assert [each.table for each in many.copies] == ["tokens", "links", "dates", "compartments"]
-        assert not any(many.columns[place] for place in (*range(6), *range(10, 14), 29, 30))
-        assert len(many.columns[23]) == MANY
+        copied = ["resources", "tokens", "links", "dates", "compartments", "words"]
+        assert [each.table for each in many.copies] == copied
+        assert not any(
+            many.columns[place] for place in (*range(6), *range(10, 14), 23, 24, 29, 30, 31, 35, *range(37, 40))
+        )
+        assert [len(many.columns[place]) for place in (10, 32, 33, 34, 36)] == [0, MANY, MANY, MANY, MANY]
+        assert many.columns[6], "names of people stay in the statement"
 
     async def test_put_in_what_the_index_should_hold(self, standing: House, ward: Ward) -> None:
         job = await ward.imported(ndjson(resources(2 * MANY)))
@@ -66,6 +70,8 @@ class TestCopies:
         assert (list(compared.differences), compared.resources) == ([], 2 * MANY)
         schema = ward.tenant.schema
         open_ends = standing.sql(f"SELECT count(*) FROM {schema}.dates WHERE low = '-infinity' OR high = 'infinity'")
+        lexemes = standing.sql(f"SELECT unnest(tsvector_to_array(content)) FROM {schema}.words")
+        assert [each for (each,) in lexemes if each.endswith("https://lab.example/it's\\here")]
         counts = standing.sql(
             f"SELECT (SELECT count(*) FROM {schema}.compartments), (SELECT count(DISTINCT pk) FROM {schema}.tokens),"
             f" (SELECT count(*) FROM {schema}.links), (SELECT count(DISTINCT pk) FROM {schema}.dates)"

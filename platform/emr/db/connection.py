@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import asyncpg
 
@@ -13,6 +13,7 @@ from emr.telemetry.spans import span
 
 Row = asyncpg.Record
 Driver = asyncpg.Connection
+CopyForm = Literal["binary", "text"]
 USELESS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """Beside what the server says itself: the connection is closed, or was ended while the driver spoke to it."""
 FAILURES: Final = (Unavailable, asyncpg.PostgresError, *USELESS)
@@ -86,10 +87,12 @@ class Connection:
         with span("sql", statement=name):
             await self.driver.executemany(_marked(self.mark, sql), rows)
 
-    async def copy(self, table: str, columns: Sequence[str], data: bytes, *, name: str = "copy") -> None:
-        """Rows in the binary format of COPY, headers and all, into a table of the hospital."""
+    async def copy(
+        self, table: str, columns: Sequence[str], data: bytes, *, form: CopyForm = "binary", name: str = "copy"
+    ) -> None:
+        """Rows in one of the formats of COPY, headers and all, into a table of the hospital."""
         with span("sql", statement=name):
-            await self.driver.copy_to_table(table, columns=columns, source=_in_one(data), format="binary")
+            await self.driver.copy_to_table(table, columns=columns, source=_in_one(data), format=form)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -152,10 +155,12 @@ class EachInItsOwn(Connection):
         async with self.transaction() as own:
             await own.executemany(sql, rows, name=name)
 
-    async def copy(self, table: str, columns: Sequence[str], data: bytes, *, name: str = "copy") -> None:
-        """Rows in the binary format of COPY, all of them or none."""
+    async def copy(
+        self, table: str, columns: Sequence[str], data: bytes, *, form: CopyForm = "binary", name: str = "copy"
+    ) -> None:
+        """Rows in one of the formats of COPY, all of them or none."""
         async with self.transaction() as own:
-            await own.copy(table, columns, data, name=name)
+            await own.copy(table, columns, data, form=form, name=name)
 
 
 async def settle(driver: Driver) -> None:

@@ -1,15 +1,17 @@
-"""Rows of the index as PostgreSQL's binary COPY takes them, for new resources that come by the hundred.
+"""Rows as PostgreSQL's COPY takes them, for new resources that come by the hundred.
 
-They are the rows that the statement which stores would have put in from arrays, of the four tables with the most of
-them. Made here they are one run of bytes for a table, which is passed on instead of being taken apart value by value.
+They are the rows that the statement which stores would have put in from arrays: the versions themselves, their words,
+and those of the four tables with the most of them. Made here they are one run of bytes for a table, which is passed on
+instead of being taken apart value by value, and PostgreSQL writes many of them at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from struct import Struct
 from typing import Final, NamedTuple
 
+from emr.db.connection import CopyForm
 from emr.definitions.dates import FAR_FUTURE, FAR_PAST
 from emr.records.index import IndexRows
 
@@ -20,7 +22,20 @@ _TOKEN: Final = Struct(">hiqiqiqii").pack
 _LINK: Final = Struct(">hiqiqiqiq").pack
 _MEMBER: Final = Struct(">hiqi").pack
 _MEMBER_REST: Final = Struct(">iqiq").pack
+_PK: Final = Struct(">hiq").pack
+_FIRST: Final = Struct(">iiiqibi").pack
+_LENGTH: Final = Struct(">i").pack
+_NUMBER: Final = Struct(">ii").pack
+_EMPTY: Final = Struct(">iiii").pack
+_SOME: Final = Struct(">iiiiii").pack
 """Of each row the number of its values, and before each value its length in bytes."""
+_TEXT: Final = 25
+_INT4: Final = 23
+"""The numbers of these types (catalogue `pg_type`), which never change."""
+_RESOURCE_COLUMNS: Final = ("pk", "type", "id", "version", "updated", "deleted", "body", "patients", "present")
+_RESOURCE_VALUES: Final = len(_RESOURCE_COLUMNS)
+_ESCAPED: Final = "\\\n\r\t"
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _FOUR, _EIGHT = repeat(4), repeat(8)
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -28,31 +43,75 @@ _ENDLESS: Final = {FAR_PAST: -(1 << 63), FAR_FUTURE: (1 << 63) - 1}
 
 
 class Copy(NamedTuple):
-    """What is copied into a table: its columns, and the rows in COPY's binary format."""
+    """What is copied into a table: its columns, and the rows in one of COPY's formats."""
 
     table: str
     columns: tuple[str, ...]
     data: bytes
+    form: CopyForm = "binary"
 
 
 class Version(NamedTuple):
-    """What every row of a version bears: its type, and the moment of the change."""
+    """A first version as its row in `resources` has it: `body` as it is kept, `present` as numbers joined by commas."""
 
     type: str
+    id: str
     updated: datetime
+    body: bytes
+    patients: tuple[str, ...]
+    present: str
 
 
 def copies(index: IndexRows, versions: Mapping[int, Version]) -> list[Copy]:
-    """The rows of tokens, links, dates and compartments, which are taken out of `index`. versions: by pk."""
+    """The rows of the versions, and of their words, tokens, links, dates and compartments, which are taken out of
+    `index`. versions: by pk.
+    """
     moments = {pk: _moment(each.updated) for pk, each in versions.items()}
     made = [
+        Copy("resources", _RESOURCE_COLUMNS, _whole(_resources(versions, moments))),
         Copy("tokens", ("key", "updated", "pk", "system"), _whole(_tokens(index, moments))),
         Copy("links", ("path", "target", "updated", "pk"), _whole(_links(index, moments))),
         Copy("dates", ("key", "low", "high", "pk"), _whole(_dates(index))),
         Copy("compartments", ("patient", "type", "updated", "pk"), _whole(_members(index, versions, moments))),
+        Copy("words", ("pk", "content"), _words(index), "text"),
     ]
     index.drop_copied()
     return made
+
+
+def _resources(versions: Mapping[int, Version], moments: Mapping[int, int]) -> Iterable[bytes]:
+    for pk, each in versions.items():
+        kind, name = each.type.encode(), each.id.encode()
+        patients = [patient.encode() for patient in each.patients]
+        present = each.present.split(",") if each.present else ()
+        yield b"".join(
+            (
+                _PK(_RESOURCE_VALUES, 8, pk),
+                _LENGTH(len(kind)), kind,
+                _LENGTH(len(name)), name,
+                _FIRST(4, 1, 8, moments[pk], 1, 0, len(each.body)), each.body,
+                _array(_TEXT, [_LENGTH(len(patient)) + patient for patient in patients]),
+                _array(_INT4, [_NUMBER(4, int(number)) for number in present]),
+            )
+        )  # fmt: skip
+
+
+def _array(kind: int, values: Sequence[bytes]) -> bytes:
+    """An array as PostgreSQL sends and takes it: dimensions, no nulls, the type; then how many there are from 1 on."""
+    if not values:
+        return _EMPTY(12, 0, 0, kind)
+    content = b"".join(values)
+    return _SOME(20 + len(content), 1, 0, kind, len(values), 1) + content
+
+
+def _words(index: IndexRows) -> bytes:
+    """As text, which PostgreSQL reads into a `tsvector`."""
+    pairs = zip(index.word_pks, index.word_contents, strict=True)
+    return "".join([f"{pk}\t{_escaped(content)}\n" for pk, content in pairs]).encode()
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES) if any(sign in text for sign in _ESCAPED) else text
 
 
 def _tokens(index: IndexRows, moments: Mapping[int, int]) -> Iterable[bytes]:

@@ -188,6 +188,7 @@ class IndexRows:
         for column in (
             self.token_keys, self.token_systems, self.token_pks, self.link_paths, self.link_targets, self.link_pks,
             self.date_keys, self.date_lows, self.date_highs, self.date_pks, self.member_patients, self.member_pks,
+            self.word_pks, self.word_contents,
         ):  # fmt: skip
             column.clear()
 

@@ -29,7 +29,8 @@ class Written(NamedTuple):
 class Rows(NamedTuple):
     """The values of the statement that stores versions. mark: of the own parameters that they are indexed by.
 
-    copies: rows of the index that are copied, and are not among those values.
+    copies: rows that are copied, those of the versions first. They are not among the values, which then say no more of
+    a version than its name, for the outbox.
     """
 
     mark: str | None
@@ -50,20 +51,30 @@ def rows_of(tenant: Tenant, drafts: Sequence[Draft], own: Own, targets: Mapping[
             index.add(tenant, draft.value, draft.pk, targets)
             members = [targets[who] for each in draft.patients if (who := ("Patient", each)) in targets]
             index.add_member(draft.pk, members)
-    copied: list[Copy] = []
+    written = _written(drafts)
+    bodies = [pack(draft.body) for draft in drafts]
+    present = [index.present.get(draft.pk, "") for draft in drafts]
+    names = [draft.type for draft in drafts], [draft.id for draft in drafts], [draft.version for draft in drafts]
+    deleted = [draft.deleted for draft in drafts]
     if len(drafts) >= MANY and all(draft.version == 1 for draft in drafts):
-        copied = copies(index, {draft.pk: Version(draft.type, draft.updated) for draft in drafts})
+        versions = {
+            draft.pk: Version(draft.type, draft.id, draft.updated, body, draft.patients, numbers)
+            for draft, body, numbers in zip(drafts, bodies, present, strict=True)
+        }
+        copied = copies(index, versions)
+        return Rows(own.mark, [*index.columns(), [], *names, [], deleted, [], [], []], written, copied)
     columns = [
         *index.columns(),
         [draft.pk for draft in drafts],
-        [draft.type for draft in drafts],
-        [draft.id for draft in drafts],
-        [draft.version for draft in drafts],
+        *names,
         [draft.updated for draft in drafts],
-        [draft.deleted for draft in drafts],
-        [pack(draft.body) for draft in drafts],
+        deleted,
+        bodies,
         [" ".join(draft.patients) for draft in drafts],
-        [index.present.get(draft.pk, "") for draft in drafts],
+        present,
     ]
-    written = [Written(each.verb, each.type, each.id, each.version, each.pk, each.patients) for each in drafts]
-    return Rows(own.mark, columns, written, copied)
+    return Rows(own.mark, columns, written, [])
+
+
+def _written(drafts: Sequence[Draft]) -> list[Written]:
+    return [Written(each.verb, each.type, each.id, each.version, each.pk, each.patients) for each in drafts]

@@ -103,6 +103,8 @@ _SUCCEED: Final = """
 
 # Constants, and no formatting near SQL.
 _CREATE: Final = "".join((_VERSIONS, _PUT, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
+_COPIED: Final = "".join((_VERSIONS, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
+"""What is left to do where versions and most of their index have been copied."""
 _CREATE_ONE: Final = "".join((_VERSION, _PUT, PUT_ROWS, _OUTBOX, _TOLD, MARK))  # noqa: FLY002
 _REPLACE: Final = "".join((_VERSIONS, _SUCCEED, DROP_ROWS, PUT_ROWS, _OUTBOX, MARK))  # noqa: FLY002
 _REPLACE_ONE: Final = "".join((_VERSION, _SUCCEED, DROP_ROWS_OF_ONE, PUT_ROWS, _OUTBOX, _TOLD, MARK))  # noqa: FLY002
@@ -208,11 +210,12 @@ async def store_rows(work: UnitOfWork, rows: Rows, *, last: bool = False) -> Non
         if first and own is not work:
             await _refuse_held(own, rows)
         for copied in rows.copies:
-            await own.db.copy(copied.table, copied.columns, copied.data, name="store-copy")
+            await own.db.copy(copied.table, copied.columns, copied.data, form=copied.form, name="store-copy")
         if len(rows.written) == 1:
             await _put_one(own, _CREATE_ONE if first else _REPLACE_ONE, rows, _told(work, last=last))
         else:
-            await _put(own, _CREATE if first else _REPLACE, rows.columns, rows)
+            create = _COPIED if rows.copies else _CREATE
+            await _put(own, create if first else _REPLACE, rows.columns, rows)
         if work.tenant.access.kept:
             await keep_sights(own, [each.pk for each in rows.written])
     await _demand_within(work, rows)
