@@ -54,3 +54,8 @@ def modules(package: str = "emr") -> tuple[Module, ...]:
         name = ".".join(part for part in parts if part != "__init__")
         found.append(Module(path, name, ast.parse(text), text.count("\n")))
     return tuple(found)
+
+
+def everything() -> tuple[Module, ...]:
+    """Every module of the service and of the demo; parsed when it is asked for, and not by who only collects tests."""
+    return (*modules(), *modules("emr_demo"))
