@@ -35,8 +35,21 @@ class Load:
     answered: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+    people: list[threading.Thread] = field(default_factory=list)
 
-    def work(self, slug: str) -> None:
+    def begin(self) -> None:
+        self.people = [threading.Thread(target=self._work, args=(slug,), daemon=True) for slug in (HOA_SEN, CAU_VONG)]
+        for person in self.people:
+            person.start()
+
+    def end(self) -> None:
+        """Nobody asks any more, and what was asked is answered: a service that stops now leaves nobody waiting."""
+        self.over.set()
+        for person in self.people:
+            person.join(60)
+            assert not person.is_alive()
+
+    def _work(self, slug: str) -> None:
         headers = {"Authorization": f"Bearer {self.standing.token('doctor', slug)}"}
         with httpx.Client(headers=headers, timeout=60, trust_env=False) as client:
             number = 0
@@ -71,15 +84,11 @@ class Load:
 @contextmanager
 def loaded(standing: House, url: str) -> Iterator[Load]:
     load = Load(standing, url)
-    threads = [threading.Thread(target=load.work, args=(slug,), daemon=True) for slug in (HOA_SEN, CAU_VONG)]
-    for thread in threads:
-        thread.start()
+    load.begin()
     try:
         yield load
     finally:
-        load.over.set()
-        for thread in threads:
-            thread.join(60)
+        load.end()
 
 
 @dataclass
@@ -164,7 +173,7 @@ class TestUpgrade:
                 load.part = "while it contracts"
                 assert {row["to"] for row in builds.migrate(contracting)} == {contracted}
                 load.reach("the new build on what was contracted")
-                load.over.set()
+                load.end()
                 assert stop_new() in (0, -signal.SIGTERM)
         assert load.failed == []
 
