@@ -1,4 +1,4 @@
-"""`emr realm …`: an existing realm of Keycloak gets the protocol mappers that the shipped realm file demands."""
+"""`emr realm …`: an existing realm of Keycloak gets what the shipped realm file has had since it was imported."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import typer
 
 from emr.fleet.printing import Json, or_exit, show_rows
-from emr.identity.realm_upkeep import Change, RealmUpkeep
+from emr.identity.realm_change import Change
+from emr.identity.realm_upkeep import RealmUpkeep
 from emr.kernel.errors import Invalid
 from emr.settings import Settings
 
@@ -17,19 +18,19 @@ realm = typer.Typer(no_args_is_help=True, help="Whether Keycloak's realm has wha
 
 @realm.command("plan")
 def plan(*, as_json: Json = False) -> None:
-    """Show which protocol mappers the realm lacks, and change nothing."""
+    """Show what the realm lacks: mappers, steps of the flow after a hospital's provider. Nothing is changed."""
     show_rows(_rows(RealmUpkeep.changes), as_json=as_json, empty=_WHOLE)
 
 
 @realm.command("apply")
 def apply(*, as_json: Json = False) -> None:
-    """Add them. What is there already stays as it is; may be repeated."""
+    """Add it. What the installation has of its own stays as it is; may be repeated."""
     show_rows(_rows(RealmUpkeep.apply), as_json=as_json, empty=_WHOLE)
 
 
 def _rows(act: Callable[[RealmUpkeep], Sequence[Change]]) -> list[dict[str, Any]]:
     return [
-        {"step": each.verb, "of": each.kind.removesuffix("s"), "name": each.owner, "mapper": each.mapper["name"]}
+        {"step": each.verb, "of": each.of, "name": each.name, "what": each.what}
         for each in or_exit(lambda: act(_upkeep()))
     ]
 

@@ -44,7 +44,7 @@ class Identity(BaseModel):
     upkeep_realm: str = Field("", description="The realm of the account of `emr realm`; empty: the realm itself.")
     upkeep_client_id: str = Field(
         "emr-upkeep",
-        description="Service account that may change the realm's clients (manage-clients); `emr realm` alone is given it.",
+        description="Service account that may change the realm's clients, flows and providers; `emr realm` alone is given it.",
     )
     upkeep_client_secret: SecretStr = Field(SecretStr(""), description="Its secret.")
     session_idle_minutes: int = Field(
