@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, text
@@ -66,7 +66,7 @@ class Site:
     _runtime: Runtime | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    @property
+    @cached_property
     def people(self) -> People | None:
         """The accounts at the provider, where the platform administers it."""
         return People(Realm(self.settings.identity)) if self.settings.identity.admin_url else None
