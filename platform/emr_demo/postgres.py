@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -129,14 +130,17 @@ class Cluster:
 
     def stop(self) -> None:
         """End every session, write everything down, stop the server. Does nothing when it is down."""
+        self._end(signal.SIGINT)  # PostgreSQL's "fast" stop: it rolls sessions back and checkpoints.
+
+    def _end(self, how: signal.Signals) -> None:
         process, self._process, self._port = self._process, None, 0
         if process is None or process.poll() is not None:
             return
-        process.send_signal(2)  # SIGINT is PostgreSQL's "fast" stop: it rolls sessions back and checkpoints.
+        process.send_signal(how)
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired as slow:
-            process.send_signal(3)
+            process.send_signal(signal.SIGQUIT)
             process.wait(_STOP_SECONDS)
             raise ClusterFailed(f"PostgreSQL did not stop in {_STOP_SECONDS:.0f} s; see {self.log}") from slow
 
@@ -145,8 +149,8 @@ class Cluster:
         return self._process is not None and self._process.poll() is None
 
     def remove(self) -> None:
-        """Stop, and delete the data, the passwords and the log."""
-        self.stop()
+        """Stop at once, since nothing is kept, and delete the data, the passwords and the log."""
+        self._end(signal.SIGQUIT)
         home = home_for(self._folder, self._account)
         shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -33,6 +33,7 @@ from tests.benchmarks.builds import THIS, command_of, next_build
 from tests.benchmarks.load import Result
 from tests.benchmarks.machine import description, largest_backend_mib, measured
 from tests.house import ROOT, _key
+from tests.servers.pgbouncer import pgbouncer
 
 _AT_ONCE = 8
 _SECONDS = 6.0
@@ -59,6 +60,7 @@ def fleet(number: int, knows: int = Database().pool_hospitals) -> list[Result]:
             found |= _migrations(settings, folder)
             assert cluster._process is not None
             found |= asyncio.run(_transactions(settings, cluster._process.pid))
+            found |= _behind_pgbouncer(settings, cluster._process.pid)
         finally:
             cluster.remove()
     return [Result("B10", f"{number} hospitals in one database", found)]
@@ -182,6 +184,28 @@ async def _transactions(settings: Settings, postgres: int) -> dict[str, Any]:
         "fewer_percent": round(100 * (1 - many[1] / one[1]), 1),
         "backend_mib": first, "backend_mib_again": second,
     }  # fmt: skip
+
+
+def _behind_pgbouncer(settings: Settings, postgres: int) -> dict[str, Any]:
+    """What a backend holds that every hospital was asked on, which nothing but its age keeps from getting there."""
+    with pgbouncer(settings.database.url, backends=2) as url:
+        update = {"url": url, "pooler": True}
+        return asyncio.run(_all_asked(settings.database.model_copy(update=update), postgres))
+
+
+async def _all_asked(settings: Database, postgres: int) -> dict[str, Any]:
+    pools = databases(settings)
+    await pools.open()
+    try:
+        async with pools.directory.connection() as connection:
+            tenants = [each for each in await read_tenants(connection) if each.slug.startswith("h-")]
+        await _touch(pools, tenants)
+        first = largest_backend_mib(postgres)
+        for _ in range(2):
+            await _touch(pools, tenants)
+        return {"pgbouncer_backend_mib": first, "pgbouncer_backend_mib_again": largest_backend_mib(postgres)}
+    finally:
+        await pools.close()
 
 
 async def _read_for(pools: Any, tenants: list[Any], postgres: int) -> tuple[float, float]:
