@@ -9,7 +9,7 @@ import pytest
 from emr.identity.errors import RecentSignInNeeded
 from emr.identity.principal import Principal, needs_second_factor
 from emr_demo.provider.sign_ins import Code
-from tests.identity.providers import DOCTOR, WITH_CODE, Browser
+from tests.identity.providers import DOCTOR, NURSE, WITH_CODE, Browser
 from tests.identity.test_bearer import signed
 from tests.identity.world import World
 
@@ -170,3 +170,15 @@ class TestAgain:
         found = demo.who(browser).json()
         assert found["strong"] is True
         assert abs(found["authenticated_at"] - demo.clock().timestamp()) < 30
+
+    def test_somebody_else_who_comes_back_continues_nobodys_session(self, demo: World) -> None:
+        demo.sql("DELETE FROM directory.sessions")
+        browser = demo.sign_in()
+        former = demo.who(browser).json()["session"]
+        assert stepped_up(demo, browser, NURSE, "again").status_code == 303
+        assert (demo.who(browser).status_code, demo.who(browser, "cau-vong").status_code) == (403, 200)
+        subject = demo.provider.subject(NURSE)
+        assert demo.sql("SELECT id, subject FROM directory.sessions WHERE revoked_at IS NULL") == [
+            (demo.who(browser, "cau-vong").json()["session"], subject)
+        ]
+        assert demo.sql("SELECT subject FROM directory.sessions WHERE id = %s", former) != [(subject,)]

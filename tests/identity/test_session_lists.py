@@ -69,10 +69,16 @@ class TestEndOwn:
         demo.call(demo.identity.lists.end_own, demo.provider.subject(DOCTOR), session_of(demo, there))
         assert (demo.who(here).status_code, demo.who(there).status_code) == (200, 401)
 
-    def test_its_tokens_are_forgotten(self, demo: World) -> None:
+    def test_one_of_its_tokens_stays_until_the_browsers_next_sign_in_and_ends_what_is_left_at_the_provider(
+        self, demo: World
+    ) -> None:
+        """Whoever signs in next at this PC would otherwise stand before the provider's session of somebody else."""
         browser = demo.sign_in()
         demo.call(demo.identity.lists.end_own, demo.provider.subject(DOCTOR), session_of(demo, browser))
-        assert demo.sql("SELECT refresh_token, id_token FROM directory.sessions") == [(None, None)]
+        tokens = "SELECT refresh_token IS NOT NULL, id_token FROM directory.sessions"
+        assert demo.sql(tokens) == [(True, None)]
+        demo.begin(browser)
+        assert demo.sql(tokens) == [(False, None)]
 
 
 class TestEndOthers:

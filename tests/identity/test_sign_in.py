@@ -129,6 +129,17 @@ class TestCallback:
         assert browser.get(edited(back, **changes)).status_code == 400
         assert here.who(browser).status_code == 401
 
+    def test_an_altered_cookie_of_the_sign_in_is_refused_and_opens_nothing(self, demo: World) -> None:
+        browser = Browser()
+        back = demo.provider.answer(browser, demo.begin(browser), DOCTOR)
+        held = next(each for each in browser.cookies.jar if each.name.startswith("emr_sign_in_"))
+        right = str(held.value)
+        for altered in (f"{right[:-8]}AAAAAAA=", right[: len(right) // 2], "x", "%"):
+            held.value = altered
+            answer = browser.get(back)
+            assert (answer.status_code, answer.json()["code"]) == (400, "sign-in-refused")
+            assert demo.who(browser).status_code == 401
+
     def test_an_answer_without_an_issuer_is_refused(self, here: World) -> None:
         browser = Browser()
         back = here.provider.answer(browser, here.begin(browser), DOCTOR)

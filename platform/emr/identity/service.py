@@ -177,13 +177,15 @@ class Identity:
         person, whoever sits there now, and for a password that people of a hospital's own provider do not have.
         """
         row = await self._sessions.find(cookie, "") if cookie else None
-        known = NOBODY if row is None else Known(strong=asked == "again" and row["strong"], through=row["through"])
-        if asked == "sign-in" and cookie and (row is None or row["locked_at"] is not None):
-            left = await self._sessions.retire(cookie)
-            known = Known(through=left.through) if left and not left.refresh_token else NOBODY
-            if left and left.refresh_token:
-                await self._provider.end(left.refresh_token)
-        return await self._flow.begin(self._client_id, return_to, asked, known)
+        over = asked == "sign-in" and (row is None or row["locked_at"] is not None)
+        known = NOBODY
+        if row is not None and not over:
+            known = Known(strong=asked == "again" and row["strong"], through=row["through"])
+        begun = await self._flow.begin(self._client_id, return_to, asked, known)
+        left = await self._sessions.retire(cookie) if cookie and over else ""
+        if left:
+            await self._provider.end(left)
+        return begun
 
     def demand_recent(self, principal: Principal) -> None:
         """Raise RecentSignInNeeded unless the person has shown within five minutes who they are."""

@@ -35,23 +35,24 @@ WHERE $1 = ANY (s.used_in) AND s.revoked_at IS NULL AND s.expires_at > $2 AND s.
 ORDER BY m.name, s.seen_at DESC, s.id
 """
 
+# The refresh token stays, sealed: by it the browser's next sign-in ends what is left at the provider.
 _END_OWN: Final = """
-UPDATE directory.sessions SET revoked_at = $3, refresh_token = NULL, id_token = NULL
+UPDATE directory.sessions SET revoked_at = $3, id_token = NULL
 WHERE subject = $1 AND id = $2 AND revoked_at IS NULL RETURNING id, subject, name
 """
 
 _END_OTHERS: Final = """
-UPDATE directory.sessions SET revoked_at = $3, refresh_token = NULL, id_token = NULL
+UPDATE directory.sessions SET revoked_at = $3, id_token = NULL
 WHERE subject = $1 AND id <> $2 AND revoked_at IS NULL RETURNING id, subject, name
 """
 
 _END_IN_HOSPITAL: Final = """
-UPDATE directory.sessions SET revoked_at = $3, refresh_token = NULL, id_token = NULL
+UPDATE directory.sessions SET revoked_at = $3, id_token = NULL
 WHERE id = $2 AND $1 = ANY (used_in) AND revoked_at IS NULL RETURNING id, subject, name
 """
 
 _END_ALL_IN_HOSPITAL: Final = """
-UPDATE directory.sessions SET revoked_at = $3, refresh_token = NULL, id_token = NULL
+UPDATE directory.sessions SET revoked_at = $3, id_token = NULL
 WHERE subject = $2 AND $1 = ANY (used_in) AND revoked_at IS NULL RETURNING id, subject, name
 """
 

@@ -56,7 +56,7 @@ WHERE id = $1 AND revoked_at IS NULL
 _FORGET_TRIES: Final = "UPDATE directory.sessions SET unlock_tries = 0 WHERE id = $1"
 
 _REVOKE_ID: Final = """
-UPDATE directory.sessions SET revoked_at = $2, refresh_token = NULL, id_token = NULL
+UPDATE directory.sessions SET revoked_at = $2, id_token = NULL
 WHERE id = $1 AND revoked_at IS NULL
 """
 
@@ -83,7 +83,7 @@ UPDATE directory.sessions s SET refresh_token = NULL
 FROM directory.sessions old
 WHERE s.token_hash = $1 AND old.token_hash = s.token_hash
   AND (s.revoked_at IS NOT NULL OR s.expires_at <= $2 OR s.seen_at <= $3 OR s.locked_at IS NOT NULL)
-RETURNING s.id, s.through, old.refresh_token
+RETURNING s.id, old.refresh_token
 """
 
 _SWEEP: Final = "DELETE FROM directory.sessions WHERE expires_at < $1"
@@ -134,14 +134,6 @@ class Ended:
     subject: str
     name: str
     id_token: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What a session leaves: its refresh token ("": forgotten when it was ended), and which provider it came by."""
-
-    refresh_token: str
-    through: str
 
 
 class Sessions:
@@ -238,7 +230,7 @@ class Sessions:
             )
 
     async def end(self, session_id: str) -> None:
-        """Revoke one session."""
+        """Revoke one session; its refresh token stays for `retire`."""
         async with self._directory.connection() as connection:
             await connection.execute(_REVOKE_ID, session_id, self._clock(), name="session.end")
 
@@ -252,17 +244,15 @@ class Sessions:
         id_token = None if sealed is None else self._sealed.open(sealed, context=row["id"])
         return Ended(row["id"], row["subject"], row["name"], id_token)
 
-    async def retire(self, cookie: str) -> Left | None:
-        """What is left of a cookie's session that is over or locked, its refresh token for once; None for no such one.
+    async def retire(self, cookie: str) -> str:
+        """The refresh token of a cookie's session that is over or locked, for once; "" where there is none.
 
-        With the token the provider's own session can be ended, which may have outlived ours.
+        With it the provider's own session can be ended, which may have outlived ours.
         """
         now = self._clock()
         async with self._directory.connection() as connection:
             row = await connection.fetchrow(_RETIRE, _hash(cookie), now, now - self._idle, name="session.retire")
-        if row is None:
-            return None
-        return Left(self._sealed.open(row["refresh_token"] or b"", context=row["id"]) or "", row["through"])
+        return "" if row is None else self._sealed.open(row["refresh_token"] or b"", context=row["id"]) or ""
 
     async def end_by_provider(
         self, *, provider_session: str | None, subject: str | None, begun_before: datetime

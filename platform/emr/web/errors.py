@@ -69,6 +69,7 @@ _ISSUE_CODES: Final = {
     "code-system-incomplete": "incomplete",
 }
 _SIGN_IN: Final = "/auth/sign-in?to="
+_REFUSED_BACK: Final = "sign-in-refused"
 _ASK_AGAIN: Final = {
     "second-factor-needed": "/auth/step-up?ask=second-factor&to=",
     "recent-sign-in-needed": "/auth/step-up?ask=again&to=",
@@ -86,6 +87,10 @@ _SAID: Final = {
     500: (mark("Có lỗi ở phía hệ thống"), mark("Lỗi đã được ghi nhận. Chưa có gì được lưu; hãy thử lại.")),
     503: (mark("Tạm thời chưa phục vụ được"), mark("Một phần của hệ thống chưa trả lời. Hãy thử lại sau ít phút.")),
 }
+_NOT_IN: Final = (
+    mark("Chưa đăng nhập được"),
+    mark("Lần này quá lâu, bị hủy, đã dùng rồi hoặc bắt đầu ở trình duyệt khác. Chưa mở gì cả; hãy đăng nhập lại."),
+)
 _OTHERWISE: Final = (mark("Không thực hiện được"), mark("Yêu cầu không đúng quy cách. Chưa có gì được lưu."))
 _DETAILS: Final = {
     "department-not-in-pilot": mark(
@@ -107,7 +112,6 @@ _DETAILS: Final = {
     ),
     "recent-sign-in-needed": mark("Việc này cần bạn xác thực lại ngay trước khi làm."),
     "foreign-form": mark("Biểu mẫu đã cũ. Hãy mở lại trang rồi gửi lại."),
-    "sign-in-refused": mark("Lần đăng nhập này không hoàn tất được. Hãy đăng nhập lại từ đầu."),
     "identity-provider-unavailable": mark("Dịch vụ đăng nhập chưa trả lời. Ai đang làm việc vẫn tiếp tục được."),
     "identity-admin-unavailable": mark("Dịch vụ đăng nhập chưa trả lời nên chưa có gì thay đổi ở đó. Hãy thử lại."),
     "identity-admin-refused": mark("Dịch vụ đăng nhập từ chối tài khoản của hệ thống. Hãy báo đơn vị vận hành."),
@@ -223,13 +227,15 @@ def answer(request: Request, refusal: errors.Refusal, status: int) -> Response:
 def _page(request: Request, refusal: errors.Refusal, status: int) -> Response:
     if isinstance(refusal, errors.HospitalSuspended):
         return _closed(request)
-    title, text = _SAID.get(status, _OTHERWISE)
+    title, text = _NOT_IN if refusal.code == _REFUSED_BACK else _SAID.get(status, _OTHERWISE)
     parts = request.url.path.split("/")
     steps: list[tuple[str, str]] = []
     if refusal.code == "session-locked":
         steps.append((_lock_of(request), mark("Mở khóa")))
     elif status == 401:
         steps.append((_SIGN_IN + quote(request.url.path, safe="/"), mark("Đăng nhập")))
+    elif refusal.code == _REFUSED_BACK:
+        steps.append((f"{_SIGN_IN}/", mark("Đăng nhập lại")))
     elif refusal.code in _ASK_AGAIN:
         steps.append((_ASK_AGAIN[refusal.code] + quote(request.url.path, safe="/"), mark("Xác thực lại")))
     elif len(parts) > 3 and parts[1] == "h" and refusal.code not in _ELSEWHERE:
