@@ -52,7 +52,7 @@ _SAID: Final[Mapping[str, str]] = {
     "endpoint-http": mark("Địa chỉ phải bắt đầu bằng https://"),
     "endpoint-private": mark("Địa chỉ nằm trong mạng nội bộ mà bệnh viện chưa khai báo"),
     "discovery-failed": mark("Không đọc được tài liệu cấu hình ở địa chỉ này"),
-    "discovery-issuer": mark("Tài liệu cấu hình ghi một issuer khác"),
+    "discovery-issuer": mark("Tài liệu cấu hình ghi một địa chỉ dịch vụ (issuer) khác"),
     "discovery-incomplete": mark("Tài liệu cấu hình thiếu địa chỉ đăng nhập, mã hoặc khóa"),
 }
 

@@ -180,7 +180,7 @@ class OwnProvider:
 
 def provider_of(form: Form) -> OwnProvider:
     """Issuer, client and secret; the address itself is judged before it is asked."""
-    issuer = form.text("issuer", required=mark("Nhập issuer"), limit=500).removesuffix(_DISCOVERY).rstrip("/")
+    issuer = form.text("issuer", required=mark("Nhập địa chỉ dịch vụ"), limit=500).removesuffix(_DISCOVERY).rstrip("/")
     client_id = form.text("client_id", required=mark("Nhập mã ứng dụng"), limit=255)
     secret = form.text("secret", required=mark("Nhập mật khẩu ứng dụng"), limit=500)
     domain = form.text("domain", limit=253).lower()

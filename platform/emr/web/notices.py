@@ -16,7 +16,7 @@ NOTICES = {
     "member-left-untold": mark("Đã cho thôi truy cập ở đây; dịch vụ đăng nhập chưa trả lời, hãy báo lại sau"),
     "member-back": mark("Đã mở lại quyền truy cập"),
     "accounts-finished": mark("Dịch vụ đăng nhập đã được báo"),
-    "support-granted": mark("Đã cấp quyền tạm thời; cán bộ bảo vệ dữ liệu được báo"),
+    "support-granted": mark("Đã cấp quyền tạm thời; người phụ trách bảo mật hồ sơ được báo"),
     "support-ended": mark("Đã thu hồi quyền tạm thời; có hiệu lực ngay"),
     "support-noted": mark("Đã ghi nhận là bạn đã biết"),
     "session-ended": mark("Đã kết thúc phiên làm việc"),
