@@ -2,11 +2,13 @@
 
 import functools
 import gc
+import inspect
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from emr.audit.sealing import Sealer
 from emr.kernel.clock import utc_now
@@ -23,6 +25,13 @@ look_seldom()
 # Each of httpx's clients reads all the world's certificate authorities, which takes 30 ms; the tests make thousands of
 # clients, so that one context serves all that ask for the same.
 ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
+
+# Three processes test on as many processors as there are: an example or an answer that is slow once says nothing of what
+# is tested, and what must be quick is measured where that is said.
+settings.register_profile("busy", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+_patience = inspect.signature(httpx.Client).parameters["timeout"].default
+_patience.connect = _patience.read = _patience.write = _patience.pool = 30.0
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 import asyncio
 import base64
+import functools
+import itertools
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from emr.fleet.onboarding import make_hospital
 from emr.identity.principal import Principal, kind_of
 from emr.kernel.tenant import Tenant
 from emr.settings import Border, Database, Dicom, Http, Identity, Keys, Settings, Storage, Telemetry, Warehouse
-from emr.tenancy.registry import read_tenants
+from emr.tenancy.registry import Registry, read_tenants
 from emr_demo.onboarding import make_hospitals, make_logins, make_members, make_operators, provider_hospitals
 from emr_demo.postgres import Cluster
 from emr_demo.provider.config import ProviderConfig
@@ -32,9 +33,12 @@ from emr_demo.provider.mint import mint_token
 from emr_demo.provider.run import running
 from emr_demo.provider.secrets_folder import web_secret
 from tests.curtain import behind
+from tests.patience import comes_true
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 HOA_SEN, CAU_VONG = "hoa-sen", "cau-vong"
+_CODES = itertools.count(20_000)
 
 
 @dataclass
@@ -45,6 +49,8 @@ class House:
     cluster: Cluster
     folder: Path
     tenants: dict[str, Tenant]
+    registry: Registry | None = None
+    """What the web service knows of the hospitals, once it listens."""
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
@@ -96,6 +102,13 @@ class House:
         sealed = f'SELECT count(*) FROM {schema}.audit_events WHERE row LIKE \'%%"outcome":"refused"%%\''
         return self.sql(query, schema)[0][0] + self.sql(sealed)[0][0]
 
+    def heard(self) -> None:
+        """Wait until the web service knows the hospitals as the directory has them: it looks once in a second."""
+        known = self.registry
+        assert known is not None
+        directory = standing_tenants(self.settings)
+        assert comes_true(lambda: {each.slug: each for each in known.all()} == directory)
+
     def new_hospital(self, slug: str, **more: object) -> Tenant:
         """A third hospital, made as any other, for a test that wants to be alone; `more`: parts of its file."""
         base = next(each for each in read_hospitals(ROOT / "tenants") if each.slug == HOA_SEN)
@@ -105,7 +118,7 @@ class House:
                 "slug": slug,
                 "name": f"Bệnh viện {slug}",
                 "dicom": None,
-                "facility_code": f"{secrets.randbelow(99999):05}",
+                "facility_code": facility_code(slug),
                 "identity": part,
                 **more,
             }
@@ -156,9 +169,8 @@ def house(cluster: Cluster, folder: Path, *, tenants: Path = ROOT / "tenants") -
 def served(standing: House) -> Iterator[House]:
     """The web service, listening on loopback in a thread of its own."""
     port = int(standing.url.rsplit(":", 1)[1])
-    config = uvicorn.Config(
-        build(standing.settings), host="127.0.0.1", port=port, access_log=False, log_config=None, lifespan="on"
-    )
+    app = build(standing.settings)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, access_log=False, log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="served", daemon=True)
     thread.start()
@@ -167,6 +179,7 @@ def served(standing: House) -> Iterator[House]:
         assert thread.is_alive(), "the service did not start"
         assert time.monotonic() < deadline, "the service did not start in time"
         time.sleep(0.02)
+    standing.registry = app.state.runtime.registry
     try:
         yield standing
     finally:
@@ -174,11 +187,10 @@ def served(standing: House) -> Iterator[House]:
         thread.join(timeout=30)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@functools.cache
+def facility_code(slug: str) -> str:
+    """Five digits that no other hospital of this process has: a facility has one hospital in the directory."""
+    return str(next(_CODES))
 
 
 def _key() -> str:

@@ -19,9 +19,10 @@ from emr.fleet.organizations import organizations_of
 from emr.settings import Database, Http, Identity, Keys, Settings, Storage, Warehouse
 from emr_demo.onboarding import make_logins
 from emr_demo.postgres import Cluster
-from tests.house import HOA_SEN, ROOT, House, free_port, served, standing_tenants
+from tests.house import HOA_SEN, ROOT, House, served, standing_tenants
 from tests.identity.providers import Browser
 from tests.servers.keycloak import KeycloakServer, keycloak_server
+from tests.servers.ports import free_port
 
 CSRF = re.compile(r'name="_csrf" value="([^"]+)"')
 

@@ -15,7 +15,9 @@ import pytest
 
 from tests.benchmarks.machine import children
 from tests.benchmarks.service import environment
-from tests.house import House, free_port
+from tests.house import House
+from tests.patience import comes_true
+from tests.servers.ports import free_port
 
 EMR = Path(sys.executable).with_name("emr")
 
@@ -60,6 +62,15 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         process.stderr.close()
 
 
+def refuses(host: str, port: int) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        socket.create_connection((host, port), timeout=20).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 class TestStop:
     def test_a_request_under_way_is_finished_and_no_new_one_taken(
         self, standing: House, serving: "tuple[subprocess.Popen[bytes], str]"
@@ -69,18 +80,19 @@ class TestStop:
         head = (
             "POST /h/hoa-sen/fhir/Patient HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
             f"Authorization: Bearer {standing.token()}\r\nContent-Type: application/fhir+json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
+            f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode()
         host, port = url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=20) as line:
-            line.sendall(head + body[:10])
-            time.sleep(0.5)
+            answers = line.makefile("rb")
+            line.sendall(head)
+            # Said when the application asks for the body (RFC 9110, 10.1.1): now the request is under way.
+            assert [answers.readline(), answers.readline()] == [b"HTTP/1.1 100 Continue\r\n", b"\r\n"]
+            line.sendall(body[:10])
             process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
-            with pytest.raises(OSError, match="refused"):
-                socket.create_connection((host, int(port)), timeout=5)
+            assert comes_true(lambda: refuses(host, int(port)))
             line.sendall(body[10:])
-            answer = line.makefile("rb").readline()
+            answer = answers.readline()
         assert answer.startswith(b"HTTP/1.1 201")
         assert process.wait(30) in (0, -signal.SIGTERM)
 
@@ -97,6 +109,7 @@ class TestWorkers:
         self, standing: House, shared: "tuple[subprocess.Popen[bytes], str]"
     ) -> None:
         process, url = shared
+        assert comes_true(lambda: len(children(process.pid)) == 2)
         first, second = children(process.pid)
         os.kill(first, signal.SIGKILL)
         deadline = time.monotonic() + 30

@@ -30,7 +30,8 @@ from tests.benchmarks import mixes
 from tests.benchmarks.load import Result, drive
 from tests.benchmarks.machine import measured
 from tests.benchmarks.service import Service, environment, wait_until_ready
-from tests.house import ROOT, free_port
+from tests.house import ROOT
+from tests.servers.ports import free_port
 
 _ROUNDS = 3
 _ROWS = 500_000

@@ -17,7 +17,8 @@ import httpx
 from tests.benchmarks.load import Result
 from tests.benchmarks.machine import measured
 from tests.benchmarks.service import Service, environment
-from tests.house import CAU_VONG, free_port
+from tests.house import CAU_VONG
+from tests.servers.ports import free_port
 
 _ASYNC = {"Prefer": "respond-async"}
 _EVERY = 0.25

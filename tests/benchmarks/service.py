@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 
 from emr_demo.postgres import Cluster, Tuning
-from tests.house import ROOT, House, free_port, house
+from tests.house import ROOT, House, house
+from tests.servers.ports import free_port
 
 
 @dataclass

@@ -18,6 +18,7 @@ from emr.work.unit import Request
 from tests.console.conftest import rows_of, tell_traffic, tell_usage
 from tests.house import CAU_VONG, HOA_SEN, House
 from tests.identity.providers import Browser
+from tests.patience import comes_true
 
 OPS = Principal("test:ops", "Ops", "ops", "person", None)
 
@@ -37,9 +38,7 @@ class TestList:
         now = datetime.now(UTC)
         tell_traffic(live, hospital, now - timedelta(minutes=2), 1000, 400, 5.0)
         live.sql("UPDATE directory.tenants SET revision = 'tenant_0000' WHERE id = %s", hospital.id)
-        deadline = datetime.now(UTC) + timedelta(seconds=10)
-        while listed(live, operator)[0] != hospital.slug:
-            assert datetime.now(UTC) < deadline
+        assert comes_true(lambda: listed(live, operator)[0] == hospital.slug)
         page = operator.get(f"{live.url}/ops/").text
         assert "lỗi máy chủ nhiều" in page
         assert "lược đồ chưa nâng cấp" in page

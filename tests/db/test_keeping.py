@@ -13,6 +13,7 @@ from emr.db import keeping
 from emr.db.keeping import Left, Pool
 from emr.kernel.errors import Unavailable
 from emr_demo.postgres import Cluster
+from tests.patience import comes_true_meanwhile
 
 P = ParamSpec("P")
 S = TypeVar("S")
@@ -103,7 +104,7 @@ class TestLend:
         await asyncio.sleep(0.05)
         await pool.take_back(lent)
         impatient.cancel()
-        assert await asyncio.wait_for(patient, 5) is lent
+        assert await asyncio.wait_for(patient, 30) is lent
         with pytest.raises(asyncio.CancelledError):
             await impatient
         await pool.take_back(lent)
@@ -127,7 +128,7 @@ class TestTakeBack:
         other = await asyncpg.connect(url)
         await other.execute("SELECT pg_terminate_backend($1)", lent.get_server_pid())
         await other.close()
-        await asyncio.sleep(0.1)
+        assert await comes_true_meanwhile(lent.is_closed)
         fresh = await pool.lend()
         assert fresh is not lent
         assert await fresh.fetchval("SELECT 1") == 1
@@ -224,8 +225,8 @@ class TestTakeBackOpen:
         lent = await pool.lend()
         await lent.execute("BEGIN READ ONLY")
         pool.take_back_open(lent)
-        await asyncio.sleep(1)
-        assert (pool.open_connections(), pool.idle_connections()) == (1, 1)
+        assert await comes_true_meanwhile(lambda: not lent.is_in_transaction())
+        assert await comes_true_meanwhile(lambda: (pool.open_connections(), pool.idle_connections()) == (1, 1))
         assert await pool.lend() is lent
         assert not lent.is_in_transaction()
         await pool.take_back(lent)
@@ -266,7 +267,7 @@ class TestShare:
         third = asyncio.create_task(pool.lend("a"))
         await asyncio.sleep(0.05)
         assert not third.done()
-        other = await asyncio.wait_for(pool.lend("b"), 5)
+        other = await asyncio.wait_for(pool.lend("b"), 30)
         await pool.take_back(other)
         await asyncio.sleep(0.05)
         assert not third.done()
@@ -309,7 +310,7 @@ class TestShare:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await pool.take_back(held)
-        assert await asyncio.wait_for(pool.lend("a"), 5) is held
+        assert await asyncio.wait_for(pool.lend("a"), 30) is held
         await pool.take_back(held)
         assert (pool._held, pool._lent, pool._waiting) == ({}, {}, {})
         await pool.close()
@@ -397,7 +398,7 @@ class TestAcquaintance:
         pool = await self.knowing(url, 2, 2)
         first, second = await pool.lend("a"), await pool.lend("b")
         await pool.take_back(second)
-        assert await asyncio.wait_for(pool.lend("a"), 5) is second
+        assert await asyncio.wait_for(pool.lend("a"), 30) is second
         for driver in (first, second):
             await pool.take_back(driver)
         assert (pool._held, pool._lent, pool._hopes._hoping) == ({}, {}, {})
@@ -423,7 +424,7 @@ class TestAcquaintance:
     async def test_where_there_is_room_nobody_waits(self, url: str) -> None:
         pool = await self.knowing(url, 2, 10)
         first = await pool.lend("a")
-        second = await asyncio.wait_for(pool.lend("a"), 5)
+        second = await asyncio.wait_for(pool.lend("a"), 30)
         assert (first is second, pool.open_connections()) == (False, 2)
         for driver in (first, second):
             await pool.take_back(driver)

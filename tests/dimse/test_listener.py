@@ -37,7 +37,7 @@ async def _run(call, *arguments):
     return await asyncio.to_thread(call, *arguments)
 
 
-async def _until(check, seconds: float = 10):
+async def _until(check, seconds: float = 30):
     deadline = time.monotonic() + seconds
     while not await check():
         assert time.monotonic() < deadline
@@ -227,7 +227,7 @@ class TestHostileLines:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(head)
             await writer.drain()
-            answer = await asyncio.wait_for(reader.read(), 10)
+            answer = await asyncio.wait_for(reader.read(), 30)
             writer.close()
             return answer
 
@@ -237,7 +237,7 @@ class TestHostileLines:
     async def test_rubbish_is_answered_with_an_abort_and_nothing_else_suffers(self, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
-        await asyncio.wait_for(reader.read(), 10)
+        await asyncio.wait_for(reader.read(), 30)
         writer.close()
         assert (await _run(Device(port).echo)).returncode == 0
 

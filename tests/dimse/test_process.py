@@ -11,10 +11,12 @@ import httpx
 import pytest
 
 from tests.benchmarks.service import environment
-from tests.house import ROOT, House, free_port
+from tests.house import ROOT, House
 from tests.imaging.records import fresh
 from tests.imaging.samples import encoded, slice_of, write
+from tests.patience import comes_true
 from tests.servers.dcmtk import Device
+from tests.servers.ports import free_port
 from tests.servers.tools import tool
 
 pytestmark = pytest.mark.server
@@ -33,7 +35,7 @@ def process(standing, tmp_path_factory):
         _until_ready(running, management, log)
         yield running, standing.settings.dicom.port, management
         running.kill()
-        running.wait(10)
+        running.wait(30)
 
 
 def _until_ready(running: subprocess.Popen[bytes], management: int, log: Path) -> None:
@@ -87,10 +89,10 @@ class TestStopping:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(1.5)
+        assert comes_true(lambda: _kept(standing)[0] > before[0])
         running.send_signal(signal.SIGTERM)
         assert running.wait(40) == 0
-        device.wait(30)
+        device.wait(60)
         assert Device(port).echo().returncode != 0
         # Whatever was acknowledged has its object, its row and nothing else.
         assert len({now - then for now, then in zip(_kept(standing), before, strict=True)}) == 1

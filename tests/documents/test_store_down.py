@@ -13,9 +13,10 @@ from emr.settings import Storage
 from emr.storage.s3 import S3Client
 from tests.documents.conftest import paper, picture_bytes
 from tests.documents.desk import PAGE, Desk, patient_of
-from tests.house import House, free_port, served
+from tests.house import House, served
 from tests.servers.chromium import chromium, tab
 from tests.servers.minio import MinioServer, minio_server
+from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.server
 

@@ -2,12 +2,12 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from emr_demo.children import ChildDied, Children
+from tests.patience import comes_true
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -32,7 +32,8 @@ class TestCheck:
     def test_one_that_ended_is_told_with_its_log(self, tmp_path: Path) -> None:
         children = Children(tmp_path)
         children.start("serve", [sys.executable, "-c", "raise SystemExit('no port')"], {}, tmp_path / "serve.log")
-        time.sleep(1)
+        (pid,) = pids(tmp_path)
+        assert comes_true(lambda: not alive(pid))
         with pytest.raises(ChildDied, match=r"(?s)`emr serve` ended with code 1.*serve\.log.*no port"):
             children.check()
         children.stop()

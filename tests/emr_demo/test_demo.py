@@ -15,18 +15,13 @@ import httpx
 import pytest
 
 from emr_demo.postgres import Cluster
+from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.server
 
 EMR = Path(sys.executable).with_name("emr")
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import hashlib
 import html
 import re
 import secrets
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,16 +23,11 @@ from emr_demo.provider.mint import NoSuchAccount, mint_token
 from emr_demo.provider.people import hospital, organization_id, subject_of
 from emr_demo.provider.run import ProviderNotRunning, running
 from emr_demo.provider.secrets_folder import web_secret
+from tests.servers.ports import free_port
 
 VERIFIER = "v" * 50
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 PLATFORM = "http://127.0.0.1:9"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,8 @@ class TestKey:
         body, key = made(doctor, patient()), {"Idempotency-Key": mark()}
         hold = f"SELECT 1 FROM {live.tenants['hoa-sen'].schema}.resources WHERE id = %s FOR UPDATE"
 
+        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
         def send() -> httpx.Response:
             with live.client() as client:
                 return put(client, body, **key)
@@ -75,7 +77,7 @@ class TestKey:
             with psycopg.connect(live.cluster.url(database="emr")) as other:
                 other.execute(hold, (body["id"],))
                 first = thread.submit(send)
-                while not live.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                while not live.sql(waits):
                     time.sleep(0.02)
                 assert refusal(send())[:2] == (409, "twin-under-way")
             assert first.result().status_code == 200

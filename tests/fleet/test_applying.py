@@ -26,8 +26,9 @@ from tests.fhir.samples import mark
 from tests.fleet.test_onboarding import nobody
 from tests.fleet.world import Folder
 from tests.forks import forked
-from tests.house import House, free_port
+from tests.house import House, facility_code
 from tests.servers.minio import minio_server
+from tests.servers.ports import free_port
 
 POINTS = (
     "apply-row-written", "apply-role-made", "apply-tables-made", "apply-tables-committed", "apply-objects-tried",
@@ -48,7 +49,7 @@ def organization(hospital: HospitalFile, known: str | None) -> str | None:
 def new(folder: Folder, number: int = 1) -> list[str]:
     made = [f"run-{mark()[:8]}" for _ in range(number)]
     for slug in made:
-        folder.write(slug, code=f"{abs(hash(slug)) % 100_000:05}")
+        folder.write(slug, code=facility_code(slug))
     return made
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from tests.fhir.samples import mark
 from tests.fleet.world import Folder, emr
-from tests.house import ROOT, House
+from tests.house import ROOT, House, facility_code
 
 
 class TestTenants:
     def test_plan_apply_and_plan_again(self, folder: Folder) -> None:
         slug = f"moi-{mark()[:8]}"
-        folder.write(slug, code=f"{abs(hash(slug)) % 100_000:05}")
+        folder.write(slug, code=facility_code(slug))
         for command, expected in (("plan", ["create"]), ("apply", ["create"]), ("plan", []), ("apply", [])):
             done = emr(folder.house, "tenants", command, folder.path, "--json")
             assert done.returncode == 0, done.stderr

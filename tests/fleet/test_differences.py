@@ -10,6 +10,7 @@ from emr.fleet.joining_steps import STEPS
 from tests.fhir.samples import mark
 from tests.fleet.test_onboarding import nobody
 from tests.fleet.world import FILE, Folder
+from tests.house import facility_code
 
 
 def planned(folder: Folder, slug: str) -> list[Difference]:
@@ -28,7 +29,7 @@ def faults(folder: Folder) -> list[tuple[str, int, str, str]]:
 def slug(folder: Folder) -> str:
     """A hospital that stands as its file says."""
     made = f"plan-{mark()[:8]}"
-    folder.write(made, FILE.format(slug=made, code=f"{abs(hash(made)) % 100_000:05}").replace(
+    folder.write(made, FILE.format(slug=made, code=facility_code(made)).replace(
         "[outpatient]", f"[outpatient]\ndicom: {{ae_title: {made[5:].upper()}}}\nquotas: {{users: 150}}"
     ).replace(f"organization: {made}", f"organization: {made}, domains: [{made}.example]"))  # fmt: skip
     apply(folder.settings, nobody)

@@ -12,7 +12,7 @@ from emr.fleet.files import FilesBroken
 from emr.tenancy.definition import HospitalFile
 from tests.fhir.samples import mark
 from tests.fleet.world import Folder
-from tests.house import House
+from tests.house import House, facility_code
 
 
 def nobody(hospital: HospitalFile, known: str | None) -> str | None:
@@ -42,7 +42,7 @@ def snapshot(house: House) -> list[Any]:
 def slug(folder: Folder) -> str:
     """A hospital that is in a file and not yet in the world."""
     made = f"moi-{mark()[:8]}"
-    folder.write(made, code=f"{abs(hash(made)) % 100_000:05}")
+    folder.write(made, code=facility_code(made))
     return made
 
 

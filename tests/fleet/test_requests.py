@@ -13,7 +13,7 @@ from emr.settings import Settings
 from emr.work.faults import POINT
 from tests.fhir.samples import mark
 from tests.forks import forked
-from tests.house import HOA_SEN, House
+from tests.house import HOA_SEN, House, facility_code
 
 POINTS = ("apply-tables-made", "apply-objects-tried")
 """Inside the transaction that makes a hospital, and in a later step; the others are those of `apply`."""
@@ -21,7 +21,7 @@ POINTS = ("apply-tables-made", "apply-objects-tried")
 
 def definition(slug: str) -> dict[str, object]:
     return {
-        "slug": slug, "name": "Bệnh viện Mới", "facility_code": f"{abs(hash(slug)) % 10**5:05}", "province": "79",
+        "slug": slug, "name": "Bệnh viện Mới", "facility_code": facility_code(slug), "province": "79",
         "identity": {"organization": slug},
     }  # fmt: skip
 

@@ -26,7 +26,7 @@ from emr.work.runtime import Runtime
 from tests.fhir.samples import mark
 from tests.fleet.test_onboarding import nobody
 from tests.fleet.world import FILE, Folder, emr
-from tests.house import HOA_SEN, ROOT, House, standing_tenants
+from tests.house import HOA_SEN, ROOT, House, facility_code, standing_tenants
 
 
 def script() -> ModuleType:
@@ -44,7 +44,7 @@ def training(standing: House, tmp_path_factory: pytest.TempPathFactory) -> Tenan
     """A hospital for training, as its file made it."""
     slug = f"tap-{mark()[:8]}"
     folder = Folder(tmp_path_factory.mktemp("training"), standing)
-    text = FILE.format(slug=slug, code=f"{abs(hash(slug)) % 100_000:05}")
+    text = FILE.format(slug=slug, code=facility_code(slug))
     folder.write(slug, text.replace("province:", "sandbox: true\nprovince:"))
     outcomes = apply(folder.settings, nobody)
     assert [(each.slug, each.kind, each.error) for each in outcomes if each.slug == slug] == [(slug, "create", None)]

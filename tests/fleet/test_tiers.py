@@ -22,6 +22,8 @@ from emr.work.unit import unit_of_work
 from tests.fhir.samples import mark, patient
 from tests.fleet.test_onboarding import nobody
 from tests.fleet.world import Folder
+from tests.house import facility_code
+from tests.patience import comes_true_meanwhile
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Standing:
 @pytest.fixture
 def shared(folder: Folder) -> Standing:
     slug, login = f"bac-{mark()[:8]}", f"emr_app_{secrets.token_hex(4)}"
-    folder.write(slug, code=f"{secrets.randbelow(99_999):05}")
+    folder.write(slug, code=facility_code(slug))
     cluster = folder.house.cluster
     cluster.create_login(login, options="NOINHERIT")
     made = Standing(folder, slug, login, cluster.url(role=login, database="emr"))
@@ -165,13 +167,14 @@ class TestChange:
     async def test_there_and_back_under_load_without_a_failure(self, shared: Standing) -> None:
         """Whatever fails in there fails this test: the tasks are awaited."""
         async with people_at_work(shared) as told:
-            await asyncio.sleep(0.3)
             for tier, able in (("dedicated", (True, False)), ("shared", (False, True))):
                 shared.tier(tier)
                 assert await asyncio.to_thread(shared.apply) == [None]
                 assert shared.stands()[1] == tier
                 assert (shared.becomes(shared.url), shared.becomes(shared.common)) == able
                 assert shared.planned() == []
+                before, _ = told()
+                assert await comes_true_meanwhile(lambda: told()[0] > before + 10)  # noqa: B023 - waited for here
             acts, logins = told()
         assert acts > 20
         assert shared.login in logins

@@ -19,7 +19,8 @@ from emr_demo.postgres import temporary
 from tests.benchmarks.builds import CONTRACT, THIS, command_of, next_build
 from tests.fhir.samples import patient
 from tests.fleet.world import environment
-from tests.house import CAU_VONG, HOA_SEN, House, free_port, house, served
+from tests.house import CAU_VONG, HOA_SEN, House, house, served
+from tests.servers.ports import free_port
 
 _ENOUGH = 20
 """Requests of each hospital in each part of the way."""

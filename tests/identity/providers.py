@@ -16,7 +16,8 @@ from emr_demo.provider.mint import mint_token
 from emr_demo.provider.people import hospital, organization_id, subject_of
 from emr_demo.provider.run import running
 from emr_demo.provider.secrets_folder import web_secret
-from tests.servers.keycloak import KeycloakServer, free_port, keycloak_server
+from tests.servers.keycloak import KeycloakServer, keycloak_server
+from tests.servers.ports import free_port
 
 HOSPITALS = {"hoa-sen": "Bệnh viện Hoa Sen", "cau-vong": "Trung tâm Y tế Cầu Vồng"}
 DOCTOR, NURSE, STRANGER = "doctor@hoa-sen", "nurse@cau-vong", "ops@city"

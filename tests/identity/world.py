@@ -30,7 +30,7 @@ from emr.work.runtime import Runtime, runtime
 from emr_demo.postgres import Cluster
 from tests.curtain import behind
 from tests.identity.providers import DOCTOR, HOSPITALS, Browser, demo_provider, keycloak_provider
-from tests.servers.keycloak import free_port
+from tests.servers.ports import free_port
 
 
 class Clock:
@@ -175,10 +175,11 @@ def world(kind: str, cluster: Cluster, folder: Path) -> Iterator[World]:
         try:
             while not server.started:
                 assert not served.done()
+                time.sleep(0.02)
             yield World(provider, base_url, settings, superuser_url, clock, portal, parts, identity, application)
         finally:
             server.should_exit = True
-            served.result(timeout=10)
+            served.result(timeout=30)
             portal.call(identity.close)
             portal.call(parts.close)
 

@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 from emr_demo.postgres import Cluster
-from tests.image.cluster import MANAGEMENT_HOST, Node, Running, database, free_port, write_secrets
+from tests.image.cluster import MANAGEMENT_HOST, Node, Running, database, write_secrets
+from tests.patience import comes_true
 from tests.servers import image
 from tests.servers.minio import minio_server
+from tests.servers.ports import free_port
 
 # The first build fetches and compiles every dependency.
 pytestmark = [pytest.mark.server, pytest.mark.timeout(1500)]
@@ -77,6 +79,7 @@ def serving(onboarded: Node) -> Iterator[Serving]:
 class TestServe:
     def test_it_is_alive_and_ready(self, serving: Serving) -> None:
         assert serving.process.wait_for(f"{serving.pages}/healthz")[0] == 200
+        comes_true(lambda: serving.process.wait_for(f"{serving.pages}/readyz")[0] == 200)
         status, report = serving.process.wait_for(f"{serving.pages}/readyz")
         assert status == 200, report
 
@@ -111,7 +114,9 @@ class TestOtherProcesses:
             name, ports, {"EMR_DICOM__PORT": str(free_port()), "EMR_DICOM__SPOOL": "/tmp"}
         ) as process:
             assert process.wait_for(f"http://{MANAGEMENT_HOST}:{ports['8001']}/healthz")[0] == 200
-            status, report = process.wait_for(f"http://{MANAGEMENT_HOST}:{ports['8001']}/readyz")
+            ready = f"http://{MANAGEMENT_HOST}:{ports['8001']}/readyz"
+            comes_true(lambda: process.wait_for(ready)[0] == 200)
+            status, report = process.wait_for(ready)
             assert status == 200, report
             output = process.end()
         assert "Traceback" not in output

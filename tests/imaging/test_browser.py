@@ -54,9 +54,9 @@ class TestViewer:
         page.locator("[data-viewer]").focus()
         page.keyboard.press("ArrowDown")
         page.locator("[data-viewer] img[src*='/pictures/4']").wait_for()
-        assert page.locator("[data-frame-label]").inner_text() == "4 / 5"
+        expect(page.locator("[data-frame-label]")).to_have_text("4 / 5")
         page.get_by_role("link", name="Phổi").click()
-        assert page.get_by_role("link", name="Phổi").get_attribute("aria-current") == "true"
+        expect(page.get_by_role("link", name="Phổi")).to_have_attribute("aria-current", "true")
         expect(page.locator("[data-viewer] img")).to_have_js_property("naturalWidth", 900)
         assert radiographer.troubles == []
 

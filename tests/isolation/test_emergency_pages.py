@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.house import House
 from tests.isolation.test_labels import person, strict  # noqa: F401 - the same hospital, made once for this file
@@ -52,9 +52,9 @@ class TestFromTheSearchToTheReview:
         page.get_by_role("link", name="Truy cập khẩn cấp").first.click()
         page.get_by_label("Mã người bệnh, CCCD, BHYT, hoặc họ tên đầy đủ").fill("KC-99")
         page.get_by_role("button", name="Tìm", exact=True).click()
-        assert page.get_by_role("heading", name="Lý Thị Khẩn").is_visible()
+        expect(page.get_by_role("heading", name="Lý Thị Khẩn")).to_be_visible()
         page.get_by_role("button", name="Mở bệnh án trong 60 phút").click()
-        assert page.get_by_text("Hãy chọn một lý do.").first.is_visible()
+        expect(page.get_by_text("Hãy chọn một lý do.").first).to_be_visible()
         assert Axe().run(page).violations_count == 0
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -62,19 +62,19 @@ class TestFromTheSearchToTheReview:
         page.get_by_label("Ghi rõ bằng lời").fill(WORDS)
         page.get_by_role("button", name="Mở bệnh án trong 60 phút").click()
         page.wait_for_url(f"**/patients/{key}")
-        assert page.get_by_role("heading", name="Lý Thị Khẩn").is_visible()
+        expect(page.get_by_role("heading", name="Lý Thị Khẩn")).to_be_visible()
         assert page.goto(f"{home}/emergency/reviews").status == 403
         queue = officer.page
         queue.goto(f"{home}/emergency/reviews")
-        assert queue.locator("header .chip.bad").inner_text() == "1"
-        assert queue.get_by_text(WORDS).is_visible()
-        assert queue.get_by_role("link", name="Lý Thị Khẩn").is_visible()
+        expect(queue.locator("header .chip.bad")).to_have_text("1")
+        expect(queue.get_by_text(WORDS)).to_be_visible()
+        expect(queue.get_by_role("link", name="Lý Thị Khẩn")).to_be_visible()
         assert Axe().run(queue).violations_count == 0
         queue.get_by_text("Chính đáng", exact=True).click()
         queue.get_by_label("Nhận xét").fill("Có lịch trực kèm theo")
         queue.get_by_role("button", name="Lưu kết luận").click()
-        assert queue.get_by_text("Không có lần nào đang chờ xem xét.").is_visible()
-        assert queue.get_by_text("Có lịch trực kèm theo").is_visible()
+        expect(queue.get_by_text("Không có lần nào đang chờ xem xét.")).to_be_visible()
+        expect(queue.get_by_text("Có lịch trực kèm theo")).to_be_visible()
 
 
 class TestForms:

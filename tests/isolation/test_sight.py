@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import httpx
@@ -25,7 +26,8 @@ from tests.isolation.twins import (
 )
 
 Clients = tuple[httpx.Client, httpx.Client]
-_MADE_NOW = re.compile(r'\\"(timestamp|lastUpdated)\\":\\"2026-11-[^"]*"|urn:uuid:[0-9a-f-]+')
+_MONTHS = "|".join(f"{datetime.now(UTC) + timedelta(days=later):%Y-%m}" for later in (0, 1))
+_MADE_NOW = re.compile(rf'\\"(timestamp|lastUpdated)\\":\\"(?:{_MONTHS})-[^"]*"|urn:uuid:[0-9a-f-]+')
 _CURSOR = re.compile(r"_cursor=[A-Za-z0-9_%.~-]+")
 
 

@@ -150,7 +150,7 @@ class TestForms:
         expect(page.locator("[data-state]")).to_contain_text("tự gửi lại")
         expect(page.get_by_label("Nội dung")).to_have_value("Mạng chập chờn lúc 3 giờ sáng.")
         page.context.set_offline(False)
-        expect(page.get_by_role("status").filter(has_text="Đã lưu ghi chú")).to_be_visible(timeout=15_000)
+        expect(page.get_by_role("status").filter(has_text="Đã lưu ghi chú")).to_be_visible()
         expect(page.get_by_text("Mạng chập chờn lúc 3 giờ sáng.")).to_have_count(1)
         desk.troubles.clear()
 

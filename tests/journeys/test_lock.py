@@ -108,7 +108,7 @@ class TestLock:
     def test_after_the_minutes_without_a_key_the_page_locks_by_itself(self, live: House, ward: Tab) -> None:
         ward.page.goto(f"{live.url}/h/{HOA_SEN}/me/sessions")
         ward.page.evaluate("localStorage.setItem('emr.seen', String(Date.now() - 16 * 60000))")
-        expect(ward.page.get_by_role("heading", name="Phiên làm việc đang khóa")).to_be_visible(timeout=9000)
+        expect(ward.page.get_by_role("heading", name="Phiên làm việc đang khóa")).to_be_visible()
         with as_program(ward) as program:
             assert program.get(f"{live.url}/h/{HOA_SEN}/fhir/Patient").status_code == 401
 

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import struct
 import subprocess
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 from keycloak import KeycloakAdmin
 
+from tests.servers.ports import free_port
 from tests.servers.tools import find, keycloak_home, missing
 
 REALM = "emr"
@@ -215,13 +215,6 @@ def keycloak_server(folder: Path, *, platform_url: str, host: str = "127.0.0.1")
         yield server
     finally:
         server.stop()
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _link_tree(source: Path, target: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 import time
@@ -14,6 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from emr.storage.s3 import S3Address
+from tests.servers.ports import free_port
 from tests.servers.tools import tool
 
 
@@ -89,10 +89,7 @@ class MinioServer:
 @contextmanager
 def minio_server(folder: Path, *, certificates: Path | None = None) -> Iterator[MinioServer]:
     """A running server whose data lies in `folder`; skips, or fails in CI, when the binary is missing."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = MinioServer(tool("minio"), folder, port, "emr-test", secrets.token_urlsafe(24), certificates)
+    server = MinioServer(tool("minio"), folder, free_port(), "emr-test", secrets.token_urlsafe(24), certificates)
     server.start()
     try:
         yield server

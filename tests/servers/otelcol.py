@@ -1,7 +1,6 @@
 """A real OpenTelemetry collector on loopback; what it received is read from its debug exporter."""
 
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.servers.ports import free_port
 from tests.servers.tools import tool
 
 _CONFIG = """
@@ -57,7 +57,7 @@ class Collector:
         blocks = re.split(r"^Span #\d+$", self.text(), flags=re.MULTILINE)[1:]
         return [_span(block) for block in blocks]
 
-    def wait_for(self, name: str, *, seconds: float = 10) -> list[Received]:
+    def wait_for(self, name: str, *, seconds: float = 30) -> list[Received]:
         """All spans, once one is called `name`."""
         deadline = time.monotonic() + seconds
         while not any(span.name == name for span in self.spans()):
@@ -71,9 +71,7 @@ class Collector:
 def otelcol_server(folder: Path) -> Iterator[Collector]:
     """A collector with its files in `folder`; skips, or fails in CI, when the binary is missing."""
     binary = tool("otelcol")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "otelcol.yaml"
     config.write_text(_CONFIG.format(port=port))
     collector = Collector(port, folder / "otelcol.log")

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from emr_demo.postgres_server import Account, run_as
+from tests.servers.ports import free_port
 from tests.servers.tools import tool
 
 _CONFIG = """
@@ -39,9 +40,7 @@ def pgbouncer(url: str, *, backends: int = 4) -> Iterator[str]:
     """
     binary, account, asked = tool("pgbouncer"), Account.for_this_process(), urlsplit(url)
     folder = Path(tempfile.mkdtemp(prefix="emr-pgbouncer-"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     users, config, log = folder / "users", folder / "pgbouncer.ini", folder / "pgbouncer.log"
     users.write_text(f'"{asked.username}" "{asked.password}"\n')
     config.write_text(

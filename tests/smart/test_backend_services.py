@@ -325,10 +325,10 @@ def _file_says(live: House, subscriptions: str) -> Iterator[None]:
     """What the hospital's file says of receivers, until the test is over."""
     where = "UPDATE directory.tenants SET definition = jsonb_set(definition, '{subscriptions}', %s) WHERE slug = %s"
     live.sql(where, subscriptions, HOA_SEN)
-    time.sleep(1.5)
+    live.heard()
     yield
     live.sql("UPDATE directory.tenants SET definition = definition - 'subscriptions' WHERE slug = %s", HOA_SEN)
-    time.sleep(1.5)
+    live.heard()
 
 
 class _Keys(BaseHTTPRequestHandler):

@@ -102,6 +102,9 @@ class TestFhirClient:
             page.keyboard.type("anh duong bui")
             page.keyboard.press("Enter")
             chosen = page.get_by_role("button", name="BÙI NGỌC ÁNH DƯƠNG")
+            expect(chosen).to_be_visible()
+            # The page gives its own field the focus a moment after it is there.
+            expect(page.locator("input:focus")).to_be_visible()
             chosen.focus()
             page.keyboard.press("Enter")
             allow = page.get_by_role("button", name="Cho phép")

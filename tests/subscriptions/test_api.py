@@ -13,30 +13,31 @@ from emr.subscriptions.delivery import Delivery
 from emr.subscriptions.guard import install
 from emr.subscriptions.jobs import Courier
 from emr.subscriptions.topics import TOPICS
-from emr.tenancy.registry import REFRESH_SECONDS
 from emr.work.faults import nowhere
 from emr.work.leases import Lease
 from emr.work.runtime import runtime
 from tests.house import HOA_SEN, House
 from tests.subscriptions.receiver import Receiver
-from tests.subscriptions.world import subscription_to
+from tests.subscriptions.world import HELD_UP, subscription_to
 
 
 @pytest.fixture(scope="module")
-def open_house(live: House) -> House:
+def open_house(live: House) -> Iterator[House]:
     """hoa-sen allows loopback, cau-vong does not."""
     live.sql(
         "UPDATE directory.tenants SET definition = jsonb_set(definition, '{subscriptions}',"
         ' \'{"receivers": [{"cidr": "127.0.0.0/8", "http": true}]}\') WHERE slug = %s',
         HOA_SEN,
     )
-    # The running service reads the directory again within this time.
-    time.sleep(REFRESH_SECONDS + 0.5)
-    return live
+    live.heard()
+    yield live
+    live.sql("UPDATE directory.tenants SET definition = definition - 'subscriptions' WHERE slug = %s", HOA_SEN)
+    live.heard()
 
 
 def work(house: House) -> None:
     """What a worker does until nothing is due."""
+    deadline = time.monotonic() + 20
 
     async def turns() -> None:
         parts = runtime(house.settings)
@@ -45,12 +46,19 @@ def work(house: House) -> None:
         cell, delivery = parts.databases.cells["default"], Delivery(parts, nowhere)
         couriers = [Courier(parts, cell, shard, nowhere, delivery) for shard in range(repository.SHARDS)]
         for _ in range(5):
-            for courier in couriers:
-                await courier.turn(Lease("test", "test", 1))
-                await courier.finish()
+            await around(couriers)
+        while house.sql(HELD_UP) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+            await around(couriers)
         await parts.close()
 
     asyncio.run(turns())
+
+
+async def around(couriers: list[Courier]) -> None:
+    for courier in couriers:
+        await courier.turn(Lease("test", "test", 1))
+        await courier.finish()
 
 
 @pytest.fixture

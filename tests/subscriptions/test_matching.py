@@ -1,7 +1,5 @@
 """Which versions are events: plain criteria, topics, states that have passed, writes that were under way."""
 
-import asyncio
-
 import pytest
 
 from tests.subscriptions.receiver import Receiver
@@ -160,8 +158,7 @@ class TestWritesUnderWay:
                 await here.settle(3)
                 assert (await here.read("Subscription", made))["status"] == "requested"
                 assert receiver.came == []
-            await asyncio.sleep(0.3)
-            await here.settle(3)
+            await here.settle()
             assert (await here.read("Subscription", made))["status"] == "active"
 
         play(scenario)

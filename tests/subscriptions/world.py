@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from emr.identity.memberships import Membership, Memberships
@@ -29,7 +31,21 @@ from tests.warehouse.world import World, observation_of, patient_of
 
 SLUG = "hoa-sen"
 _LEASE = Lease("test", "test", 1)
+HELD_UP = (
+    "SELECT 1 FROM cell.subscribers WHERE state = 'requested' AND attempts = 0 AND due_at < now() + interval '1 s'"
+)
+"""Handshakes wait for whatever is written anywhere in the server, its own upkeep too, and are tried again soon."""
 FAST = Subscriptions(poll_ms=20, timeout_seconds=2, retry_seconds=0.05)
+
+
+@dataclass
+class Clock:
+    """The real time, and what a test adds to it."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
 
 @dataclass
@@ -39,6 +55,7 @@ class Ward:
     world: World
     parts: Runtime
     couriers: list[Courier]
+    clock: Clock
 
     @property
     def tenant(self) -> Tenant:
@@ -103,13 +120,20 @@ class Ward:
         for courier in self.couriers:
             await courier.turn(_LEASE)
 
-    async def settle(self, rounds: int = 6) -> None:
-        """Turns until nothing is due."""
-        for _ in range(rounds):
-            await self.turn()
-            for courier in self.couriers:
-                await courier.finish()
-            await asyncio.sleep(0.005)
+    async def settle(self, rounds: int = 0) -> None:
+        """So many rounds of turns, or rounds until nothing is due."""
+        for _ in range(rounds or 6):
+            await self._round()
+        deadline = time.monotonic() + 20
+        while not rounds and self.world.sql(HELD_UP) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+            await self._round()
+
+    async def _round(self) -> None:
+        await self.turn()
+        for courier in self.couriers:
+            await courier.finish()
+        await asyncio.sleep(0.005)
 
     def row(self, subscription: str) -> dict[str, Any]:
         names = "state, last_number, delivered_number, attempts, reason, sending_id, owner"
@@ -127,13 +151,14 @@ Play = Callable[[Scenario], None]
 
 @asynccontextmanager
 async def ward(world: World, resolver: Resolver = resolve) -> AsyncIterator[Ward]:
-    parts = runtime(world.settings)
+    clock = Clock()
+    parts = replace(runtime(world.settings), clock=clock)
     install(parts)
     await parts.open()
     cell = parts.databases.cells["default"]
     delivery = Delivery(parts, nowhere, resolver)
     couriers = [Courier(parts, cell, shard, nowhere, delivery) for shard in range(repository.SHARDS)]
-    made = Ward(world, parts, couriers)
+    made = Ward(world, parts, couriers, clock)
     try:
         await made.join("his")
         yield made

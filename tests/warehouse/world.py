@@ -182,7 +182,7 @@ def stop(process: BaseProcess) -> None:
     """Ask it to end, once it is so far that it can be asked."""
     assert process.pid is not None
     deadline = time.monotonic() + 60
-    while not _heeds(process.pid):
+    while not heeds(process.pid):
         assert process.is_alive()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -191,14 +191,16 @@ def stop(process: BaseProcess) -> None:
     assert process.exitcode == 0
 
 
-def _heeds(pid: int) -> bool:
-    """The signals that it catches are a line of its status (proc(5)), a bit for each."""
+def heeds(pid: int) -> bool:
+    """Whether it catches the signal that asks it to end: its status has a bit for each that it catches (proc(5))."""
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
     (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught, 16) & 1 << signal.SIGTERM - 1)
 
 
 def _worker(settings: Settings, kill_at: str, port: int) -> None:
+    # A session of its own, by which whatever it starts is known, also when it is dead.
+    os.setsid()
     os.environ[POINT] = kill_at
     raise SystemExit(run(settings, port))
 

@@ -17,6 +17,7 @@ from emr.work.use_case import last_row, use_case
 from tests.audit.rows import rows_of
 from tests.fhir.samples import mark, patient
 from tests.house import CAU_VONG, HOA_SEN, House
+from tests.patience import comes_true_meanwhile
 
 pytestmark = pytest.mark.anyio
 
@@ -147,8 +148,8 @@ class TestToRead:
         tenant, who = standing.tenants[HOA_SEN], standing.principal()
         async with unit_of_work(parts, tenant, who, to_read=True) as work:
             backend = await work.db.fetchval("SELECT pg_backend_pid()")
-        await asyncio.sleep(1)
-        assert standing.sql("SELECT state FROM pg_stat_activity WHERE pid = %s", backend) == [("idle",)]
+        state = "SELECT state FROM pg_stat_activity WHERE pid = %s"
+        assert await comes_true_meanwhile(lambda: standing.sql(state, backend) == [("idle",)])
 
     async def test_a_refusal_ends_it_at_once_and_leaves_its_row(self, standing: House, parts: Runtime) -> None:
         asked = mark()

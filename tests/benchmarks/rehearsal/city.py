@@ -22,9 +22,10 @@ from tests.benchmarks.service import wait_until_ready
 from tests.fleet.rewind.world import World, archived_world
 from tests.fleet.rewind.world import environment as backup_environment
 from tests.fleet.world import environment
-from tests.house import _key, free_port
+from tests.house import _key
 from tests.servers.keycloak import KeycloakServer, keycloak_server
 from tests.servers.minio import minio_server
+from tests.servers.ports import free_port
 
 NORTH = "north"
 _LONGEST = 3600

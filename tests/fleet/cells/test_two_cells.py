@@ -18,7 +18,7 @@ from tests.fhir.samples import mark, patient
 from tests.fleet.cells.world import NORTH, City
 from tests.fleet.test_onboarding import nobody
 from tests.fleet.world import FILE
-from tests.house import CAU_VONG, HOA_SEN, ROOT, standing_tenants
+from tests.house import CAU_VONG, HOA_SEN, ROOT, facility_code, standing_tenants
 from tests.warehouse.test_worker import wait_until
 
 
@@ -32,7 +32,7 @@ def files(two: City, tmp_path: Path) -> Path:
 def outcome(two: City, files: Path, cell: str, **database: object) -> tuple[str, str | None]:
     """What applying the file of a new hospital in this cell comes to."""
     slug = f"bac-{mark()[:8]}"
-    text = FILE.format(slug=slug, code=f"{abs(hash(slug)) % 100_000:05}") + f"cell: {cell}\n"
+    text = FILE.format(slug=slug, code=facility_code(slug)) + f"cell: {cell}\n"
     (files / f"{slug}.yaml").write_text(text, "utf-8")
     changed = two.house.settings.database.model_copy(update=database)
     settings = two.house.settings.model_copy(update={"tenants": files, "database": changed})

@@ -16,7 +16,10 @@ from emr.fleet import migration
 from emr.settings import Database
 from emr_demo.postgres import Cluster, temporary
 from tests.fleet.world import emr, environment
-from tests.house import ROOT, House, free_port, house
+from tests.house import ROOT, House, house
+from tests.patience import comes_true
+from tests.servers.ports import free_port
+from tests.warehouse.world import heeds
 
 NORTH = "north"
 
@@ -55,6 +58,7 @@ class City:
         try:
             yield
         finally:
+            assert comes_true(lambda: process.poll() is not None or heeds(process.pid), 60)
             process.terminate()
             assert process.wait(30) == 0
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from emr.fleet.leaving.derived import READER
 from tests.fleet.leaving.conftest import Left
 from tests.fleet.leaving.world import FORMULA, SCRIPT
-from tests.servers.chromium import DESK, PHONE, chromium, tab
+from tests.servers.chromium import DESK, PHONE, chromium, tab, write
 
 pytestmark = pytest.mark.server
 
@@ -35,7 +35,7 @@ def page(left: Left, browser) -> Iterator[Page]:
 
 class TestReader:
     def test_finds_by_a_name_without_accents_and_shows_the_chart(self, page: Page, left: Left) -> None:
-        page.keyboard.type("dang thi")
+        write(page, "dang thi")
         page.get_by_role("status").get_by_text("1 người bệnh").wait_for()
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
@@ -44,8 +44,8 @@ class TestReader:
         assert [each.partition(" (")[0] for each in headings] == [
             "Chẩn đoán", "Kết quả", "Lượt khám", "Giấy tờ", "Hình ảnh"
         ]  # fmt: skip
-        assert page.get_by_text("0.5 mmol/L").count() == 1
-        assert page.evaluate("document.activeElement.id") == "chart"
+        expect(page.get_by_text("0.5 mmol/L")).to_have_count(1)
+        expect(page.locator("#chart")).to_be_focused()
 
     def test_opens_documents_and_images_as_files(self, page: Page, left: Left) -> None:
         page.get_by_role("button", name="Đặng Thị Thử").click()
@@ -53,7 +53,7 @@ class TestReader:
         links.first.wait_for()
         named = [left.package / str(each.get_attribute("href")) for each in links.all()]
         assert {path.read_bytes() for path in named} == set(left.of.files.values())
-        assert page.evaluate("document.querySelector('.files img').naturalWidth") == 120
+        expect(page.locator(".files img").first).to_have_js_property("naturalWidth", 120)
 
     def test_what_was_typed_stays_text(self, page: Page) -> None:
         page.get_by_role("button", name=FORMULA).click()
@@ -63,11 +63,11 @@ class TestReader:
         assert page.locator("article img[src=x]").count() == 0
 
     def test_says_when_nobody_is_found_and_speaks_english(self, page: Page) -> None:
-        page.keyboard.type("khong co ai")
+        write(page, "khong co ai")
         page.get_by_text("Không tìm thấy ai.").wait_for()
         page.get_by_role("button", name="English").click()
         page.get_by_text("Nobody was found.").wait_for()
-        assert page.evaluate("document.documentElement.lang") == "en"
+        expect(page.locator("html")).to_have_attribute("lang", "en")
 
     def test_nothing_runs_that_the_page_did_not_bring(self, page: Page) -> None:
         run = page.evaluate(

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.service import environment, wait_until_ready
-from tests.house import ROOT, House, free_port
+from tests.house import ROOT, House
 from tests.servers.otelcol import Collector
+from tests.servers.ports import free_port
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from tests.isolation.leaks.asking import READS
 from tests.isolation.leaks.hospitals import PEOPLE, TREATED, Hospitals
 from tests.isolation.leaks.interleaving import Interleaving, Unit
 from tests.isolation.leaks.kept import backends
+from tests.patience import comes_true_meanwhile
 
 CONNECTIONS, MOST = 2, 4
 NUMBER = st.integers(0, PEOPLE - 1)
@@ -87,7 +88,7 @@ def machine(four: Hospitals) -> Iterator[type[Interleaved]]:
         runner.run(Interleaved.parts.open())
         Interleaved.curtain = runner.run(asyncpg.connect(four.house.cluster.url(database="emr")))
         yield Interleaved
-        runner.run(asyncio.sleep(0.1))
+        runner.run(comes_true_meanwhile(lambda: not backends(four)))
         assert backends(four) == []
         runner.run(Interleaved.curtain.close())
         runner.run(Interleaved.parts.close())

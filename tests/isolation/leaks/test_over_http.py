@@ -12,6 +12,7 @@ import pytest
 from tests.house import House, served
 from tests.isolation.leaks.hospitals import TREATED, Hospital, Hospitals
 from tests.isolation.leaks.kept import backends
+from tests.patience import comes_true
 
 PROBES, AT_ONCE = 1_200, 12
 PATHS = (
@@ -112,5 +113,9 @@ def test_each_shows_what_is_the_hospitals_own(asked: Asked) -> None:
 
 def test_who_hangs_up_leaves_no_backend_behind(asked: Asked, lived_in: Hospitals) -> None:
     assert asked.hung_up > 20
-    asyncio.run(asyncio.sleep(0.5))
-    assert [each for each in backends(lived_in) if "idle in transaction" in each[0]] == []
+    comes_true(lambda: not left_open(lived_in))
+    assert left_open(lived_in) == []
+
+
+def left_open(hospitals: Hospitals) -> list[tuple[str, str]]:
+    return [each for each in backends(hospitals) if "idle in transaction" in each[0]]

@@ -19,12 +19,13 @@ from emr.db.roles import refuse_powerful_login
 from emr.kernel.errors import Unavailable
 from emr.work.preconditions import demand_safe
 from tests.fhir.samples import bundle, entry, found, made, patient, put
-from tests.house import House, free_port, served
+from tests.house import House, served
 from tests.isolation.leaks.hospitals import Hospitals
 from tests.isolation.leaks.kept import backends, forgotten_by_the_journal, misplaced
 from tests.isolation.leaks.storm import Storm
 from tests.isolation.leaks.trouble import KINDS
 from tests.servers.pgbouncer import pgbouncer
+from tests.servers.ports import free_port
 from tests.warehouse.world import World, start_worker, stop
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]

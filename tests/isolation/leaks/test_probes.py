@@ -16,6 +16,7 @@ from tests.isolation.leaks.kept import backends, misplaced
 from tests.isolation.leaks.statements import STATEMENTS
 from tests.isolation.leaks.storm import Storm
 from tests.isolation.leaks.trouble import KINDS
+from tests.patience import comes_true_meanwhile
 
 PROBES = int(os.environ.get("EMR_LEAK_PROBES", "100000"))
 SEED = int(os.environ.get("EMR_LEAK_SEED", "11"))
@@ -43,7 +44,9 @@ def weathered(four: Hospitals) -> Weathered:
             storm = await Storm(four, parts, SEED, trouble=3).run(PROBES)
             pool: Pool = parts.databases.cell("default")._pool_of(four.all[0].tenant.schema)
             # What was left open to be ended by the next one is ended after ten milliseconds when nobody comes.
-            await asyncio.sleep(0.5)
+            await comes_true_meanwhile(
+                lambda: not backends(four) and pool.open_connections() == pool.idle_connections()
+            )
             return Weathered(storm, pool.open_connections(), pool.idle_connections(), backends(four))
         finally:
             await parts.close()

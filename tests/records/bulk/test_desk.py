@@ -161,7 +161,7 @@ class TestImport:
             name = await verbs.begin_import(work, verbs.AskedImport("test", upload=upload))
         worker = ward.worker()
         working = asyncio.create_task(worker.turn(None))
-        killed = await kill_one(worker._desks)
+        killed = await kill_one(worker._desks, working)
         await working
         job = await ward.done(name, worker)
         assert killed
@@ -185,9 +185,9 @@ def kill(desk: DeskBeside) -> None:
     os.kill(desk.pid, signal.SIGKILL)
 
 
-async def kill_one(desks: Desks) -> bool:
-    """Kill the first process that has begun to read lines."""
-    for _ in range(2_000):
+async def kill_one(desks: Desks, working: asyncio.Task[bool]) -> bool:
+    """Kill the first process that has begun to read lines, while there is work."""
+    while not working.done():
         for desk in desks._beside:
             if desk.usable and desk.piles:
                 kill(desk)

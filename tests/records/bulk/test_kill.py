@@ -23,6 +23,7 @@ from emr.settings import Bulk
 from emr.work.runtime import Runtime
 from emr.work.unit import UnitOfWork, unit_of_work
 from emr_demo.postgres import Cluster
+from tests.patience import comes_true_meanwhile
 from tests.records.bulk.world import Json, ndjson, observation, patient
 from tests.warehouse.world import World, make_world, opened, start_worker, started, stop
 
@@ -139,12 +140,13 @@ async def finished(world: World, hospital: Hospital, name: str) -> jobs.Job:
 
 
 def desks() -> list[int]:
-    """Processes that read lines beside a worker."""
-    found = []
+    """Processes that read lines beside this test's workers, of whose sessions they are."""
+    sessions, found = {process.pid for process in started}, []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if b"emr.records.bulk.desk_process" in place.read_bytes():
-                found.append(int(place.parent.name))
+                session = int((place.parent / "stat").read_text().rpartition(")")[2].split()[3])
+                found += [int(place.parent.name)] if session in sessions else []
         except OSError:
             continue
     return found
@@ -156,13 +158,12 @@ class TestKilled:
         async def scenario() -> tuple[Hospital, jobs.Job]:
             async with opened(world) as parts:
                 hospital = Hospital(world, parts, SLUG)
-                before = set(desks())
                 name = await hospital.importing(ndjson(record()))
                 for point in IMPORTING:
                     await killed(world, point)
                 await killed_after(world, random.Random(7).uniform(1.2, 2.0))
                 job = await finished(world, hospital, name)
-                await gone(before)
+                assert await comes_true_meanwhile(lambda: not desks())
                 return hospital, job
 
         hospital, job = asyncio.run(scenario())
@@ -186,14 +187,6 @@ class TestKilled:
         assert (job.state, files > 2) == ("done", True)
         assert set(counts.values()) == {1}
         assert counts.keys() == {(each["resourceType"], each["id"]) for each in record()}
-
-
-async def gone(before: set[int]) -> None:
-    """Whoever read lines for a worker that is dead ends with it."""
-    deadline = time.monotonic() + 30
-    while set(desks()) - before:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)
 
 
 def index_faults(world: World, slug: str) -> list[Any]:
