@@ -15,25 +15,33 @@ class _Emr(Rooms):
     """The commands of the platform, and those that packages add under `emr.commands`."""
 
     rooms: ClassVar = {
-        "serve": "emr.serving:serve",
-        "worker": "emr.worker:worker",
-        "dicom": "emr.dimse.cli:dicom",
-        "migrate": "emr.fleet.migration_cli:migrate",
-        "tenants": "emr.fleet.cli:tenants",
-        "members": "emr.fleet.members:members",
-        "operators": "emr.fleet.operators:operators",
-        "records": "emr.fleet.records:records",
-        "profiles": "emr.fleet.profiles:profiles",
-        "import": "emr.fleet.importing_cli:import_",
-        "audit": "emr.fleet.trails:audit",
-        "backup": "emr.fleet.backups.cli:backup",
-        "rewind": "emr.fleet.rewind.cli:rewind",
-        "border": "emr.border.cli:border",
-        "subscriptions": "emr.subscriptions.cli:subscriptions",
-        "warehouse": "emr.warehouse.cli:warehouse",
-        "apps": "emr.smart.cli:apps",
-        "realm": "emr.fleet.realm:realm",
-        "settings": "emr.fleet.cli:settings",
+        "emr.serving:serve": {"serve": "The web service: pages, FHIR, DICOMweb."},
+        "emr.worker:worker": {
+            "worker": "The relay to the city, the sealing of the audit journal, what was asked for, and what is tidied."
+        },
+        "emr.dimse.cli:dicom": {"dicom": "The DICOM listener: C-ECHO and C-STORE."},
+        "emr.fleet.migration_cli:migrate": {
+            "migrate": "Bring directory, cells and every hospital to the newest revision; one that was cut off goes on."
+        },
+        "emr.fleet.cli:tenants": {"tenants": "The hospitals: what their files say, and making it so."},
+        "emr.fleet.members:members": {"members": "Who belongs to a hospital, and in which role."},
+        "emr.fleet.operators:operators": {"operators": "Who works for the department and may open its console."},
+        "emr.fleet.records:records": {"records": "The search index of a hospital's record."},
+        "emr.fleet.profiles:profiles": {"profiles": "The profiles that a hospital's record is held to."},
+        "emr.fleet.importing_cli:import_": {
+            "import": "Bring FHIR transaction Bundles or NDJSON into a hospital's record; start it again after a break."
+        },
+        "emr.fleet.trails:audit": {"audit": "Who did what: whether the trails are whole."},
+        "emr.fleet.backups.cli:backup": {"backup": "Backups of the cells: made, listed, checked."},
+        "emr.fleet.rewind.cli:rewind": {"rewind": "One hospital at any second of the past: opened, closed."},
+        "emr.border.cli:border": {"border": "The border light: every hospital's doors, tried from outside."},
+        "emr.subscriptions.cli:subscriptions": {"subscriptions": "What other systems asked to be told."},
+        "emr.warehouse.cli:warehouse": {"warehouse": "What leaves for the city's warehouse."},
+        "emr.smart.cli:apps": {"apps": "The SMART apps and services of a hospital."},
+        "emr.fleet.realm:realm": {"realm": "Whether Keycloak's realm has what the platform relies on."},
+        "emr.fleet.directory_cli:settings": {
+            "settings": "Every setting with its description; no value of a secret is shown."
+        },
     }
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -14,7 +14,7 @@ from emr.app import ROUTERS
 from emr.db.migrate import History, head
 from emr.db.revisions import newest_hospital_revision
 from emr.db.tables import tenant as tenant_tables
-from emr.fleet.cli import settings_page
+from emr.fleet.directory_cli import settings_page
 from emr.settings import Settings
 from emr.tenancy.definition import json_schema
 from emr.work.department import DepartmentWork

@@ -1,111 +1,64 @@
-"""`emr tenants …`: the directory's hospitals and their files; and `emr settings`."""
+"""`emr tenants …`: the group, and where each of its commands is. It loads none of them."""
 
-import json
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import ClassVar
 
 import typer
-from sqlalchemy import text
 
-from emr.db.migrate import owner_engine
-from emr.fleet.files import read_hospitals
-from emr.fleet.printing import Json, cell, or_exit, show_rows
-from emr.settings import Settings
-from emr.tenancy.definition import json_schema
 from emr.work.rooms import Rooms
-
-_ELSEWHERE: Final = {
-    "emr.fleet.joining_cli:joining": ("plan", "apply", "requests", "invite"),
-    "emr.fleet.states_cli:states": ("state", "suspend", "resume"),
-    "emr.fleet.moving.cli:moves": ("move", "drop-copy", "cells"),
-    "emr.fleet.sandbox.cli:sandbox": ("reset-sandbox",),
-    "emr.fleet.leaving.cli:leaving": (
-        "export", "verify-package", "import-package", "offboard", "hold", "holds", "release-hold",
-    ),
-}  # fmt: skip
-"""Where the commands are that are not here."""
 
 
 class _Tenants(Rooms):
     rooms: ClassVar = {
-        name: f"{place}:{name}" if len(names) > 1 else place for place, names in _ELSEWHERE.items() for name in names
+        "emr.fleet.directory_cli:directory": {
+            "list": "Every hospital of the directory.",
+            "show": "All that the directory knows of one hospital; no key and no patient.",
+            "values": "The chart's value `hospitals`, made from the files, as JSON (which is YAML too).",
+            "schema": "The JSON schema of a hospital's file, as `tenants/schema.json` holds it.",
+        },
+        "emr.fleet.joining_cli:joining": {
+            "plan": "Show every difference between the hospitals' files and the world, and what apply would do;"
+            " change nothing.",
+            "apply": "Make the world as the files say; a second time changes nothing, and nothing is ever deleted.",
+            "requests": "Carry out what was asked for in pages: hospitals to be made, hospitals for training to be"
+            " reset.",
+            "invite": "A one-time password for a hospital's first administrator, where Keycloak can send no e-mail;"
+            " shown once.",
+        },
+        "emr.fleet.states_cli:states": {
+            "state": "Show a hospital's state and its history, or bring it into another one.",
+            "suspend": "Stop serving a hospital: 503 everywhere, with a page that says why and whom to call; its jobs"
+            " wait.",
+            "resume": "Bring a hospital back into the state, trial or live, in which it last worked.",
+        },
+        "emr.fleet.moving.cli:moves": {
+            "move": "Bring a hospital to another cell while it works; started again, it goes on where it was cut off.",
+            "drop-copy": "Drop the old copy that a move has left, when its time is over.",
+            "cells": "Every cell: its hospitals, how many more it takes, at which revision it stands, whether it"
+            " answers.",
+        },
+        "emr.fleet.sandbox.cli:sandbox": {
+            "reset-sandbox": "Empty a hospital for training and fill it with its made-up patients; any other hospital"
+            " refuses.",
+        },
+        "emr.fleet.leaving.cli:leaving": {
+            "export": "Write a hospital's exit package: everything of one moment, readable without us; started again,"
+            " it goes on.",
+            "verify-package": "Read a package to its end and compare every file with what was signed; without --key:"
+            " signed here.",
+            "import-package": "Load a package into a platform that does not have the hospital; it is on trial there,"
+            " with all its history.",
+            "offboard": "Destroy all that is kept of a hospital that has left with this package: keys, objects,"
+            " tables, roles.",
+            "hold": "Forbid that a hospital's record, or one patient's, is destroyed.",
+            "holds": "Every hold that stands.",
+            "release-hold": "End a hold.",
+        },
     }
 
 
 tenants = typer.Typer(cls=_Tenants, no_args_is_help=True, help="The hospitals: what their files say, and making it so.")
-settings = typer.Typer()
-Folder = Annotated[Path | None, typer.Argument(help="Folder of the hospitals' files.")]
 
 
-def settings_of(folder: Path | None) -> Settings:
-    """The settings, with another folder of hospitals' files if one is named."""
-    return Settings(tenants=folder) if folder else Settings()
-
-
-@tenants.command("list")
-def list_(*, as_json: Json = False) -> None:
-    """Every hospital of the directory."""
-    query = (
-        "SELECT slug, definition->>'name' AS name, state, cell, schema, revision FROM directory.tenants ORDER BY slug"
-    )
-    with owner_engine(Settings().database.owner_url).connect() as connection:
-        rows = [dict(row._mapping) for row in connection.execute(text(query))]  # noqa: SLF001 - SQLAlchemy's public name
-    show_rows(rows, as_json=as_json, empty="There is no hospital yet.")
-
-
-@tenants.command("show")
-def show(slug: str, *, as_json: Json = False) -> None:
-    """All that the directory knows of one hospital; no key and no patient."""
-    query = (
-        "SELECT id, slug, schema, cell, state, managed_by, organization_id, revision, created_at::text,"
-        " updated_at::text, definition FROM directory.tenants WHERE slug = :slug"
-    )
-    with owner_engine(Settings().database.owner_url).connect() as connection:
-        row = connection.execute(text(query), {"slug": slug}).mappings().first()
-    if row is None:
-        typer.echo(f"There is no hospital {slug}.", err=True)
-        raise typer.Exit(1)
-    if as_json:
-        typer.echo(json.dumps(dict(row), ensure_ascii=False))
-    else:
-        show_rows([{"field": name, "value": cell(value)} for name, value in row.items()], as_json=False, empty="")
-
-
-@tenants.command("values")
-def values(folder: Folder = None) -> None:
-    """The chart's value `hospitals`, made from the files, as JSON (which is YAML too)."""
-    hospitals = or_exit(lambda: read_hospitals(settings_of(folder).tenants))
-    typer.echo(
-        json.dumps({"hospitals": {each.slug: each.as_json() for each in hospitals}}, ensure_ascii=False, indent=2)
-    )
-
-
-@tenants.command("schema")
-def schema() -> None:
-    """The JSON schema of a hospital's file, as `tenants/schema.json` holds it."""
-    typer.echo(json.dumps(json_schema(), ensure_ascii=False, indent=2))
-
-
-@settings.command()
-def describe() -> None:
-    """Every setting with its description; no value of a secret is shown."""
-    typer.echo(settings_page(Settings))
-
-
-def settings_page(described: type[Settings]) -> str:
-    """Every setting as Markdown: its variable, what it is for, and its default."""
-    lines = ["| variable | for | default |", "|---|---|---|"]
-    for group, field in described.model_fields.items():
-        parts = getattr(field.annotation, "model_fields", None)
-        named = (
-            {f"EMR_{group}__{name}".upper(): part for name, part in parts.items()}
-            if parts
-            else {f"EMR_{group}".upper(): field}
-        )
-        lines += [f"| `{name}` | {part.description} | {_default(part.default)} |" for name, part in named.items()]
-    return "\n".join(lines)
-
-
-def _default(value: Any) -> str:
-    shown = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-    return f"`{shown}`" if shown not in ("", None) and not repr(shown).startswith("PydanticUndefined") else "–"
+@tenants.callback()
+def about() -> None:
+    """Nothing is common to all commands."""

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emr.fleet.applying import Manner, Outcome, apply
-from emr.fleet.cli import Folder, settings_of
 from emr.fleet.differences import Difference, plan
+from emr.fleet.directory_cli import Folder, settings_of
 from emr.fleet.inviting import password_for
 from emr.fleet.organizations import organizations_of
 from emr.fleet.printing import Json, cell, or_exit, show_rows

@@ -5,27 +5,42 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 
 class Rooms(TyperGroup):
     """A group that has, beside its own commands, those of other modules.
 
-    `rooms`: by a command's name where it is, as `module:application`; the application's one command or the group of all
-    that it has, or, as `module:application:command`, one of several.
+    `rooms`: by place, which is `module:application`, its commands by name and what each is for in a sentence. The
+    application is one command or the group of all that it has; where several are named, they are some of its commands.
+    The sentences stand here too, so that help and completion load no room; a test compares them with the rooms' own.
     """
 
-    rooms: ClassVar[Mapping[str, str]] = {}
+    rooms: ClassVar[Mapping[str, Mapping[str, str]]] = {}
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *self.rooms]
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        for place, commands in self.rooms.items():
+            for name, purpose in commands.items():
+                self.commands[name] = Door(name, purpose, f"{place}:{name}" if len(commands) > 1 else place)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self.rooms:
-            return super().get_command(ctx, cmd_name)
-        module, application, *one = self.rooms[cmd_name].split(":")
-        found = command_of(cmd_name, getattr(import_module(module), application))
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.open() if isinstance(command, Door) else command, rest
+
+
+class Door(TyperCommand):
+    """A command before anybody asks for it: its name, what it is for, and where it is."""
+
+    def __init__(self, name: str, purpose: str, place: str) -> None:
+        super().__init__(name, help=purpose)
+        self.place = place
+
+    def open(self) -> Any:
+        """The command itself; its module is loaded."""
+        module, application, *one = self.place.split(":")
+        found = command_of(str(self.name), getattr(import_module(module), application))
         return found.commands[one[0]] if one else found
 
 
