@@ -167,6 +167,14 @@ def bring(
     return who.post(address, data={"title": title, "_csrf": csrf}, files=files, headers=HTML)
 
 
+def post(
+    client: httpx.Client, live: House, hospital: Tenant, code: str, content: bytes = PDF, **fields: str
+) -> httpx.Response:
+    """As a machine sends it."""
+    address = f"{live.url}/ops/api/golive/{hospital.slug}/{code}/evidence"
+    return client.post(address, data=fields, files={"file": ("bien-ban.pdf", content, "application/pdf")})
+
+
 @pytest.fixture
 def clean(live: House, hospital: Tenant) -> Iterator[Tenant]:
     """A hospital whose checklist nobody has touched."""
@@ -243,6 +251,70 @@ class TestEvidence:
             assert rows_of(live, "golive.evidence-read-by-department")
         finally:
             live.sql("DELETE FROM directory.golive_items WHERE tenant_id = %s", hospital.id)
+
+    def test_by_token_it_is_kept_checked_and_told_as_on_the_page(
+        self, live: House, auditor: Browser, clean: Tenant
+    ) -> None:
+        before = office_objects(live)
+        with live.client("ops", "city") as client:
+            done = post(client, live, clean, OURS, PDF, title=" Biên bản ")
+        assert done.status_code == 201, done.text
+        [file] = done.json()["evidence"]
+        assert (file["title"], file["type"], file["size"], file["of"]) == (
+            "Biên bản", "application/pdf", len(PDF), DEPARTMENT,
+        )  # fmt: skip
+        assert len(office_objects(live) - before) == 1
+        assert auditor.get(f"{live.url}/ops/api/golive/{clean.slug}/{OURS}/evidence/1").content == PDF
+        row = rows_of(live, "golive.evidence-added-by-department")[-1]["detail"]
+        assert {"hospital": clean.slug, "point": OURS, "size": len(PDF)}.items() <= row.items()  # type: ignore[union-attr]
+
+    def test_by_token_alone_and_who_may(self, live: House, operator: Browser, auditor: Browser, clean: Tenant) -> None:
+        before = live.refusals(None)
+        address = f"{live.url}/ops/api/golive/{clean.slug}/{OURS}/evidence"
+        files = {"file": ("a.pdf", PDF, "application/pdf")}
+        told = [who.post(address, data={"title": "x"}, files=files) for who in (auditor, operator)]
+        assert [(each.status_code, each.json()["code"]) for each in told] == [
+            (403, "role-may-not"), (403, "bearer-needed"),
+        ]  # fmt: skip
+        with live.client("doctor") as doctor:
+            assert doctor.post(address, data={"title": "x"}, files=files).status_code == 403
+        assert httpx.post(address, data={"title": "x"}, files=files).status_code == 401
+        assert kept(live, clean, OURS) == []
+        assert live.refusals(None) >= before + 3
+
+    @pytest.mark.parametrize(
+        ("content", "fields", "refused"),
+        [
+            (b"<script>alert(1)</script>", {"title": "x"}, (422, "evidence-kind", "file")),
+            (b"", {"title": "x"}, (400, "key-missing", "file")),
+            (PDF, {}, (400, "key-missing", "title")),
+            (PDF, {"title": " "}, (422, "evidence-title", "title")),
+            (PDF, {"title": "x" * 121}, (422, "evidence-title", "title")),
+            (PDF, {"title": "x", "state": "done"}, (400, "key-unknown", "state")),
+        ],
+        ids=["other-kind", "empty", "no-title", "blank-title", "long-title", "unknown-field"],
+    )
+    def test_by_token_it_refuses_by_field_and_rule_and_stores_nothing(
+        self, live: House, clean: Tenant, content: bytes, fields: dict[str, str], refused: tuple[int, str, str]
+    ) -> None:
+        before = office_objects(live)
+        with live.client("ops", "city") as client:
+            answer = post(client, live, clean, OURS, content, **fields)
+        said = answer.json()
+        assert (answer.status_code, said["code"], said["errors"][0]["pointer"]) == refused
+        assert (kept(live, clean, OURS), office_objects(live)) == ([], before)
+
+    def test_by_token_none_at_a_point_of_the_hospitals_none_too_large_and_none_as_json(
+        self, live: House, clean: Tenant
+    ) -> None:
+        before = office_objects(live)
+        with live.client("ops", "city") as client:
+            assert post(client, live, clean, THEIRS, title="x").json()["code"] == "golive-hospitals-own"
+            assert post(client, live, clean, OURS, PDF + bytes(11 << 20), title="x").status_code == 413
+            address = f"{live.url}/ops/api/golive/{clean.slug}/{OURS}/evidence"
+            said = client.post(address, json={"title": "x"}).json()
+        assert {each["pointer"] for each in said["errors"]} == {"title", "file"}
+        assert (kept(live, clean, OURS), kept(live, clean, THEIRS), office_objects(live)) == ([], [], before)
 
     def test_what_a_hospital_has_kept_is_named_and_not_opened(
         self, live: House, operator: Browser, clean: Tenant

@@ -65,6 +65,17 @@ async def _sent(request: Request) -> Sent:
         return Sent(*await read_form_and_file(request, operator, "file", LARGEST + FORM_BYTES))
 
 
+async def _sent_by_token(request: Request) -> Sent:
+    """The same for the API: nothing is read for a session, nor taken where a field is unknown or missing."""
+    async with _noted(runtime_of(request), Asked(request_id())) as told:
+        operator = await _come_in(request, told)
+        demand(operator.principal, "fleet:golive")
+        _demand_bearer(operator.principal)
+        sent = Sent(*await read_form_and_file(request, operator, "file", LARGEST + FORM_BYTES))
+        _demand_keys({**sent.form.values, **({"file": ""} if sent.content else {})}, ("title", "file"))
+        return sent
+
+
 async def _come_in(request: Request, told: list[Principal]) -> Operator:
     refuse_tenant_headers(request)
     principal = await operator_of(request)
@@ -90,6 +101,10 @@ Office = Annotated[DepartmentWork, Depends(_department, scope="function")]
 
 FormWithFile = Annotated[Sent, Depends(_sent, scope="function")]
 """A form that brings a file, from somebody who may; it stands before the `Office` of its endpoint."""
+
+
+FileByToken = Annotated[Sent, Depends(_sent_by_token, scope="function")]
+"""`title` and `file` of multipart/form-data, both there, by bearer token; it stands before the `Office` too."""
 
 
 async def in_the_office(request: Request) -> Response:
@@ -122,12 +137,7 @@ async def read_json(
     Raises `Forbidden` for a session, `TooLarge`, and `Malformed`, naming each key that is missing, unknown or no text.
     """
     found = await read_object(request, work, _LARGEST)
-    unknown = sorted(found.keys() - {*required, *optional})
-    issues = [Issue("key-unknown", f"There is no {key[:64]} here.", key[:64]) for key in unknown]
-    issues += [Issue("key-missing", f"{key} is required.", key) for key in required if key not in found]
-    issues += [Issue("key-no-text", f"{key} is a text.", key) for key in found if not isinstance(found[key], str)]
-    if issues:
-        raise Malformed(issues[0].code, issues[0].message, issues=tuple(issues))
+    _demand_keys(found, required, optional)
     return found
 
 
@@ -135,14 +145,27 @@ async def read_object(request: Request, work: DepartmentWork, largest: int) -> d
     """A JSON object of at most so many bytes; {} for no body. Raises `Forbidden` for a session, `TooLarge`,
     `Malformed`.
     """
-    if work.principal.session_id is not None:
-        raise Forbidden("bearer-needed", "Send a bearer token; a browser's session changes things on the pages.")
+    _demand_bearer(work.principal)
     read = b""
     async for piece in request.stream():
         read += piece
         if len(read) > largest:
             raise TooLarge("body-too-large", f"At most {largest} bytes are taken here.")
     return json.loads(read or b"{}")
+
+
+def _demand_bearer(principal: Principal) -> None:
+    if principal.session_id is not None:
+        raise Forbidden("bearer-needed", "Send a bearer token; a browser's session changes things on the pages.")
+
+
+def _demand_keys(found: Mapping[str, Any], required: Sequence[str], optional: Sequence[str] = ()) -> None:
+    unknown = sorted(found.keys() - {*required, *optional})
+    issues = [Issue("key-unknown", f"There is no {key[:64]} here.", key[:64]) for key in unknown]
+    issues += [Issue("key-missing", f"{key} is required.", key) for key in required if key not in found]
+    issues += [Issue("key-no-text", f"{key} is a text.", key) for key in found if not isinstance(found[key], str)]
+    if issues:
+        raise Malformed(issues[0].code, issues[0].message, issues=tuple(issues))
 
 
 def show(request: Request, work: DepartmentWork, template: str, *, status: int = 200, **context: object) -> Response:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from emr.administration.answers import handed_out
-from emr.console.answers import Office, parameters, read_json
+from emr.administration.golive.evidence import LONGEST_TITLE
+from emr.console.answers import FileByToken, Office, parameters, read_json
 from emr.console.golive import service
 from emr.console.golive.asking import PARAMETERS, asked_of, listed, stage_of
 from emr.fleet.golive import OnItsWay
@@ -36,6 +37,25 @@ _BODY: Final[dict[str, Any]] = {
         },
     }
 }  # fmt: skip
+_FILE: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["title", "file"],
+                    "properties": {
+                        "title": {"type": "string", "minLength": 1, "maxLength": LONGEST_TITLE},
+                        "file": {"type": "string", "format": "binary", "description": "PDF, PNG or JPEG; 10 MiB"},
+                    },
+                },
+                "encoding": {"file": {"contentType": "application/pdf, image/png, image/jpeg"}},
+            }
+        },
+    }
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +153,14 @@ async def write(request: Request, work: Office, slug: str, code: str) -> PointTo
     due = _day(body["due"]) if body.get("due") else None
     change = Change(code, body["state"], body.get("owner", ""), due, body.get("note", ""), by)
     return _point(await service.write(work, slug, change), service.today(work))
+
+
+@router.post("/{slug}/{code}/evidence", status_code=201, openapi_extra=_FILE)
+async def add(request: Request, sent: FileByToken, work: Office, slug: str, code: str) -> PointTold:
+    """Add a file to a point that is the department's task; the answer is the point with all its files."""
+    parameters(request, ())
+    added = await service.add(work, slug, code, sent.form.values["title"].strip(), sent.content)
+    return _point(added, service.today(work))
 
 
 @router.get("/{slug}/{code}/evidence/{number}")

@@ -77,7 +77,7 @@ async def write(work: DepartmentWork, slug: str, change: Change) -> Item:
 
 
 @department_use_case("fleet:golive", "golive.evidence-added-by-department")
-async def add(work: DepartmentWork, slug: str, code: str, title: str, content: bytes) -> None:
+async def add(work: DepartmentWork, slug: str, code: str, title: str, content: bytes) -> Item:
     """Keep a file at a point that is the department's task. Raises `NotFound`, `Forbidden` for one of the hospital's,
     `Invalid` by field, `StoreUnavailable`.
     """
@@ -89,6 +89,7 @@ async def add(work: DepartmentWork, slug: str, code: str, title: str, content: b
                 "by": work.principal.name, "of": DEPARTMENT}  # fmt: skip
         await Checklists(work.db).attach(hospital.id, code, file, (work.principal.subject, work.principal.name))
     work.note(point=code, sha256=blob.digest, size=blob.size)
+    return await _item(work, hospital, code)
 
 
 @department_use_case("fleet:look", "golive.evidence-read-by-department")
