@@ -2,10 +2,30 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+from typer.testing import CliRunner, Result
+
+from emr.cli import app
+from emr.tenancy.pilot_part import pilot_of
 from tests.fhir.samples import mark
-from tests.fleet.world import Folder, emr
+from tests.fleet.world import FILE, Folder, emr, environment
 from tests.house import ROOT, House, facility_code
+
+_PILOT = "SELECT definition->'pilot' FROM directory.tenants WHERE slug = %s"
+
+
+def in_process(folder: Folder, command: str) -> Result:
+    """`emr tenants plan | apply` without the start of a process."""
+    words = ["tenants", command, str(folder.path), "--json"]
+    return CliRunner().invoke(app, words, env=environment(folder.settings))
+
+
+def joined(folder: Folder, command: str, slug: str) -> list[dict[str, Any]]:
+    """What it says of one hospital."""
+    done = in_process(folder, command)
+    assert done.exit_code == 0, done.stderr
+    return [each for each in json.loads(done.stdout) if each["hospital"] == slug]
 
 
 class TestTenants:
@@ -16,6 +36,39 @@ class TestTenants:
             done = emr(folder.house, "tenants", command, folder.path, "--json")
             assert done.returncode == 0, done.stderr
             assert [each["difference"] for each in json.loads(done.stdout) if each["hospital"] == slug] == expected
+
+    def test_a_pilot_comes_changes_and_ends_by_the_file(self, folder: Folder) -> None:
+        """The hospital is asked again each time, as the service reads it."""
+        slug = f"thi-{mark()[:8]}"
+        text = FILE.format(slug=slug, code=facility_code(slug))
+        noi, cdha = f"{slug}-noi", f"{slug}-cdha"
+        two = f"pilot:\n  departments: {{{noi}: Khoa Nội, {cdha}: Khoa Ảnh}}\n  chart: [{noi}]\n  imaging: [{cdha}]\n"
+        one = f"pilot:\n  departments: {{{noi}: Khoa Nội}}\n  chart: [{noi}]\n"
+        folder.write(slug, text)
+        assert joined(folder, "apply", slug)[0]["error"] == ""
+        for part, fields, features in (
+            (two, {"chart", "departments", "imaging"}, {"chart": {noi}, "imaging": {cdha}}),
+            (one, {"departments", "imaging"}, {"chart": {noi}}),
+            ("", {"departments", "chart"}, None),
+        ):
+            folder.write(slug, text + part)
+            [told] = joined(folder, "plan", slug)
+            assert told["difference"] == "change"
+            named = [each["field"].split(".") for each in told["fields"]]
+            assert {name[0] for name in named} == {"pilot"}
+            assert {name[1] for name in named if len(name) > 1} >= fields
+            assert [each["error"] for each in joined(folder, "apply", slug)] == [""]
+            assert joined(folder, "plan", slug) == []
+            pilot = pilot_of(folder.house.sql(_PILOT, slug)[0][0])
+            assert (dict(pilot.features) if pilot else None) == features
+
+    def test_a_pilot_that_does_not_agree_with_itself_changes_nothing(self, folder: Folder) -> None:
+        slug = f"thi-{mark()[:8]}"
+        text = FILE.format(slug=slug, code=facility_code(slug))
+        folder.write(slug, text + "pilot:\n  departments: {noi: Khoa Nội}\n  chart: [ngoai]\n")
+        done = in_process(folder, "apply")
+        assert (done.exit_code, "names ngoai, which is not" in done.stderr) == (2, True)
+        assert folder.house.sql(_PILOT, slug) == []
 
     def test_a_broken_file_is_named_and_changes_nothing(self, folder: Folder) -> None:
         folder.change("hoa-sen", "tier: shared", "tier: golden")
