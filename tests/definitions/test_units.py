@@ -67,7 +67,7 @@ class TestCanonical:
     @pytest.mark.parametrize(
         "code",
         ["", "units", "(score)", "mg//dL", "mg/", "m)", "(m", "{a", "xyz", "[pH]", "B[SPL]", "mCel", "Cel/m", "10*31",
-         "m" * 65, "kk", "khour", "m2.s+", "mmHg", "°C", "m²"],
+         "m" * 65, "kk", "khour", "m2.s+", "mmHg", "°C", "m²", "0", "/0", "m/00", "0.m"],
     )  # fmt: skip
     def test_what_is_no_factor_of_base_units(self, code: str) -> None:
         assert canonical(Decimal(1), code) is None

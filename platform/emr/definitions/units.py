@@ -147,6 +147,9 @@ class _Reader:
 
 def _simple(text: str) -> _Product:
     if text.isascii() and text.isdigit():
+        # UCUM's numbers are positive (section 8): nothing is measured in noughts, nor in parts of them.
+        if not int(text):
+            raise UnknownUnit(text)
         return _Product(Fraction(int(text)))
     raised = _EXPONENT(text)
     found = _Product()
