@@ -6,6 +6,7 @@ import json
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from emr.fleet.rewind.rows import Rewind
 from emr.identity.principal import system_principal
 from emr.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from emr.kernel.tenant import Tenant
+from emr.records import comparing
 from emr.records.comparing import Wanted, compare
 from emr.records.create import create_resource
 from emr.records.delete import delete
@@ -132,6 +134,26 @@ async def _document(work: UnitOfWork, patient: str, content: bytes) -> str:
         return (await upload_document(work, asked, Examined(received, "application/pdf", ".pdf", 1))).id
 
 
+@contextmanager
+def past_every_rule(damaged: Damaged) -> Iterator[None]:
+    """Two patients have each other's text, and the new one is said to be old; until the context ends."""
+    sql, resources = damaged.world.house.sql, f"{damaged.tenant.schema}.resources"
+    exchange = (
+        f"UPDATE {resources} a SET body = b.body FROM {resources} b"
+        " WHERE a.id = ANY (%s) AND b.id = ANY (%s) AND a.id <> b.id"
+    )
+    both = [damaged.first, damaged.second]
+    [(came,)] = sql(f"SELECT updated FROM {resources} WHERE id = %s", damaged.third)
+    age = f"UPDATE {resources} SET updated = %s WHERE id = %s"
+    sql(exchange, both, both)
+    sql(age, "2020-01-01", damaged.third)
+    try:
+        yield
+    finally:
+        sql(exchange, both, both)
+        sql(age, came, damaged.third)
+
+
 def _patient(name: str) -> dict[str, Any]:
     return {"resourceType": "Patient", "name": [{"text": name}]}
 
@@ -158,6 +180,37 @@ class TestCompare:
     async def test_one_patient_alone(self, damaged: Damaged, own: Runtime) -> None:
         found = await compare_past(own, damaged.rewind.id, Wanted(damaged.second), 100)
         assert found.counts == {"Patient": {"changed": 1}}
+
+    @pytest.mark.parametrize("stretch", [1, 3, 2_000])
+    async def test_what_went_past_every_rule_is_found_however_long_a_stretch_is(
+        self, damaged: Damaged, own: Runtime, monkeypatch: pytest.MonkeyPatch, stretch: int
+    ) -> None:
+        """Neither version nor time say that two texts were exchanged, nor that a patient is new."""
+        monkeypatch.setattr(comparing, "_PAGE", stretch)
+        gone = {("DocumentReference", damaged.document), ("Binary", damaged.binary), ("Condition", damaged.condition)}
+        with past_every_rule(damaged):
+            found = await compare_past(own, damaged.rewind.id, Wanted(), 100)
+            alone = await compare_past(own, damaged.rewind.id, Wanted(damaged.first), 100)
+        told = sorted((each.kind, each.type, each.id) for each in found.shown if each.type != "Encounter")
+        changed = [("changed", "Patient", each) for each in (damaged.first, damaged.second)]
+        assert told == sorted([*changed, ("new", "Patient", damaged.third), *(("gone", *name) for name in gone)])
+        assert found.counts["Encounter"] == {"gone": 1}
+        assert alone.counts["Patient"] == {"changed": 1}
+        # A Binary names no patient, so it is not among what is compared of one.
+        assert gone - {("Binary", damaged.binary)} <= {(each.type, each.id) for each in alone.shown}
+
+    @pytest.mark.parametrize("stretch", [1, 2_000])
+    async def test_the_same_under_another_key_is_the_same(
+        self, damaged: Damaged, own: Runtime, monkeypatch: pytest.MonkeyPatch, stretch: int
+    ) -> None:
+        monkeypatch.setattr(comparing, "_PAGE", stretch)
+        move = f"UPDATE {damaged.tenant.schema}.resources SET pk = pk + %s WHERE id = %s"
+        damaged.world.house.sql(move, 1 << 40, damaged.first)
+        try:
+            found = await compare_past(own, damaged.rewind.id, Wanted(), 100)
+        finally:
+            damaged.world.house.sql(move, -(1 << 40), damaged.first)
+        assert found.counts["Patient"] == {"changed": 1, "new": 1}
 
     async def test_who_sees_little_is_told_little(self, damaged: Damaged, own: Runtime) -> None:
         past = await in_past(own.databases.directory, damaged.tenant, damaged.rewind.id, own.clock())
