@@ -127,6 +127,8 @@ class Leases:
             raise
         finally:
             keeping.cancel()
+            # A renewal under way gives its connection back first: nothing of it may outlast whoever closes the pool.
+            await asyncio.gather(keeping, return_exceptions=True)
             if not lost.is_set():
                 with contextlib.suppress(Unavailable, asyncpg.PostgresError, OSError):
                     await self.release(lease)
